@@ -1,0 +1,180 @@
+"""The main job: from images and labels to how suspect each label is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.data.examples import Examples
+from labelaudit.pool import Pool
+from labelaudit.data.splits import Fold, cross_audit, hold_out
+from labelaudit.detection.posterior import label_posterior, relabel_evidence
+from labelaudit.detection.signals import Signals
+from labelaudit.errors import InputError
+from labelaudit.influence.derivatives import choose_differentiation
+from labelaudit.influence.dit import sweep
+from labelaudit.influence.queries import predict, test_loss_query
+from labelaudit.models.flat import FlatModel
+from labelaudit.models.spec import TrainingDefaults
+from labelaudit.progress import Progress
+from labelaudit.runtime import choose_device, choose_dtype, memory_budget, reproducible
+from labelaudit.training.fine_tune import Plan, fine_tune
+from labelaudit.training.sgd import SGD
+
+USUAL_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found, and how it came about.
+
+    Attributes:
+        signals: What is said of each row.
+        training: The fine-tune's settings, nothing left open.
+        temperatures: The query's temperature in each fold.
+        query_text: Which rows were the query.
+        parameters: P, the number of trainable parameters.
+        device: Where it ran.
+    """
+
+    signals: Signals
+    training: TrainingConfig
+    temperatures: tuple[float, ...]
+    query_text: str
+    parameters: int
+    device: str
+
+
+def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: Progress) -> Audit:
+    """Fine-tune, record, sweep back and collect, fold by fold.
+
+    Args:
+        pool: The images.
+        labels: Class indices to audit, shape (N + M,): the pool's own, or with planted flips.
+        config: All settings; `config.seed` decides everything random.
+        progress: Told of each stage.
+
+    Raises:
+        InputError: A setting does not fit the data, or the training diverged.
+    """
+    device, dtype = choose_device(config.device), choose_dtype(config.precision)
+    folds = plan_folds(pool, labels, config)
+    training = complete(config.training, pool.spec.defaults, min(len(fold.train) for fold in folds))
+    plan = training_plan(training)
+    differentiate = choose_differentiation(config.influence.derivatives, dtype)
+    examples = Examples(
+        pool.pixels, torch.from_numpy(labels), pool.spec.normalise, device, dtype, training.augmentation
+    )
+    rows, classes = len(pool.dataset), len(pool.classes)
+    influence, from_influence, from_logits, out_of_fold = (np.full((rows, classes), np.nan) for _ in range(4))
+    loss, margin = np.full(rows, np.nan), np.full(rows, np.nan)
+    temperatures = []
+    for number, fold in enumerate(folds):
+        network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
+        train, query_rows = torch.from_numpy(fold.train), torch.from_numpy(fold.query)
+        title = f"Fold {number + 1} of {len(folds)}: " if len(folds) > 1 else ""
+        with reproducible():
+            model = FlatModel(pool.spec.network(classes, network_seed), device, dtype)
+            with progress.stage(f"{title}fine-tuning", plan.epochs * len(train)) as advance:
+                run = fine_tune(model, examples, train, plan, order_seed, memory_budget(device), advance)
+            with progress.stage(f"{title}query", len(train) + 2 * len(query_rows)) as advance:
+                logits = predict(model, examples, train, plan.batch_size, advance)
+                query = test_loss_query(config.influence.query, model, examples, query_rows, plan.batch_size, advance)
+            with progress.stage(f"{title}sweeping back", sweep_work(config, len(train))) as advance:
+                influence[fold.train] = sweep(
+                    model,
+                    examples,
+                    train,
+                    run,
+                    query.gradient,
+                    differentiate,
+                    config.influence.estimator,
+                    config.influence.scoring_steps,
+                    advance,
+                ).numpy()
+        from_influence[fold.train] = relabel_evidence(influence[fold.train])
+        from_logits[fold.train] = run.mean_logits.log_softmax(1).numpy()
+        loss[fold.train] = cross_entropy(logits.double(), examples.labels[train], reduction="none").numpy()
+        margin[fold.train] = run.margins.numpy()
+        if len(folds) > 1:
+            out_of_fold[fold.query] = query.log_probabilities.numpy()
+        temperatures.append(query.temperature)
+
+    scored = np.sort(np.concatenate([fold.train for fold in folds]))
+    evidence = [from_influence, from_logits] + [out_of_fold] * (len(folds) > 1)
+    posterior = np.full((rows, classes), np.nan)
+    posterior[scored] = label_posterior([source[scored] for source in evidence], labels[scored])
+    return Audit(
+        signals=Signals(
+            influence=influence[np.arange(rows), labels[:rows]],
+            posterior=posterior,
+            out_of_fold=np.exp(out_of_fold) if len(folds) > 1 else None,
+            loss=loss,
+            margin=margin,
+        ),
+        training=training,
+        temperatures=tuple(temperatures),
+        query_text=query_text(pool, config, folds),
+        parameters=len(model.theta),
+        device=str(device),
+    )
+
+
+def plan_folds(pool: Pool, labels: NDArray[np.int64], config: AuditConfig) -> list[Fold]:
+    """Who trains and who is the query: the test set, a held-out share, or each half for the other."""
+    if pool.test is not None:
+        return [Fold(pool.audited, pool.test_rows)]
+    if config.test_fraction is not None:
+        return hold_out(pool.audited, labels[pool.audited], config.test_fraction, config.seed)
+    return cross_audit(pool.audited, labels[pool.audited], config.seed)
+
+
+def query_text(pool: Pool, config: AuditConfig, folds: list[Fold]) -> str:
+    """Which rows the query was, in words."""
+    if pool.test is not None:
+        return f"test set {pool.test.source}, {len(folds[0].query)} rows"
+    if config.test_fraction is not None:
+        return f"{len(folds[0].query)} rows held out (--test-fraction {config.test_fraction:g})"
+    return "two-fold cross-audit: each half of the rows is the query of the other"
+
+
+def sweep_work(config: AuditConfig, rows: int) -> int:
+    """Rows the sweep goes over, as it reports them."""
+    scoring_passes = config.influence.scoring_steps if config.influence.estimator == "expected" else 0
+    return rows * (1 + scoring_passes)
+
+
+def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) -> TrainingConfig:
+    """Fill what the user left open from the model's defaults and the number of training rows.
+
+    Raises:
+        InputError: The user's batch is larger than the training rows.
+    """
+    if training.batch_size is not None and training.batch_size > rows:
+        raise InputError(
+            f"--batch-size {training.batch_size} is more than the {rows} rows a fine-tune has; choose {rows} or less"
+        )
+    return training.model_copy(
+        update={
+            "epochs": training.epochs or defaults.epochs,
+            "batch_size": training.batch_size or min(USUAL_BATCH_SIZE, rows),
+            "learning_rate": training.learning_rate or defaults.learning_rate,
+        }
+    )
+
+
+def training_plan(training: TrainingConfig) -> Plan:
+    """The fine-tune of settings in which nothing is left open."""
+    assert training.epochs and training.batch_size and training.learning_rate
+    return Plan(
+        SGD(training.momentum, training.weight_decay),
+        training.epochs,
+        training.batch_size,
+        training.learning_rate,
+        training.schedule,
+    )

@@ -1,0 +1,130 @@
+"""The command line."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from labelaudit.cli.console import Console
+from labelaudit.cli.options import DATA, REPORT, auditing_command
+from labelaudit.config import AuditConfig, Noise
+from labelaudit.files import check_output
+
+app = typer.Typer(
+    help="Find mislabelled training examples.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Source = Annotated[
+    Path, Argument(metavar="SOURCE", help="Image folder, manifest (CSV, TSV, JSON lines, Parquet), or Parquet with images.")
+]
+Test = Annotated[
+    Path | None,
+    Option(help="Trusted data to be the query, in any form SOURCE can have.", show_default="two-fold cross-audit",
+           rich_help_panel=DATA),
+]
+Known = Annotated[
+    Path | None, Option(help="Table of true labels (path, true_label), where they are known.", rich_help_panel=DATA)
+]
+Overwrite = Annotated[bool, Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=REPORT)]
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    show_version: Annotated[bool, Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Find mislabelled training examples by the Dynamic Influence Tracker."""
+    if show_version:
+        typer.echo(f"labelaudit {version('labelaudit')}")
+        raise typer.Exit
+
+
+@app.command()
+@auditing_command
+def scan(
+    source: Source,
+    config: AuditConfig,
+    console: Console,
+    test: Test = None,
+    known: Known = None,
+    out: Annotated[Path, Option(help="Folder for report.parquet.", rich_help_panel=REPORT)] = Path("labelaudit-report"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Rank the labels of a dataset by how suspect they are.
+
+    Without --test every half of the rows is audited against the other. The report is OUT/report.parquet.
+    """
+    check_output(out, ("report.parquet",), overwrite)
+    from labelaudit.report.report import FILE_NAME  # torch and timm take seconds to import; --help need not wait
+    from labelaudit.report.summary import summarise_report
+    from labelaudit.scanning import scan as run_scan
+
+    report = run_scan(source, test=test, known=known, config=config, progress=console)
+    path = out / FILE_NAME
+    report.save(path)
+    summary = summarise_report(report)
+    seconds = sum(report.metadata["seconds"].values())
+    if console.as_json:
+        console.json(summary | {"report": str(path)})
+    else:
+        console.summary(summary, report.metadata)
+        console.written(f"Report: {path} ({seconds:.1f} s)")
+
+
+@app.command()
+@auditing_command
+def flip_test(
+    source: Source,
+    config: AuditConfig,
+    console: Console,
+    rate: Annotated[
+        float | None, Option(help="Share of labels to flip, above 0 and up to 0.5.", show_default="none: see --known")
+    ] = None,
+    noise: Annotated[
+        Noise, Option(help="symmetric: to any other class; pair: each class to the next one.")
+    ] = "symmetric",
+    seeds: Annotated[int, Option(min=1, help="Number of runs, with seeds SEED, SEED+1, ….")] = 3,
+    test: Test = None,
+    known: Known = None,
+    out: Annotated[
+        Path, Option(help="Folder for metrics.json and a report of each seed.", rich_help_panel=REPORT)
+    ] = Path("labelaudit-flip-test"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure how well wrong labels are found, beside the usual baselines.
+
+    Plants flips (--rate), or takes labels known to be wrong (--known). The first seed's report is
+    OUT/report.parquet, the others' OUT/report-seed-N.parquet; all figures are in OUT/metrics.json.
+    """
+    check_output(out, ("report*.parquet", "metrics.json"), overwrite)
+    import json
+
+    from labelaudit.files import write_atomically
+    from labelaudit.flip_testing import flip_test as run_flip_test
+    from labelaudit.report.report import FILE_NAME, Report
+
+    def save(number: int, report: Report) -> None:
+        if number == 0:
+            for stale in (*out.glob("report-seed-*.parquet"), *out.glob("metrics.json")):
+                stale.unlink()
+        report.save(out / (FILE_NAME if number == 0 else f"report-seed-{report.metadata['seed']}.parquet"))
+
+    result = run_flip_test(
+        source, rate=rate, noise=noise, seeds=seeds, test=test, known=known, config=config, progress=console,
+        finished=save,
+    )  # fmt: skip
+    figures = result.to_json()
+    path = out / "metrics.json"
+    write_atomically(path, lambda file: file.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n"))
+    if console.as_json:
+        console.json(figures)
+    else:
+        console.metrics(figures)
+        console.written(f"Metrics: {path}")

@@ -1,0 +1,122 @@
+"""Everything that is printed: results on stdout, progress, notes and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from labelaudit.progress import Advance, Silent
+
+TABLE_METRICS = {
+    "average_precision": "average precision",
+    "auroc": "AUROC",
+    "precision_at_k": "precision at k",
+    "recall_at_5%": "recall at 5%",
+    "recall_at_10%": "recall at 10%",
+    "suggestion_accuracy": "suggestions right",
+}
+
+
+class Console:
+    """Prints for people, or for scripts if `as_json`."""
+
+    def __init__(self, quiet: bool, as_json: bool) -> None:
+        self.as_json = as_json
+        self._quiet = quiet or as_json
+        self._out = RichConsole(highlight=False)
+        self._err = RichConsole(stderr=True, highlight=False)
+
+    def stage(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        """Show a bar with the time left, on a terminal; it is gone when the stage is done (see `Progress`)."""
+        if self._quiet or not self._err.is_terminal:
+            return Silent().stage(name, total)
+        return self._bar(name, total)
+
+    @contextmanager
+    def _bar(self, name: str, total: int) -> Iterator[Advance]:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
+        with Bars(*columns, console=self._err, transient=True) as bars:
+            task = bars.add_task(name, total=total)
+            yield lambda amount: bars.advance(task, amount)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is no result."""
+        if not self._quiet:
+            self._err.print(Text("note: " + printable(text)), style="dim", soft_wrap=True)
+
+    def error(self, text: str) -> None:
+        """Why the run ends."""
+        self._err.print(Text.assemble(("error: ", "bold red"), printable(text)), soft_wrap=True)
+
+    def traceback(self) -> None:
+        """An error of ours."""
+        self._err.print_exception()
+        self.error("this is a defect of labelaudit; please report it with the lines above")
+
+    def json(self, value: Any) -> None:
+        """A result for scripts."""
+        self._out.file.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+    def summary(self, summary: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """What was audited, how, and the most suspect rows."""
+        out = self._out
+        source, training, image = metadata["source"], metadata["training"], metadata["image"]
+        skipped = ", ".join(f"{count} {name}" for name, count in summary["status"].items() if name != "scored")
+        colour = "grey" if image["channels"] == 1 else "RGB"
+        out.print(Text.assemble(
+            (printable(source["path"]), "bold"), f" · {source['kind']} · {summary['rows']} rows",
+            f" ({skipped})" if skipped else "", f" · {summary['classes']} classes"), soft_wrap=True)
+        out.print(Text(
+            f"{summary['model']}, {metadata['parameters']:,} parameters, {image['size']}×{image['size']} {colour} · "
+            f"{training['epochs']} epochs, batch {training['batch_size']}, learning rate {training['learning_rate']:g} "
+            f"· query: {printable(metadata['query']['rows'])}"), style="dim", soft_wrap=True)  # fmt: skip
+        scored = summary["status"].get("scored", 0)
+        known = summary["known"]
+        out.print()
+        table = Table(title=f"The {len(summary['top'])} most suspect labels", title_justify="left", box=None, pad_edge=False)
+        for name in ("rank", "row", "given", "suggested", *(("true",) if known else ()), "influence", "score", "suspect"):
+            table.add_column(name, justify="right" if name in ("rank", "influence", "score") else "left",
+                             overflow="fold")  # fmt: skip
+        for row in summary["top"]:
+            cells = [str(row["rank"]), row["id"], row["label"], row["suggested_label"] or "–"]
+            cells += [row["true_label"] or "–"] if known else []
+            cells += [f"{row['influence']:.2e}", f"{row['score']:.3f}", "yes" if row["suspect"] else ""]
+            table.add_row(*(Text(printable(cell)) for cell in cells))
+        out.print(table)
+        out.print()
+        out.print(Text.assemble(
+            (f"{summary['suspects']} suspects", "bold"), f" among {scored} scored rows (score ≥ {summary['threshold']:g})"))
+        if known:
+            out.print(f"{known['found_among_as_many_first']} of the {known['wrong_labels']} labels known to be wrong are "
+                      f"among the first {known['wrong_labels']}", soft_wrap=True)  # fmt: skip
+
+    def metrics(self, result: dict[str, Any]) -> None:
+        """The table of a flip test."""
+        seeds, wrong = result["seeds"], result["wrong_labels"]
+        counts = f"{min(wrong)}" if min(wrong) == max(wrong) else f"{min(wrong)} to {max(wrong)}"
+        title = f"{counts} wrong labels in {result['rows']} rows, {len(seeds)} seed{'s' * (len(seeds) > 1)}, mean ± std"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        table.add_column("ranked by")
+        for name in TABLE_METRICS.values():
+            table.add_column(name, justify="right")
+        for method, metrics in result["summary"].items():
+            cells = [f"{metrics[m]['mean']:.3f} ± {metrics[m]['std']:.3f}" if m in metrics else "–" for m in TABLE_METRICS]
+            table.add_row(method, *cells, style="bold" if method == "score" else None)
+        self._out.print(table)
+
+    def written(self, text: str) -> None:
+        """Where the results are."""
+        self._out.print(Text(printable(text)), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Text without anything that could move the cursor or colour the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,224 @@
+"""The options every auditing command has, written once, and the configuration they make."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+from pydantic import BaseModel, ValidationError
+from typer import Option
+
+from labelaudit.cli.console import Console
+from labelaudit.config import (
+    AuditConfig,
+    Augmentation,
+    DerivativeMethod,
+    Estimator,
+    InfluenceConfig,
+    ModelConfig,
+    Precision,
+    QueryName,
+    RankBy,
+    Schedule,
+    SourceConfig,
+    TrainingConfig,
+)
+from labelaudit.errors import InputError
+
+_Settings = TypeVar("_Settings", bound=BaseModel)
+
+DATA, MODEL, TRAINING, INFLUENCE, REPORT = "Data", "Model", "Fine-tune", "Influence", "Report"
+
+
+def audit_config(
+    label_column: Annotated[
+        str | None, Option(help="Column with the label, in tables.", show_default="guessed", rich_help_panel=DATA)
+    ] = None,
+    image_column: Annotated[
+        str | None,
+        Option(help="Column with image paths or encoded images.", show_default="guessed", rich_help_panel=DATA),
+    ] = None,
+    id_column: Annotated[
+        str | None, Option(help="Column with unique row ids.", show_default="guessed", rich_help_panel=DATA)
+    ] = None,
+    image_root: Annotated[
+        Path | None,
+        Option(help="Folder image paths are relative to.", show_default="the manifest's folder", rich_help_panel=DATA),
+    ] = None,
+    allow_missing: Annotated[
+        bool, Option("--allow-missing", help="Keep rows whose image file is missing, as unreadable.",
+                     rich_help_panel=DATA)
+    ] = False,
+    max_unreadable: Annotated[
+        float, Option(help="Share of unreadable images, 0 to 1, above which to stop.", rich_help_panel=DATA)
+    ] = 0.1,
+    test_fraction: Annotated[
+        float | None,
+        Option(help="Share of rows, 0 to 1, to hold out as the query.", show_default="two-fold cross-audit",
+               rich_help_panel=DATA),
+    ] = None,
+    model: Annotated[
+        str, Option(help="lr, dnn, cnn, any timm model, or your own as package.module:factory.", rich_help_panel=MODEL)
+    ] = "cnn",
+    pretrained: Annotated[
+        bool, Option("--pretrained", help="Start from timm's pretrained weights (downloads them).",
+                     rich_help_panel=MODEL)
+    ] = False,
+    weights: Annotated[
+        Path | None,
+        Option(help="Start from this file: safetensors or a state dict.", show_default="random", rich_help_panel=MODEL),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        Option(min=4, help="Side of the network's input, in pixels.", show_default="the model's own",
+               rich_help_panel=MODEL),
+    ] = None,
+    epochs: Annotated[
+        int | None, Option(min=1, help="Passes over the data.", show_default="3 to 6, by model",
+                           rich_help_panel=TRAINING)
+    ] = None,
+    batch_size: Annotated[
+        int | None, Option(min=1, help="Rows in a step.", show_default="32", rich_help_panel=TRAINING)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, Option(help="Learning rate at the start.", show_default="0.003 to 0.01, by model",
+                             rich_help_panel=TRAINING)
+    ] = None,
+    momentum: Annotated[float, Option(help="SGD momentum, 0 to below 1.", rich_help_panel=TRAINING)] = 0.9,
+    weight_decay: Annotated[float, Option(help="L2 penalty.", rich_help_panel=TRAINING)] = 1e-4,
+    schedule: Annotated[Schedule, Option(help="How the learning rate goes down.", rich_help_panel=TRAINING)] = "constant",
+    augment: Annotated[
+        Augmentation,
+        Option(help="Random changes of training images: shift by up to 1/8 of the side, mirror.",
+               rich_help_panel=TRAINING),
+    ] = "none",
+    query: Annotated[
+        QueryName,
+        Option(help="What influence is on: the probability of a wrong answer, the loss at the best temperature, or "
+                    "the plain loss.", rich_help_panel=INFLUENCE),
+    ] = "probability",
+    estimator: Annotated[
+        Estimator,
+        Option(help="Sum over the steps that saw a row (the paper's), or its expectation over the batch draw.",
+               rich_help_panel=INFLUENCE),
+    ] = "expected",
+    scoring_steps: Annotated[
+        int, Option(min=1, help="Steps at which 'expected' scores all rows; each costs 2/3 of an epoch.",
+                    rich_help_panel=INFLUENCE)
+    ] = 2,
+    derivatives: Annotated[
+        DerivativeMethod,
+        Option(help="How Hessian-vector products are computed; auto goes by precision.", rich_help_panel=INFLUENCE),
+    ] = "auto",
+    seed: Annotated[int, Option(min=0, help="Decides everything random.", rich_help_panel=TRAINING)] = 0,
+    device: Annotated[
+        str, Option(help="auto, cpu, cuda, cuda:1, …; auto is the first GPU or else the CPU.", rich_help_panel=TRAINING)
+    ] = "auto",
+    precision: Annotated[Precision, Option(help="Floating-point type.", rich_help_panel=TRAINING)] = "float32",
+    rank_by: Annotated[
+        RankBy,
+        Option(help="score: all evidence of the run together; influence: DIT alone.", rich_help_panel=REPORT),
+    ] = "score",
+    threshold: Annotated[
+        float, Option(help="Least score, 0 to 1, of a suspect.", rich_help_panel=REPORT)
+    ] = 0.9,
+) -> AuditConfig:
+    """Make the configuration of the options.
+
+    Raises:
+        InputError: A value is out of its range.
+    """
+    return AuditConfig(
+        source=_checked(
+            SourceConfig,
+            label_column=label_column,
+            image_column=image_column,
+            id_column=id_column,
+            image_root=image_root,
+            allow_missing=allow_missing,
+            max_unreadable=max_unreadable,
+        ),
+        model=_checked(ModelConfig, name=model, pretrained=pretrained, weights=weights, image_size=image_size),
+        training=_checked(
+            TrainingConfig,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            augmentation=augment,
+        ),
+        influence=_checked(
+            InfluenceConfig, query=query, estimator=estimator, scoring_steps=scoring_steps, derivatives=derivatives
+        ),
+        **_checked(
+            AuditConfig,
+            test_fraction=test_fraction,
+            rank_by=rank_by,
+            threshold=threshold,
+            seed=seed,
+            device=device,
+            precision=precision,
+        ).model_dump(include={"test_fraction", "rank_by", "threshold", "seed", "device", "precision"}),
+    )
+
+
+def _checked(settings: type[_Settings], **values: object) -> _Settings:
+    try:
+        return settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise InputError(f"{option}: {first['msg'].lower()} (it is {first['input']})") from error
+
+
+def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all options of `audit_config`, `-q` and `--json`, and turn errors into exit codes.
+
+    The command's parameters `config` and `console` are filled from them.
+    """
+    hints = get_type_hints(audit_config, include_extras=True) | get_type_hints(command, include_extras=True)
+    own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("config", "console")]
+    shared = list(inspect.signature(audit_config).parameters.values())
+    output = [
+        inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[
+            bool, Option("--quiet", "-q", help="No progress and no notes.", rich_help_panel=REPORT)]),
+        inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[
+            bool, Option("--json", help="Print the result as JSON.", rich_help_panel=REPORT)]),
+    ]  # fmt: skip
+
+    @functools.wraps(command)
+    def run(quiet: bool, as_json: bool, **values: Any) -> None:
+        console = Console(quiet=quiet, as_json=as_json)
+        try:
+            config = audit_config(**{p.name: values.pop(p.name) for p in shared})
+            command(config=config, console=console, **values)
+        except InputError as error:
+            console.error(str(error))
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            console.error("interrupted; what was finished before is kept")
+            raise typer.Exit(130) from None
+        except (MemoryError, OSError) as error:
+            console.error(f"the run failed: {error}")
+            raise typer.Exit(3) from None
+        except Exception:
+            if "pytest" in sys.modules:
+                raise
+            console.traceback()
+            raise typer.Exit(3) from None
+
+    parameters = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints.get(p.name, p.annotation))
+        for p in (*own, *shared, *output)
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    del run.__wrapped__  # type: ignore[attr-defined]  # or inspect would look through to the command
+    return run

@@ -1,0 +1,77 @@
+"""Every setting of a run, typed and validated; the command line fills one of these, and the report keeps it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Schedule = Literal["constant", "cosine", "inverse-sqrt"]
+Augmentation = Literal["none", "shift", "flip-shift"]
+QueryName = Literal["probability", "calibrated", "loss"]
+Estimator = Literal["expected", "visited"]
+DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"]
+Precision = Literal["float32", "float64"]
+Noise = Literal["symmetric", "pair"]
+RankBy = Literal["influence", "score"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class SourceConfig(_Settings):
+    """Where a dataset's columns and files are; None means: guess, and say what was guessed."""
+
+    label_column: str | None = None
+    image_column: str | None = None
+    id_column: str | None = None
+    image_root: Path | None = None
+    allow_missing: bool = False
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+class ModelConfig(_Settings):
+    """Which network is fine-tuned, and from which weights."""
+
+    name: str = "cnn"
+    pretrained: bool = False
+    weights: Path | None = None
+    image_size: Annotated[int, Field(ge=4)] | None = None
+
+
+class TrainingConfig(_Settings):
+    """The fine-tune. None means: what suits the model kind and the number of rows."""
+
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    schedule: Schedule = "constant"
+    augmentation: Augmentation = "none"
+
+
+class InfluenceConfig(_Settings):
+    """What the sweep estimates, and how its derivatives are computed."""
+
+    query: QueryName = "probability"
+    estimator: Estimator = "expected"
+    scoring_steps: Annotated[int, Field(ge=1)] = 2
+    derivatives: DerivativeMethod = "auto"
+
+
+class AuditConfig(_Settings):
+    """One audit, whole."""
+
+    source: SourceConfig = SourceConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    influence: InfluenceConfig = InfluenceConfig()
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    rank_by: RankBy = "score"
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.9
+    seed: Annotated[int, Field(ge=0)] = 0
+    device: str = "auto"
+    precision: Precision = "float32"

@@ -1,0 +1,53 @@
+"""The one dataset type every source becomes: rows in the input's order, with labels as names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows of encoded images with class names.
+
+    Attributes:
+        source: What the user named, as text.
+        kind: What it turned out to be, for example "image folder".
+        ids: One stable, unique id a row: the path below the folder, or the manifest's id or path.
+        labels: One class name a row, None where there is none.
+        problems: Why a row can have no image although the source lists it, None where it can.
+        read: Returns the encoded bytes of row i. Raises OSError.
+        notes: What was guessed or left out, for the user to read.
+    """
+
+    source: str
+    kind: str
+    ids: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    problems: tuple[str | None, ...]
+    read: Callable[[int], bytes]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, sorted."""
+        return tuple(sorted({label for label in self.labels if label is not None}))
+
+
+def content_hash(content: bytes) -> str:
+    """The hash a row's content is known by: SHA-256 of its encoded bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def fingerprint(rows: list[tuple[str, str | None, str | None]]) -> str:
+    """A hash of a whole dataset from each row's (id, label, content hash), in order."""
+    digest = hashlib.sha256()
+    for row in rows:
+        for field in row:
+            encoded = b"\0" if field is None else field.encode()
+            digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()

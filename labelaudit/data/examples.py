@@ -1,0 +1,69 @@
+"""Decoded images and class indices, served as normalised mini-batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelaudit.config import Augmentation
+
+Normalise = Callable[[Tensor], Tensor]
+
+MAX_SHIFT = 1 / 8  # of the side, in each direction
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All images of a run, each decoded and resized once.
+
+    Attributes:
+        pixels: uint8, shape (N, C, H, W), in main memory.
+        labels: Class indices, int64, shape (N,); −1 where a row has no label.
+        normalise: Maps a float batch in [0, 1] to the network's input.
+        augmentation: What `batch` does when it is given a seed.
+        device: Where batches are put.
+        dtype: Their floating-point type.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    normalise: Normalise
+    device: torch.device
+    dtype: torch.dtype
+    augmentation: Augmentation = "none"
+
+    def batch(self, rows: Tensor, augmentation_seed: int | None = None) -> tuple[Tensor, Tensor]:
+        """Inputs (B, C, H, W) and class indices (B,) of the given rows.
+
+        With a seed the images are augmented, the same seed giving the same images, which replay relies on.
+        """
+        pixels = self.pixels[rows]
+        if augmentation_seed is not None and self.augmentation != "none":
+            pixels = _augment(pixels, self.augmentation, augmentation_seed)
+        inputs = pixels.to(self.device).to(self.dtype).div_(255)
+        return self.normalise(inputs), self.labels[rows].to(self.device)
+
+
+def standardise_each(images: Tensor) -> Tensor:
+    """Give each image of a (B, C, H, W) batch mean 0 and standard deviation 1, as the paper does."""
+    deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True)
+    return (images - mean) / deviation.clamp_min(1e-6)
+
+
+def _augment(pixels: Tensor, augmentation: Augmentation, seed: int) -> Tensor:
+    """Shift each image by its own whole number of pixels (edges repeated) and, if asked, mirror half of them."""
+    generator = torch.Generator().manual_seed(seed)
+    batch, _, height, width = pixels.shape
+    limits = torch.tensor([max(1, int(height * MAX_SHIFT)), max(1, int(width * MAX_SHIFT))])
+    shifts = (torch.rand(batch, 2, generator=generator) * (2 * limits + 1)).long() - limits
+    down = (torch.arange(height) + shifts[:, :1]).clamp(0, height - 1)
+    right = (torch.arange(width) + shifts[:, 1:]).clamp(0, width - 1)
+    if augmentation == "flip-shift":
+        mirrored = torch.rand(batch, 1, generator=generator) < 0.5
+        right = torch.where(mirrored, right.flip(1), right)
+    images = torch.arange(batch)[:, None, None]
+    # Indexing with the channel axis in between puts it last; bring it back to its place.
+    return pixels[images, :, down[:, :, None], right[:, None, :]].movedim(-1, 1)

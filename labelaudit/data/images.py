@@ -1,0 +1,134 @@
+"""Encoded bytes → images → one uint8 tensor; what cannot be read keeps its row and gets a reason."""
+
+from __future__ import annotations
+
+import io
+import os
+import statistics
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from labelaudit.data.dataset import Dataset, content_hash
+
+SNIFFED = 256  # images looked at to learn the usual size and colour
+
+
+@dataclass(frozen=True)
+class ImageSummary:
+    """What the images of a dataset are like.
+
+    Attributes:
+        grayscale: Whether all of those looked at are.
+        side: The median of their shorter sides, in pixels.
+    """
+
+    grayscale: bool
+    side: int
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """All images of a dataset.
+
+    Attributes:
+        pixels: uint8, shape (N, C, S, S); zeros where unreadable.
+        hashes: Content hash of each row, None where nothing could be read at all.
+        problems: Why a row is unreadable, None where it is not.
+    """
+
+    pixels: Tensor
+    hashes: tuple[str | None, ...]
+    problems: tuple[str | None, ...]
+
+
+def summarise_images(dataset: Dataset) -> ImageSummary | None:
+    """Look at the headers of some images, evenly spread over the rows; None if none can be read."""
+    modes: Counter[str] = Counter()
+    sides: list[int] = []
+    for row in range(0, len(dataset), max(1, len(dataset) // SNIFFED)):
+        if dataset.problems[row] is not None:
+            continue
+        try:
+            with Image.open(io.BytesIO(dataset.read(row))) as image:
+                modes[image.mode] += 1
+                sides.append(min(image.size))
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue
+    if not sides:
+        return None
+    grayscale = all(mode in ("1", "L") or mode.startswith("I") for mode in modes)
+    return ImageSummary(grayscale, int(statistics.median(sides)))
+
+
+def decode(
+    dataset: Dataset,
+    channels: int,
+    image_size: int,
+    resize: Callable[[Image.Image], Image.Image],
+    progress: Callable[[int], None],
+) -> Decoded:
+    """Read, decode, turn upright and resize every image once, on all cores.
+
+    Args:
+        dataset: The rows.
+        channels: 1 for grey, 3 for RGB.
+        image_size: S, the side `resize` produces.
+        resize: Maps an image of any size to S×S.
+        progress: Called with 1 after each image.
+    """
+    pixels = np.zeros((len(dataset), channels, image_size, image_size), dtype=np.uint8)
+
+    def decode_row(row: int) -> tuple[str | None, str | None]:
+        if dataset.problems[row] is not None:
+            return None, dataset.problems[row]
+        try:
+            content = dataset.read(row)
+        except OSError as error:
+            return None, f"cannot be read: {error.strerror or error}"
+        digest = content_hash(content)
+        try:
+            image = np.asarray(resize(open_image(content, channels)))
+            pixels[row] = image.reshape(image_size, image_size, channels).transpose(2, 0, 1)
+        except UnidentifiedImageError:
+            return digest, "not an image" if content else "empty file"
+        # Pillow's decoders raise whatever the broken bytes lead them to.
+        except Exception as error:
+            return digest, f"cannot be decoded: {error}"
+        return digest, None
+
+    results: list[tuple[str | None, str | None]] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for result in pool.map(decode_row, range(len(dataset))):
+            results.append(result)
+            progress(1)
+    return Decoded(
+        torch.from_numpy(pixels),
+        tuple(digest for digest, _ in results),
+        tuple(problem for _, problem in results),
+    )
+
+
+def open_image(content: bytes, channels: int) -> Image.Image:
+    """Decode the first frame, upright, as grey (1 channel) or RGB (3); transparency becomes white.
+
+    Raises:
+        OSError: The bytes are no image or a truncated one (`UnidentifiedImageError` is one, too).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        image: Image.Image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+        image.load()
+    if image.mode.startswith("I;16"):  # Pillow's own conversion clips 16 bits at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("L" if channels == 1 else "RGB")

@@ -1,0 +1,39 @@
+"""Planted label noise for flip tests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelaudit.config import Noise
+from labelaudit.data.splits import Rows
+from labelaudit.errors import InputError
+
+
+def plant_flips(labels: Rows, num_classes: int, rate: float, noise: Noise, seed: int) -> Rows:
+    """Give a share of the rows a wrong label.
+
+    Args:
+        labels: Class indices, shape (N,).
+        num_classes: C.
+        rate: The share of rows that are flipped, in (0, 0.5].
+        noise: `symmetric` draws any other class with equal chance; `pair` takes the next class, as a systematic
+            confusion would.
+        seed: Decides which rows and, if symmetric, which classes.
+
+    Returns:
+        The noisy class indices, shape (N,); exactly ⌊rate·N⌋ of them differ.
+
+    Raises:
+        InputError: The rate is outside (0, 0.5], or so small that no row would be flipped.
+    """
+    if not 0 < rate <= 0.5:
+        raise InputError(f"--rate {rate:g} is outside (0, 0.5]: it is the share of labels to flip")
+    count = int(rate * len(labels))
+    if count == 0:
+        raise InputError(f"--rate {rate:g} of {len(labels)} rows flips none; use at least {1 / len(labels):.2g}")
+    generator = np.random.default_rng(seed)
+    rows = generator.choice(len(labels), count, replace=False)
+    steps = generator.integers(1, num_classes, count) if noise == "symmetric" else np.ones(count, dtype=np.int64)
+    noisy = labels.copy()
+    noisy[rows] = (labels[rows] + steps) % num_classes
+    return noisy

@@ -1,0 +1,34 @@
+"""What one audit says of each row, before it is turned into a ranking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelaudit.detection.posterior import Floats
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Arrays over the N audited rows; NaN where a row was not scored.
+
+    Attributes:
+        influence: DIT of the row under its given label (METHOD §1), shape (N,).
+        posterior: P(label | row), shape (N, C).
+        out_of_fold: The probabilities of a network that was not trained on the row, shape (N, C); None if all were.
+        loss: Final training loss in nats, shape (N,).
+        margin: Mean margin over the epochs (AUM), shape (N,).
+    """
+
+    influence: Floats
+    posterior: Floats
+    out_of_fold: Floats | None
+    loss: Floats
+    margin: Floats
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which rows were scored, shape (N,)."""
+        return np.isfinite(self.loss)

@@ -1,0 +1,52 @@
+"""Writing files so that they are whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from labelaudit.errors import InputError
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Have `write` fill a temporary file beside `path`, put it on disk, and rename it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        write(temporary)
+        os.fsync(handle)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        os.close(handle)
+        temporary.unlink(missing_ok=True)
+
+
+def check_output(folder: Path, written: tuple[str, ...], overwrite: bool) -> None:
+    """Make sure, before anything is computed, that a run may write its files into `folder`; makes no folder.
+
+    Raises:
+        InputError: It is not a writable folder, or already holds such files and `overwrite` is off.
+    """
+    taken = sorted(file.name for pattern in written for file in folder.glob(pattern))
+    if taken and not overwrite:
+        raise InputError(f"--out: {folder} already holds another run ({', '.join(taken)}); choose another folder, or "
+                         "replace it with --overwrite")  # fmt: skip
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise InputError(f"--out: {nearest} is a file, not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise InputError(f"--out: cannot write into {nearest}: {error.strerror}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

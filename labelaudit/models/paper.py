@@ -1,0 +1,36 @@
+"""The paper's three small networks (Appendix F-A), for any number of classes."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def logistic_regression(num_classes: int, channels: int, image_size: int) -> nn.Module:
+    """Multinomial logistic regression on the flattened input."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * image_size**2, num_classes))
+
+
+def dnn(num_classes: int, channels: int, image_size: int) -> nn.Module:
+    """Two hidden layers of eight ReLU units."""
+    return nn.Sequential(
+        nn.Flatten(),
+        nn.Linear(channels * image_size**2, 8),
+        nn.ReLU(),
+        nn.Linear(8, 8),
+        nn.ReLU(),
+        nn.Linear(8, num_classes),
+    )
+
+
+def cnn(num_classes: int, channels: int, image_size: int) -> nn.Module:
+    """Two 3×3 convolutions (32, 64), each with ReLU and 2×2 max pooling, then a linear layer."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64 * (image_size // 4) ** 2, num_classes),
+    )

@@ -1,0 +1,51 @@
+"""What a model kind has to say before it is built: its input, its training defaults, and how to build it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import nn
+
+from labelaudit.data.examples import Normalise
+
+
+@dataclass(frozen=True)
+class TrainingDefaults:
+    """Epochs and learning rate that suit a kind of model, with SGD momentum 0.9 and batches of about 32."""
+
+    epochs: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model, not built yet.
+
+    Attributes:
+        name: As the user gave it.
+        channels: 1 for grey, 3 for RGB.
+        image_size: The side S of its square input, in pixels.
+        resize: Maps an image of any size to S×S.
+        normalise: Maps a float batch in [0, 1] to the network's input.
+        build: Makes the network for a number of classes, from torch's current random state.
+        defaults: What suits it.
+        notes: What the user should know of it.
+    """
+
+    name: str
+    channels: int
+    image_size: int
+    resize: Callable[[Image.Image], Image.Image]
+    normalise: Normalise
+    build: Callable[[int], nn.Module]
+    defaults: TrainingDefaults
+    notes: tuple[str, ...] = ()
+
+    def network(self, num_classes: int, seed: int) -> nn.Module:
+        """Build the network; the same seed gives the same initial parameters."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.build(num_classes)

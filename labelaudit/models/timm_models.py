@@ -1,0 +1,82 @@
+"""Any timm model, with the input transform of its own data configuration."""
+
+from __future__ import annotations
+
+import timm
+import torch
+from PIL import Image
+from timm.data import create_transform, resolve_data_config
+from torch import Tensor, nn
+
+from labelaudit.config import ModelConfig
+from labelaudit.errors import InputError
+from labelaudit.models.spec import ModelSpec, TrainingDefaults
+from labelaudit.models.weights import check_names, read_weights
+
+DEFAULTS = TrainingDefaults(epochs=3, learning_rate=0.01)
+
+
+def timm_spec(config: ModelConfig) -> ModelSpec:
+    """Describe the timm model `config.name`; weights are loaded when it is built.
+
+    Raises:
+        InputError: On building, if the weights cannot be had or do not fit.
+    """
+    pretrained_cfg = timm.get_pretrained_cfg(config.name).to_dict()
+    size = config.image_size
+    data = resolve_data_config({"input_size": (3, size, size)} if size else {}, pretrained_cfg=pretrained_cfg)
+    # timm's evaluation transform up to, but without, the conversion to a tensor.
+    steps = create_transform(**data, is_training=False, normalize=False).transforms[:-1]
+    mean = torch.tensor(data["mean"])[:, None, None]
+    std = torch.tensor(data["std"])[:, None, None]
+
+    def resize(image: Image.Image) -> Image.Image:
+        for step in steps:
+            image = step(image)
+        return image
+
+    def normalise(images: Tensor) -> Tensor:
+        return (images - mean.to(images)) / std.to(images)
+
+    def build(num_classes: int) -> nn.Module:
+        arguments = {"img_size": size} if size and pretrained_cfg.get("fixed_input_size") else {}
+        return _create(config, num_classes, arguments)
+
+    untrained = not (config.pretrained or config.weights)
+    return ModelSpec(
+        name=config.name,
+        channels=3,
+        image_size=data["input_size"][1],
+        resize=resize,
+        normalise=normalise,
+        build=build,
+        defaults=DEFAULTS,
+        notes=("its weights are random: give --pretrained or --weights FILE, or it will see little",) * untrained,
+    )
+
+
+def _create(config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:
+    overlay = {"state_dict": read_weights(config.weights)} if config.weights else {}
+    try:
+        module: nn.Module = timm.create_model(
+            config.name,
+            pretrained=config.pretrained or config.weights is not None,
+            pretrained_cfg_overlay=overlay,
+            num_classes=num_classes,
+            **arguments,
+        )
+    except (RuntimeError, KeyError) as error:
+        what = f"--weights: {config.weights} does not fit" if config.weights else "cannot build"
+        raise InputError(f"{what} {config.name}: {str(error).splitlines()[-1].strip()}") from error
+    except (OSError, ValueError) as error:
+        if not config.pretrained:
+            raise InputError(f"cannot build {config.name}: {error}") from error
+        raise InputError(
+            f"--pretrained: the weights of {config.name} could not be downloaded "
+            f"({str(error).splitlines()[0]}); give them as a file with --weights"
+        ) from error
+    if config.weights:
+        head = module.pretrained_cfg.get("classifier") or ()
+        check_names(module, overlay["state_dict"], config.weights, config.name,
+                    head=(head,) if isinstance(head, str) else tuple(head))  # fmt: skip
+    return module

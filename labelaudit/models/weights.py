@@ -1,0 +1,58 @@
+"""Loading weights from files, never by unpickling objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm
+from torch import Tensor, nn
+
+from labelaudit.errors import InputError
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a state dict that `torch.load(weights_only=True)` accepts.
+
+    Raises:
+        InputError: The file is missing or holds something else.
+    """
+    if not path.is_file():
+        raise InputError(f"--weights: {path} does not exist")
+    try:
+        state = timm.models.load_state_dict(str(path), weights_only=True)
+    # Whatever a broken or hostile file makes the readers raise, the answer is the same.
+    except Exception as error:
+        raise InputError(f"--weights: cannot read {path} as safetensors or as a plain state dict: "
+                         f"{str(error).splitlines()[0]}") from error  # fmt: skip
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"--weights: {path} holds no state dict (names to tensors)")
+    return state
+
+
+def check_names(module: nn.Module, state: dict[str, Tensor], path: Path, name: str, head: tuple[str, ...]) -> None:
+    """Refuse weights that leave parameters of the network, other than its classification head, unfilled.
+
+    Raises:
+        InputError: Some are not in the file.
+    """
+    wanted = [key for key, _ in module.named_parameters() if key.rpartition(".")[0] not in head]
+    missing = [key for key in wanted if key not in state]
+    if missing:
+        raise InputError(
+            f"--weights: {path} is of another architecture than {name}: {len(missing)} of its {len(wanted)} parameters "
+            f"are not in the file, for example {missing[0]!r} (the file has {next(iter(state))!r})"
+        )
+
+
+def load_whole(module: nn.Module, path: Path, name: str) -> None:
+    """Fill a network from a file, every parameter by name.
+
+    Raises:
+        InputError: A name or shape does not fit.
+    """
+    state = read_weights(path)
+    check_names(module, state, path, name, head=())
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(f"--weights: {path} does not fit {name}: {str(error).splitlines()[-1].strip()}") from error

@@ -1,0 +1,118 @@
+"""An audit's outcome → the report's rows and metadata."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from labelaudit.audit import Audit
+from labelaudit.config import AuditConfig
+from labelaudit.data.dataset import fingerprint
+from labelaudit.detection.ranking import NO_LABEL, Ranking
+from labelaudit.influence.queries import QUERY_TEXT
+from labelaudit.pool import Pool
+from labelaudit.report.report import Report
+from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
+
+
+def build_report(
+    pool: Pool,
+    labels: NDArray[np.int64],
+    truth: NDArray[np.int64] | None,
+    audit: Audit,
+    ranking: Ranking,
+    config: AuditConfig,
+    seconds: dict[str, float],
+) -> Report:
+    """Put an audit into the report's form.
+
+    Args:
+        pool: The rows.
+        labels: The audited class indices, shape (N,).
+        truth: The true ones where known, else `NO_LABEL`, shape (N,); None if none is known.
+        audit: What was found.
+        ranking: The verdict.
+        config: The settings, as given.
+        seconds: How long each part took.
+    """
+    rows = len(pool.dataset)
+    names = [*pool.classes, None]  # NO_LABEL, −1, is None
+    true = np.full(rows, NO_LABEL) if truth is None else truth
+    signals, scored = audit.signals, audit.signals.scored
+    if signals.out_of_fold is None:
+        p_label = np.full(rows, np.nan)
+    else:
+        p_label = signals.out_of_fold[np.arange(rows), labels]
+    status, reason = _statuses(pool, labels, scored)
+    table = pa.table(
+        {
+            "id": list(pool.dataset.ids),
+            "row": np.arange(rows),
+            "content_hash": list(pool.hashes),
+            "label": [names[index] for index in labels],
+            "suggested_label": [names[index] for index in ranking.suggested],
+            "influence": pa.array(signals.influence, mask=~scored),
+            "rank": pa.array(ranking.rank, mask=~scored),
+            "score": pa.array(ranking.score, mask=~scored),
+            "suspect": ranking.suspect,
+            "p_label": pa.array(p_label, mask=~np.isfinite(p_label)),
+            "loss": pa.array(signals.loss, mask=~scored),
+            "status": status,
+            "reason": reason,
+            "true_label": [names[index] for index in true],
+            "is_flipped": pa.array(labels != true, mask=(true == NO_LABEL) | (labels == NO_LABEL)),
+        },
+        schema=SCHEMA,
+    )
+    identity = zip(pool.dataset.ids, (names[index] for index in labels), pool.hashes, strict=True)
+    metadata: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "labelaudit_version": version("labelaudit"),
+        "torch_version": torch.__version__,
+        "python_version": platform.python_version(),
+        "platform": platform.platform(),
+        "device": audit.device,
+        "source": {"path": pool.dataset.source, "kind": pool.dataset.kind, "notes": list(pool.dataset.notes)},
+        "test_source": pool.test.source if pool.test else None,
+        "query": {
+            "rows": audit.query_text,
+            "what": QUERY_TEXT[config.influence.query],
+            "temperatures": list(audit.temperatures),
+        },
+        "config": config.model_dump(mode="json"),
+        "training": audit.training.model_dump(mode="json"),
+        "image": {"channels": pool.spec.channels, "size": pool.spec.image_size},
+        "parameters": audit.parameters,
+        "seed": config.seed,
+        "dataset_fingerprint": fingerprint(list(identity)),
+        "classes": list(pool.classes),
+        "seconds": seconds,
+    }
+    return Report(table, metadata)
+
+
+def _statuses(
+    pool: Pool, labels: NDArray[np.int64], scored: NDArray[np.bool_]
+) -> tuple[list[str], list[str | None]]:
+    status: list[str] = []
+    reason: list[str | None] = []
+    for row, problem in enumerate(pool.problems):
+        if scored[row]:
+            status.append("scored")
+            reason.append(None)
+        elif problem is not None:
+            status.append("unreadable")
+            reason.append(problem)
+        elif labels[row] == NO_LABEL:
+            status.append("unlabelled")
+            reason.append("no label given")
+        else:
+            status.append("query")
+            reason.append("held out as the query")
+    return status, reason

@@ -1,0 +1,28 @@
+"""The report's columns and the version they carry."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+METADATA_KEY = b"labelaudit"
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("content_hash", pa.string()),
+        pa.field("label", pa.string()),
+        pa.field("suggested_label", pa.string()),
+        pa.field("influence", pa.float64()),
+        pa.field("rank", pa.int64()),
+        pa.field("score", pa.float64()),
+        pa.field("suspect", pa.bool_(), nullable=False),
+        pa.field("p_label", pa.float64()),
+        pa.field("loss", pa.float64()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("true_label", pa.string()),
+        pa.field("is_flipped", pa.bool_()),
+    ]
+)

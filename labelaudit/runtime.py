@@ -1,0 +1,58 @@
+"""The machine a run is on: device, precision and free memory."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+
+import psutil
+import torch
+
+from labelaudit.config import Precision
+from labelaudit.errors import InputError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the first GPU, or else the CPU.
+
+    Raises:
+        InputError: There is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {name} is not available here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def choose_dtype(precision: Precision) -> torch.dtype:
+    """The floating-point type of parameters, inputs and gradients."""
+    return {"float32": torch.float32, "float64": torch.float64}[precision]
+
+
+def memory_budget(device: torch.device) -> int:
+    """Bytes a recorded trajectory may take: half of what is free."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return int(free) // 2
+
+
+@contextmanager
+def _reproducible() -> Iterator[None]:
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+
+
+def reproducible() -> AbstractContextManager[None]:
+    """Deterministic kernels and full float32 products (no TF32, which central differences cannot bear)."""
+    return _reproducible()

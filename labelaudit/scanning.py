@@ -1,0 +1,76 @@
+"""`scan`: a dataset in, a report out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelaudit.audit import Audit, audit
+from labelaudit.config import AuditConfig
+from labelaudit.data.sources import load_dataset
+from labelaudit.data.truth import read_truth
+from labelaudit.detection.ranking import NO_LABEL, Ranking, rank_rows
+from labelaudit.pool import Pool, read_pool
+from labelaudit.progress import Progress, Silent
+from labelaudit.report.build import build_report
+from labelaudit.report.report import Report
+
+
+def scan(
+    source: str | Path,
+    test: str | Path | None = None,
+    known: str | Path | None = None,
+    config: AuditConfig | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Audit the labels of a dataset.
+
+    Args:
+        source: An image folder, a manifest, or Parquet with encoded images (see `load_dataset`).
+        test: Another one with trusted labels, to be the query; None for the two-fold cross-audit.
+        known: A table of true labels (`path`, `true_label`), to be put beside the findings.
+        config: All settings.
+        progress: Shown the stages.
+
+    Raises:
+        InputError: The data or a setting cannot be used; the message says why.
+    """
+    config, progress = config or AuditConfig(), progress or Silent()
+    started = time.perf_counter()
+    pool = open_pool(source, test, config, progress)
+    truth = None if known is None else true_labels(pool, Path(known))
+    reading = time.perf_counter() - started
+    return audit_and_report(pool, pool.labels, truth, config, progress, reading)[0]
+
+
+def open_pool(source: str | Path, test: str | Path | None, config: AuditConfig, progress: Progress) -> Pool:
+    """Open, check and decode what is to be audited."""
+    dataset = load_dataset(source, config.source)
+    test_set = None if test is None else load_dataset(test, config.source)
+    return read_pool(dataset, test_set, config, progress)
+
+
+def true_labels(pool: Pool, known: Path) -> NDArray[np.int64]:
+    """The true class index of each audited row, `NO_LABEL` where the file does not know it; shape (N,)."""
+    truth = read_truth(known, pool.dataset.ids, pool.classes)
+    return np.array([NO_LABEL if name is None else pool.classes.index(name) for name in truth], dtype=np.int64)
+
+
+def audit_and_report(
+    pool: Pool,
+    labels: NDArray[np.int64],
+    truth: NDArray[np.int64] | None,
+    config: AuditConfig,
+    progress: Progress,
+    reading_seconds: float,
+) -> tuple[Report, Audit, Ranking]:
+    """Audit `labels` (N + M,), rank, and put it into a report."""
+    started = time.perf_counter()
+    found = audit(pool, labels, config, progress)
+    given = labels[: len(pool.dataset)]
+    ranking = rank_rows(found.signals, given, config.rank_by, config.threshold)
+    seconds = {"reading": round(reading_seconds, 3), "audit": round(time.perf_counter() - started, 3)}
+    return build_report(pool, given, truth, found, ranking, config, seconds), found, ranking
