@@ -7,7 +7,8 @@ READY = $(VENV)/.ready
 .PHONY: demo test slow lint bench clean
 
 demo: $(READY)
-	$(BIN)/labelaudit scan sample_data/train --augment shift --known sample_data/truth.csv --out demo-report --overwrite
+	$(BIN)/labelaudit scan sample_data/train --test sample_data/test --known sample_data/truth.csv \
+		--epochs 20 --augment shift --out demo-report --overwrite
 
 test: $(READY)
 	$(BIN)/pytest -m "not slow" --cov --cov-report=term:skip-covered

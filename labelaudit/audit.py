@@ -11,7 +11,6 @@ from torch.nn.functional import cross_entropy
 
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.examples import Examples
-from labelaudit.pool import Pool
 from labelaudit.data.splits import Fold, cross_audit, hold_out
 from labelaudit.detection.posterior import label_posterior, relabel_evidence
 from labelaudit.detection.signals import Signals
@@ -21,6 +20,7 @@ from labelaudit.influence.dit import sweep
 from labelaudit.influence.queries import predict, test_loss_query
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.spec import TrainingDefaults
+from labelaudit.pool import Pool
 from labelaudit.progress import Progress
 from labelaudit.runtime import choose_device, choose_dtype, memory_budget, reproducible
 from labelaudit.training.fine_tune import Plan, fine_tune
@@ -170,7 +170,9 @@ def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) ->
 
 def training_plan(training: TrainingConfig) -> Plan:
     """The fine-tune of settings in which nothing is left open."""
-    assert training.epochs and training.batch_size and training.learning_rate
+    assert training.epochs is not None
+    assert training.batch_size is not None
+    assert training.learning_rate is not None
     return Plan(
         SGD(training.momentum, training.weight_decay),
         training.epochs,

@@ -18,7 +18,6 @@ from labelaudit.detection.posterior import Floats
 from labelaudit.detection.ranking import NO_LABEL, Ranking
 from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
-from labelaudit.pool import Pool
 from labelaudit.progress import Progress, Silent
 from labelaudit.report.report import Report
 from labelaudit.scanning import audit_and_report, open_pool, true_labels
@@ -102,12 +101,14 @@ def flip_test(
         labels, truth = pool.labels.copy(), known_truth
         if rate is not None:
             truth = pool.labels[: len(pool.dataset)]
-            labels[pool.audited] = plant_flips(
-                labels[pool.audited], len(pool.classes), rate, noise, seeded.seed
-            )
+            labels[pool.audited] = plant_flips(labels[pool.audited], len(pool.classes), rate, noise, seeded.seed)
         assert truth is not None
         report, found, ranking = audit_and_report(pool, labels, truth, seeded, progress, reading)
-        report.metadata["flips"] = {"rate": rate, "noise": noise if rate is not None else None, "known": known and str(known)}
+        report.metadata["flips"] = {
+            "rate": rate,
+            "noise": noise if rate is not None else None,
+            "known": known and str(known),
+        }
         measured, count = measure(found.signals, ranking, labels[: len(pool.dataset)], truth, seeded.seed)
         finished(number, report)
         reports.append(report)

@@ -62,6 +62,7 @@ def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progr
     if images is None:
         raise InputError(f"none of the {len(dataset)} images in {dataset.source} can be read{_first_problem(dataset)}")
     spec = model_spec(config.model, images)
+    spec.network(len(classes), seed=0)  # weights that do not fit are better known before the images are read
     parts = [dataset] if test is None else [dataset, test]
     for part in parts:
         for note in part.notes:
@@ -107,8 +108,8 @@ def _check_classes(dataset: Dataset, test: Dataset | None) -> tuple[str, ...]:
         if unknown:
             label, row = min(unknown.items(), key=lambda item: item[1])
             raise InputError(
-                f"--test: {test.source} has the label {label!r} (first in {test.ids[row]}), which {dataset.source} does "
-                f"not know ({', '.join(classes[:20])})"
+                f"--test: {test.source} has the label {label!r} (first in {test.ids[row]}), which {dataset.source} "
+                f"does not know ({', '.join(classes[:20])})"
             )
     return classes
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import torch
@@ -40,7 +40,8 @@ def memory_budget(device: torch.device) -> int:
 
 
 @contextmanager
-def _reproducible() -> Iterator[None]:
+def reproducible() -> Iterator[None]:
+    """Deterministic kernels and full float32 products (no TF32, which central differences cannot bear)."""
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
@@ -51,8 +52,3 @@ def _reproducible() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
-
-
-def reproducible() -> AbstractContextManager[None]:
-    """Deterministic kernels and full float32 products (no TF32, which central differences cannot bear)."""
-    return _reproducible()

@@ -23,12 +23,16 @@ app = typer.Typer(
 )
 
 Source = Annotated[
-    Path, Argument(metavar="SOURCE", help="Image folder, manifest (CSV, TSV, JSON lines, Parquet), or Parquet with images.")
+    Path,
+    Argument(metavar="SOURCE", help="Image folder, manifest (CSV, TSV, JSON lines, Parquet), or Parquet with images."),
 ]
 Test = Annotated[
     Path | None,
-    Option(help="Trusted data to be the query, in any form SOURCE can have.", show_default="two-fold cross-audit",
-           rich_help_panel=DATA),
+    Option(
+        help="Trusted data to be the query, in any form SOURCE can have.",
+        show_default="two-fold cross-audit",
+        rich_help_panel=DATA,
+    ),
 ]
 Known = Annotated[
     Path | None, Option(help="Table of true labels (path, true_label), where they are known.", rich_help_panel=DATA)

@@ -42,7 +42,14 @@ class Console:
 
     @contextmanager
     def _bar(self, name: str, total: int) -> Iterator[Advance]:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+        )
         with Bars(*columns, console=self._err, transient=True) as bars:
             task = bars.add_task(name, total=total)
             yield lambda amount: bars.advance(task, amount)
@@ -71,9 +78,15 @@ class Console:
         source, training, image = metadata["source"], metadata["training"], metadata["image"]
         skipped = ", ".join(f"{count} {name}" for name, count in summary["status"].items() if name != "scored")
         colour = "grey" if image["channels"] == 1 else "RGB"
-        out.print(Text.assemble(
-            (printable(source["path"]), "bold"), f" · {source['kind']} · {summary['rows']} rows",
-            f" ({skipped})" if skipped else "", f" · {summary['classes']} classes"), soft_wrap=True)
+        out.print(
+            Text.assemble(
+                (printable(source["path"]), "bold"),
+                f" · {source['kind']} · {summary['rows']} rows",
+                f" ({skipped})" if skipped else "",
+                f" · {summary['classes']} classes",
+            ),
+            soft_wrap=True,
+        )
         out.print(Text(
             f"{summary['model']}, {metadata['parameters']:,} parameters, {image['size']}×{image['size']} {colour} · "
             f"{training['epochs']} epochs, batch {training['batch_size']}, learning rate {training['learning_rate']:g} "
@@ -81,8 +94,19 @@ class Console:
         scored = summary["status"].get("scored", 0)
         known = summary["known"]
         out.print()
-        table = Table(title=f"The {len(summary['top'])} most suspect labels", title_justify="left", box=None, pad_edge=False)
-        for name in ("rank", "row", "given", "suggested", *(("true",) if known else ()), "influence", "score", "suspect"):
+        table = Table(
+            title=f"The {len(summary['top'])} most suspect labels", title_justify="left", box=None, pad_edge=False
+        )
+        for name in (
+            "rank",
+            "row",
+            "given",
+            "suggested",
+            *(("true",) if known else ()),
+            "influence",
+            "score",
+            "suspect",
+        ):
             table.add_column(name, justify="right" if name in ("rank", "influence", "score") else "left",
                              overflow="fold")  # fmt: skip
         for row in summary["top"]:
@@ -92,11 +116,15 @@ class Console:
             table.add_row(*(Text(printable(cell)) for cell in cells))
         out.print(table)
         out.print()
-        out.print(Text.assemble(
-            (f"{summary['suspects']} suspects", "bold"), f" among {scored} scored rows (score ≥ {summary['threshold']:g})"))
+        out.print(
+            Text.assemble(
+                (f"{summary['suspects']} suspects", "bold"),
+                f" among {scored} scored rows (score ≥ {summary['threshold']:g})",
+            )
+        )
         if known:
-            out.print(f"{known['found_among_as_many_first']} of the {known['wrong_labels']} labels known to be wrong are "
-                      f"among the first {known['wrong_labels']}", soft_wrap=True)  # fmt: skip
+            wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
+            out.print(f"{found} of the {wrong} labels known to be wrong are among the first {wrong}", soft_wrap=True)
 
     def metrics(self, result: dict[str, Any]) -> None:
         """The table of a flip test."""
@@ -108,7 +136,9 @@ class Console:
         for name in TABLE_METRICS.values():
             table.add_column(name, justify="right")
         for method, metrics in result["summary"].items():
-            cells = [f"{metrics[m]['mean']:.3f} ± {metrics[m]['std']:.3f}" if m in metrics else "–" for m in TABLE_METRICS]
+            cells = [
+                f"{metrics[m]['mean']:.3f} ± {metrics[m]['std']:.3f}" if m in metrics else "–" for m in TABLE_METRICS
+            ]
             table.add_row(method, *cells, style="bold" if method == "score" else None)
         self._out.print(table)
 

@@ -51,23 +51,26 @@ def audit_config(
         Option(help="Folder image paths are relative to.", show_default="the manifest's folder", rich_help_panel=DATA),
     ] = None,
     allow_missing: Annotated[
-        bool, Option("--allow-missing", help="Keep rows whose image file is missing, as unreadable.",
-                     rich_help_panel=DATA)
+        bool,
+        Option("--allow-missing", help="Keep rows whose image file is missing, as unreadable.", rich_help_panel=DATA),
     ] = False,
     max_unreadable: Annotated[
         float, Option(help="Share of unreadable images, 0 to 1, above which to stop.", rich_help_panel=DATA)
     ] = 0.1,
     test_fraction: Annotated[
         float | None,
-        Option(help="Share of rows, 0 to 1, to hold out as the query.", show_default="two-fold cross-audit",
-               rich_help_panel=DATA),
+        Option(
+            help="Share of rows, 0 to 1, to hold out as the query.",
+            show_default="two-fold cross-audit",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     model: Annotated[
         str, Option(help="lr, dnn, cnn, any timm model, or your own as package.module:factory.", rich_help_panel=MODEL)
     ] = "cnn",
     pretrained: Annotated[
-        bool, Option("--pretrained", help="Start from timm's pretrained weights (downloads them).",
-                     rich_help_panel=MODEL)
+        bool,
+        Option("--pretrained", help="Start from timm's pretrained weights (downloads them).", rich_help_panel=MODEL),
     ] = False,
     weights: Annotated[
         Path | None,
@@ -75,41 +78,54 @@ def audit_config(
     ] = None,
     image_size: Annotated[
         int | None,
-        Option(min=4, help="Side of the network's input, in pixels.", show_default="the model's own",
-               rich_help_panel=MODEL),
+        Option(
+            min=4, help="Side of the network's input, in pixels.", show_default="the model's own", rich_help_panel=MODEL
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, Option(min=1, help="Passes over the data.", show_default="3 to 6, by model",
-                           rich_help_panel=TRAINING)
+        int | None,
+        Option(min=1, help="Passes over the data.", show_default="3 to 6, by model", rich_help_panel=TRAINING),
     ] = None,
     batch_size: Annotated[
         int | None, Option(min=1, help="Rows in a step.", show_default="32", rich_help_panel=TRAINING)
     ] = None,
     learning_rate: Annotated[
-        float | None, Option(help="Learning rate at the start.", show_default="0.003 to 0.01, by model",
-                             rich_help_panel=TRAINING)
+        float | None,
+        Option(help="Learning rate at the start.", show_default="0.003 to 0.01, by model", rich_help_panel=TRAINING),
     ] = None,
     momentum: Annotated[float, Option(help="SGD momentum, 0 to below 1.", rich_help_panel=TRAINING)] = 0.9,
     weight_decay: Annotated[float, Option(help="L2 penalty.", rich_help_panel=TRAINING)] = 1e-4,
-    schedule: Annotated[Schedule, Option(help="How the learning rate goes down.", rich_help_panel=TRAINING)] = "constant",
+    schedule: Annotated[
+        Schedule, Option(help="How the learning rate goes down.", rich_help_panel=TRAINING)
+    ] = "constant",
     augment: Annotated[
         Augmentation,
-        Option(help="Random changes of training images: shift by up to 1/8 of the side, mirror.",
-               rich_help_panel=TRAINING),
+        Option(
+            help="Random changes of training images: shift by up to 1/8 of the side, mirror.", rich_help_panel=TRAINING
+        ),
     ] = "none",
     query: Annotated[
         QueryName,
-        Option(help="What influence is on: the probability of a wrong answer, the loss at the best temperature, or "
-                    "the plain loss.", rich_help_panel=INFLUENCE),
+        Option(
+            help="What influence is on: the probability of a wrong answer, the loss at the best temperature, or "
+            "the plain loss.",
+            rich_help_panel=INFLUENCE,
+        ),
     ] = "probability",
     estimator: Annotated[
         Estimator,
-        Option(help="Sum over the steps that saw a row (the paper's), or its expectation over the batch draw.",
-               rich_help_panel=INFLUENCE),
+        Option(
+            help="Sum over the steps that saw a row (the paper's), or its expectation over the batch draw.",
+            rich_help_panel=INFLUENCE,
+        ),
     ] = "expected",
     scoring_steps: Annotated[
-        int, Option(min=1, help="Steps at which 'expected' scores all rows; each costs 2/3 of an epoch.",
-                    rich_help_panel=INFLUENCE)
+        int,
+        Option(
+            min=1,
+            help="Steps at which 'expected' scores all rows; each costs 2/3 of an epoch.",
+            rich_help_panel=INFLUENCE,
+        ),
     ] = 2,
     derivatives: Annotated[
         DerivativeMethod,
@@ -124,9 +140,7 @@ def audit_config(
         RankBy,
         Option(help="score: all evidence of the run together; influence: DIT alone.", rich_help_panel=REPORT),
     ] = "score",
-    threshold: Annotated[
-        float, Option(help="Least score, 0 to 1, of a suspect.", rich_help_panel=REPORT)
-    ] = 0.9,
+    threshold: Annotated[float, Option(help="Least score, 0 to 1, of a suspect.", rich_help_panel=REPORT)] = 0.9,
 ) -> AuditConfig:
     """Make the configuration of the options.
 
@@ -220,5 +234,5 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
-    del run.__wrapped__  # type: ignore[attr-defined]  # or inspect would look through to the command
+    del run.__wrapped__  # or inspect would look through to the command
     return run

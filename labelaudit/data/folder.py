@@ -75,5 +75,5 @@ def _cannot_list(error: OSError) -> None:
 
 
 def _utf8(name: str) -> str:
-    """A file name as valid text: bytes that are not UTF-8 are written as \\xNN."""
+    """A file name as valid text; bytes that are not UTF-8 become backslash escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -36,6 +36,4 @@ def load_dataset(source: str | Path, config: SourceConfig | None = None) -> Data
         raise InputError(f"{path} does not exist")
     if path.suffix.lower() in TABLE_SUFFIXES:
         return open_table(path, config)
-    raise InputError(
-        f"{path} is neither a folder of images nor a table ({', '.join(sorted(TABLE_SUFFIXES))})"
-    )
+    raise InputError(f"{path} is neither a folder of images nor a table ({', '.join(sorted(TABLE_SUFFIXES))})")

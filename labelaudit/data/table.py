@@ -111,9 +111,7 @@ def _require(table: pa.Table, column: str, option: str, path: Path) -> None:
         raise InputError(f"{path} has no column {column!r} ({option}); it has: {', '.join(table.column_names)}")
 
 
-def _pick(
-    table: pa.Table, given: str | None, names: tuple[str, ...], option: str, what: str, path: Path
-) -> str:
+def _pick(table: pa.Table, given: str | None, names: tuple[str, ...], option: str, what: str, path: Path) -> str:
     """The column the user named, or the first of the usual names that is there."""
     if given is not None:
         _require(table, given, option, path)
@@ -121,9 +119,7 @@ def _pick(
     for name in names:
         if name in table.column_names:
             return name
-    raise InputError(
-        f"{path} has no {what} column I know; name one with {option}: {', '.join(table.column_names)}"
-    )
+    raise InputError(f"{path} has no {what} column I know; name one with {option}: {', '.join(table.column_names)}")
 
 
 def _guess_image_column(table: pa.Table, label_column: str, path: Path) -> str:

@@ -32,7 +32,7 @@ def label_posterior(evidence: list[Floats], labels: NDArray[np.int64]) -> Floats
     kinds, _, classes = stacked.shape
 
     def logits(parameters: torch.Tensor) -> torch.Tensor:
-        return parameters[kinds:] + torch.tensordot(parameters[:kinds], stacked, dims=1)
+        return parameters[kinds:] + torch.einsum("k,knc->nc", parameters[:kinds], stacked)
 
     def loss(values: Floats) -> tuple[float, Floats]:
         parameters = torch.tensor(values, requires_grad=True)
@@ -56,6 +56,6 @@ def relabel_evidence(influence: Floats) -> Floats:
     Returns:
         The same, centred in each row and of unit scale, so that folds compare; shape (N, C).
     """
-    centred = influence - influence.mean(1, keepdims=True)
+    centred: Floats = influence - influence.mean(1, keepdims=True)
     scale = float(centred.std())
-    return centred / scale if scale > 0 else centred
+    return centred / max(scale, np.finfo(np.float64).tiny)  # all equal: all zero, nothing is said

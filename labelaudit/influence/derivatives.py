@@ -36,11 +36,12 @@ class BatchDerivatives:
 
 
 class Differentiate(Protocol):
-    """Differentiates a batch at the model's θ, which it leaves as it was, along u of shape (P,)."""
+    """A way to differentiate."""
 
     def __call__(
         self, model: FlatModel, inputs: Tensor, labels: Tensor, direction: Tensor, *, hessian: bool
-    ) -> BatchDerivatives: ...
+    ) -> BatchDerivatives:
+        """Differentiate a batch at the model's θ, which is left as it was, along u of shape (P,)."""
 
 
 def choose_differentiation(method: DerivativeMethod, dtype: torch.dtype) -> Differentiate:
@@ -58,11 +59,8 @@ def central_differences(
     model: FlatModel, inputs: Tensor, labels: Tensor, direction: Tensor, *, hessian: bool
 ) -> BatchDerivatives:
     """Two ordinary passes at θ ± εu."""
-    norm = direction.norm()
-    if norm == 0:
-        epsilon = 1.0
-    else:
-        epsilon = PERTURBATION[direction.dtype] / norm.item()
+    norm = direction.norm().item()
+    epsilon = PERTURBATION[direction.dtype] / norm if norm > 0 else 1.0
     theta = model.theta.clone()
     logits, gradients = [], []
     with torch.set_grad_enabled(hessian):
@@ -71,7 +69,7 @@ def central_differences(
             model.gradient.zero_()
             z = model(inputs)
             if hessian:
-                cross_entropy(z, labels).backward()  # type: ignore[no-untyped-call]
+                cross_entropy(z, labels).backward()
                 gradients.append(model.gradient.clone())
             logits.append(z.detach())
     model.theta.copy_(theta)
@@ -92,13 +90,13 @@ def forward_over_reverse(
         logits = model.at(theta, inputs)
         return cross_entropy(logits, labels), logits
 
-    # Fused attention has no forward-mode derivative.
+    # Fused attention has no forward-mode derivative. (torch types jvp's result as if it always had three parts.)
     with sdpa_kernel(SDPBackend.MATH):
         theta = model.theta.detach()
         if not hessian:
             with torch.no_grad():
-                logits, changes = torch.func.jvp(logits_at, (theta,), (direction,))
+                logits, changes = torch.func.jvp(logits_at, (theta,), (direction,))  # type: ignore[misc]
             return BatchDerivatives(logits, changes, theta.new_empty(0))
         gradient = torch.func.grad(mean_loss, has_aux=True)
-        (_, logits), (hessian_vector, changes) = torch.func.jvp(gradient, (theta,), (direction,))
+        (_, logits), (hessian_vector, changes) = torch.func.jvp(gradient, (theta,), (direction,))  # type: ignore[misc]
     return BatchDerivatives(logits.detach(), changes.detach(), hessian_vector.detach())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from labelaudit.influence.derivatives import BatchDerivatives, Differentiate
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import FineTune, take_step
 from labelaudit.training.sgd import SGDAdjoint
+from labelaudit.training.trajectory import Step
 
 
 def sweep(
@@ -53,20 +53,18 @@ def sweep(
     steps = run.trajectory.steps
     chosen = _evenly_spaced(len(steps), scoring_steps) if estimator == "expected" else set()
     adjoint = SGDAdjoint(run.plan.sgd, query)
-    influence: Tensor | None = None
+    influence = torch.zeros(len(rows), run.mean_logits.shape[1], dtype=torch.float64)
 
-    def step_again(step, velocity):  # the training step, for replays
+    def replay_step(step: Step, velocity: Tensor) -> None:
         take_step(model, examples, run.plan.sgd, step, velocity)
 
     first = steps[0].index
-    for step, theta in run.trajectory.backwards(model.theta, step_again):
+    for step, theta in run.trajectory.backwards(model.theta, replay_step):
         model.theta.copy_(theta)
         direction = adjoint.direction(step.learning_rate)
         inputs, labels = examples.batch(step.rows, augmentation_seed=step.index)
         batch = differentiate(model, inputs, labels, direction, hessian=True)
         adjoint.pull_back(direction, batch.hessian_vector)
-        if influence is None:
-            influence = torch.zeros(len(rows), batch.logits.shape[1], dtype=torch.float64)
         if estimator == "visited":
             influence[place[step.rows]] -= _loss_changes(batch) / len(step.rows)
         elif step.index - first in chosen:
@@ -77,7 +75,6 @@ def sweep(
                 influence[part] -= weight * _loss_changes(batch)
                 progress(len(part))
         progress(len(step.rows))
-    assert influence is not None
     return influence
 
 

@@ -67,7 +67,7 @@ def test_loss_query(
             loss = (1 - scaled.softmax(1).gather(1, labels[:, None])).sum()
         else:
             loss = cross_entropy(scaled, labels, reduction="sum")
-        (loss / len(rows)).backward()  # type: ignore[no-untyped-call]
+        (loss / len(rows)).backward()
         progress(len(batch))
     return TestLossQuery(model.gradient.clone(), temperature, (logits.double() / fitted).log_softmax(1))
 

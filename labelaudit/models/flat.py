@@ -44,7 +44,4 @@ class FlatModel:
         return torch.func.functional_call(self.module, parameters, (inputs,))  # type: ignore[no-any-return]
 
     def _split(self, vector: Tensor) -> list[Tensor]:
-        return [
-            part.view(shape)
-            for part, shape in zip(vector.split(self._sizes), self._shapes, strict=True)
-        ]
+        return [part.view(shape) for part, shape in zip(vector.split(self._sizes), self._shapes, strict=True)]

@@ -57,8 +57,9 @@ def model_spec(config: ModelConfig, images: ImageSummary) -> ModelSpec:
     names = [*SMALL_MODELS, *timm.list_models()]
     near = difflib.get_close_matches(config.name, names, n=5, cutoff=0.5)
     raise InputError(
-        f"no model {config.name!r}" + (f"; the nearest names are {', '.join(near)}" if near else "")
-        + " (lr, dnn, cnn, any timm model, or your own as package.module:factory)"  # fmt: skip
+        f"no model {config.name!r}"
+        + (f"; the nearest names are {', '.join(near)}" if near else "")
+        + " (lr, dnn, cnn, any timm model, or your own as package.module:factory)"
     )
 
 

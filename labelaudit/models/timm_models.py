@@ -56,27 +56,27 @@ def timm_spec(config: ModelConfig) -> ModelSpec:
 
 
 def _create(config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:
-    overlay = {"state_dict": read_weights(config.weights)} if config.weights else {}
+    state = read_weights(config.weights) if config.weights else None
     try:
         module: nn.Module = timm.create_model(
             config.name,
-            pretrained=config.pretrained or config.weights is not None,
-            pretrained_cfg_overlay=overlay,
+            pretrained=config.pretrained or state is not None,
+            pretrained_cfg_overlay={} if state is None else {"state_dict": dict(state)},
             num_classes=num_classes,
             **arguments,
         )
-    except (RuntimeError, KeyError) as error:
-        what = f"--weights: {config.weights} does not fit" if config.weights else "cannot build"
-        raise InputError(f"{what} {config.name}: {str(error).splitlines()[-1].strip()}") from error
-    except (OSError, ValueError) as error:
-        if not config.pretrained:
-            raise InputError(f"cannot build {config.name}: {error}") from error
-        raise InputError(
-            f"--pretrained: the weights of {config.name} could not be downloaded "
-            f"({str(error).splitlines()[0]}); give them as a file with --weights"
-        ) from error
-    if config.weights:
-        head = module.pretrained_cfg.get("classifier") or ()
-        check_names(module, overlay["state_dict"], config.weights, config.name,
-                    head=(head,) if isinstance(head, str) else tuple(head))  # fmt: skip
+    # What timm raises for weights that cannot be had or do not fit depends on the model.
+    except Exception as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        if config.weights:
+            raise InputError(f"--weights: {config.weights} does not fit {config.name}: {reason}") from error
+        if config.pretrained:
+            raise InputError(
+                f"--pretrained: the weights of {config.name} could not be had ({reason}); give them with --weights"
+            ) from error
+        raise InputError(f"--model {config.name} cannot be built: {reason}") from error
+    if state is not None and config.weights:
+        classifier = timm.get_pretrained_cfg(config.name).classifier or ()
+        head = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+        check_names(module, state, config.weights, config.name, head)
     return module

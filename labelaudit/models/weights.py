@@ -19,7 +19,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"--weights: {path} does not exist")
     try:
-        state = timm.models.load_state_dict(str(path), weights_only=True)
+        state: dict[str, Tensor] = timm.models.load_state_dict(str(path), weights_only=True)
     # Whatever a broken or hostile file makes the readers raise, the answer is the same.
     except Exception as error:
         raise InputError(f"--weights: cannot read {path} as safetensors or as a plain state dict: "

@@ -45,10 +45,8 @@ def build_report(
     names = [*pool.classes, None]  # NO_LABEL, −1, is None
     true = np.full(rows, NO_LABEL) if truth is None else truth
     signals, scored = audit.signals, audit.signals.scored
-    if signals.out_of_fold is None:
-        p_label = np.full(rows, np.nan)
-    else:
-        p_label = signals.out_of_fold[np.arange(rows), labels]
+    out_of_fold = signals.out_of_fold
+    p_label = np.full(rows, np.nan) if out_of_fold is None else out_of_fold[np.arange(rows), labels]
     status, reason = _statuses(pool, labels, scored)
     table = pa.table(
         {
@@ -97,9 +95,7 @@ def build_report(
     return Report(table, metadata)
 
 
-def _statuses(
-    pool: Pool, labels: NDArray[np.int64], scored: NDArray[np.bool_]
-) -> tuple[list[str], list[str | None]]:
+def _statuses(pool: Pool, labels: NDArray[np.int64], scored: NDArray[np.bool_]) -> tuple[list[str], list[str | None]]:
     status: list[str] = []
     reason: list[str | None] = []
     for row, problem in enumerate(pool.problems):

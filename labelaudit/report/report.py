@@ -32,7 +32,8 @@ class Report:
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows, in the input's order."""
-        return self.table.to_pandas()
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
 
     def suspects(self) -> pd.DataFrame:
         """The suspects, the most suspect first."""

@@ -106,7 +106,7 @@ def take_step(model: FlatModel, examples: Examples, sgd: SGD, step: Step, veloci
     inputs, labels = examples.batch(step.rows, augmentation_seed=step.index)
     model.gradient.zero_()
     logits = model(inputs)
-    cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
+    cross_entropy(logits, labels).backward()
     sgd.step(model.theta, velocity, model.gradient, step.learning_rate)
     return logits.detach()
 

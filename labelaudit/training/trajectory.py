@@ -38,14 +38,10 @@ class Trajectory:
     def record(self, step: Step, theta: Tensor, velocity: Tensor) -> None:
         """Note a step about to be taken from the state (θ, v), each of shape (P,)."""
         if len(self.steps) % self.interval == 0:
-            self._checkpoints.append(
-                (theta.clone(), velocity.clone() if self.interval > 1 else velocity.new_empty(0))
-            )
+            self._checkpoints.append((theta.clone(), velocity.clone() if self.interval > 1 else velocity.new_empty(0)))
         self.steps.append(step)
 
-    def backwards(
-        self, theta: Tensor, take_step: Callable[[Step, Tensor], object]
-    ) -> Iterator[tuple[Step, Tensor]]:
+    def backwards(self, theta: Tensor, take_step: Callable[[Step, Tensor], object]) -> Iterator[tuple[Step, Tensor]]:
         """Yield (step, θ_t before it) from the window's last step to its first.
 
         Args:
