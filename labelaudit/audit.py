@@ -66,7 +66,6 @@ def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: 
     folds = plan_folds(pool, labels, config)
     training = complete(config.training, pool.spec.defaults, min(len(fold.train) for fold in folds))
     plan = training_plan(training)
-    differentiate = choose_differentiation(config.influence.derivatives, dtype)
     examples = Examples(
         pool.pixels, torch.from_numpy(labels), pool.spec.normalise, device, dtype, training.augmentation
     )
@@ -80,6 +79,7 @@ def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: 
         title = f"Fold {number + 1} of {len(folds)}: " if len(folds) > 1 else ""
         with reproducible():
             model = FlatModel(pool.spec.network(classes, network_seed), device, dtype)
+            differentiate = choose_differentiation(config.influence.derivatives, model)
             with progress.stage(f"{title}fine-tuning", plan.epochs * len(train)) as advance:
                 run = fine_tune(model, examples, train, plan, order_seed, memory_budget(device), advance)
             with progress.stage(f"{title}query", len(train) + 2 * len(query_rows)) as advance:

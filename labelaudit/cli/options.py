@@ -91,7 +91,7 @@ def audit_config(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        Option(help="Learning rate at the start.", show_default="0.003 to 0.01, by model", rich_help_panel=TRAINING),
+        Option(help="Learning rate at the start.", show_default="0.0003 to 0.01, by model", rich_help_panel=TRAINING),
     ] = None,
     momentum: Annotated[float, Option(help="SGD momentum, 0 to below 1.", rich_help_panel=TRAINING)] = 0.9,
     weight_decay: Annotated[float, Option(help="L2 penalty.", rich_help_panel=TRAINING)] = 1e-4,
@@ -129,7 +129,7 @@ def audit_config(
     ] = 2,
     derivatives: Annotated[
         DerivativeMethod,
-        Option(help="How Hessian-vector products are computed; auto goes by precision.", rich_help_panel=INFLUENCE),
+        Option(help="How Hessian-vector products are computed; auto goes by precision and size.", rich_help_panel=INFLUENCE),
     ] = "auto",
     seed: Annotated[int, Option(min=0, help="Decides everything random.", rich_help_panel=TRAINING)] = 0,
     device: Annotated[

@@ -13,7 +13,8 @@ from labelaudit.errors import InputError
 from labelaudit.models.spec import ModelSpec, TrainingDefaults
 from labelaudit.models.weights import check_names, read_weights
 
-DEFAULTS = TrainingDefaults(epochs=3, learning_rate=0.01)
+CONVOLUTIONAL = TrainingDefaults(epochs=3, learning_rate=0.001)
+TRANSFORMER = TrainingDefaults(epochs=3, learning_rate=0.0003)
 
 
 def timm_spec(config: ModelConfig) -> ModelSpec:
@@ -50,7 +51,8 @@ def timm_spec(config: ModelConfig) -> ModelSpec:
         resize=resize,
         normalise=normalise,
         build=build,
-        defaults=DEFAULTS,
+        # timm fixes the input size of transformers, whose position embeddings depend on it.
+        defaults=TRANSFORMER if pretrained_cfg.get("fixed_input_size") else CONVOLUTIONAL,
         notes=("its weights are random: give --pretrained or --weights FILE, or it will see little",) * untrained,
     )
 
@@ -75,8 +77,12 @@ def _create(config: ModelConfig, num_classes: int, arguments: dict[str, int]) ->
                 f"--pretrained: the weights of {config.name} could not be had ({reason}); give them with --weights"
             ) from error
         raise InputError(f"--model {config.name} cannot be built: {reason}") from error
+    pretrained_cfg = timm.get_pretrained_cfg(config.name)
     if state is not None and config.weights:
-        classifier = timm.get_pretrained_cfg(config.name).classifier or ()
-        head = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-        check_names(module, state, config.weights, config.name, head)
+        head = pretrained_cfg.classifier or ()
+        check_names(module, state, config.weights, config.name, (head,) if isinstance(head, str) else tuple(head))
+    if (config.pretrained or config.weights) and num_classes != pretrained_cfg.num_classes:
+        # A new head's random logits would send gradients through the backbone that wreck it in a few steps.
+        for parameter in module.get_classifier().parameters():
+            nn.init.zeros_(parameter)
     return module
