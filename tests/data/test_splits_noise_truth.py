@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from labelaudit.data.noise import plant_flips
+from labelaudit.data.splits import cross_audit, hold_out
+from labelaudit.data.truth import read_truth
+from labelaudit.errors import InputError
+
+LABELS = np.repeat([0, 1, 2], [40, 30, 10])
+ROWS = np.arange(80) * 2
+
+
+def test_cross_audit_scores_every_row_once_in_stratified_halves():
+    first, second = cross_audit(ROWS, LABELS, seed=1)
+    assert np.array_equal(first.train, second.query)
+    assert np.array_equal(first.query, second.train)
+    assert np.array_equal(np.sort(np.concatenate([first.train, second.train])), ROWS)
+    assert np.bincount(LABELS[first.train // 2]).tolist() == [20, 15, 5]
+    assert not np.array_equal(first.train, cross_audit(ROWS, LABELS, seed=2)[0].train)
+
+
+def test_hold_out_is_stratified_and_refuses_what_cannot_be():
+    (fold,) = hold_out(ROWS, LABELS, 0.1, seed=1)
+    assert np.bincount(LABELS[fold.query // 2]).tolist() == [4, 3, 1]
+    with pytest.raises(InputError, match=re.escape("--test-fraction 0.01 of 80 rows")):
+        hold_out(ROWS, LABELS, 0.01, seed=1)
+
+
+def test_flips_are_exactly_as_many_as_asked_and_seeded():
+    noisy = plant_flips(LABELS, 3, 0.2, "symmetric", seed=0)
+    assert (noisy != LABELS).sum() == 16
+    assert set(noisy) <= {0, 1, 2}
+    assert np.array_equal(noisy, plant_flips(LABELS, 3, 0.2, "symmetric", seed=0))
+    assert not np.array_equal(noisy, plant_flips(LABELS, 3, 0.2, "symmetric", seed=1))
+    pair = plant_flips(LABELS, 3, 0.2, "pair", seed=0)
+    changed = pair != LABELS
+    assert np.array_equal(pair[changed], (LABELS[changed] + 1) % 3)
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, 0.51, float("nan"), 0.001])
+def test_rates_that_cannot_be_planted(rate):
+    with pytest.raises(InputError, match="--rate"):
+        plant_flips(LABELS, 3, rate, "symmetric", seed=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,klass\na,0\n", "no column 'true_label' or 'label'"),
+        ("name,true_label\na,0\n", "no column 'path' or 'id'"),
+        ("path,true_label\na,0\na,1\n", "row 1: id 'a' is given twice"),
+        ("path,true_label\na,9\n", "row 0: '9' is no class of the dataset (0, 1)"),
+        ("path,true_label\nz,0\n", "names none of the dataset's ids; it has for example 'z', the dataset 'a'"),
+    ],
+)
+def test_bad_truth(tmp_path, content, message):
+    (tmp_path / "truth.csv").write_text(content)
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_truth(tmp_path / "truth.csv", ("a", "b"), ("0", "1"))
+
+
+def test_truth_is_by_id_and_may_be_partial(tmp_path):
+    (tmp_path / "truth.csv").write_text("path,true_label\nc,1\na,0\n")
+    assert read_truth(tmp_path / "truth.csv", ("a", "b", "c"), ("0", "1")) == ("0", None, "1")
+    with pytest.raises(InputError, match="does not exist"):
+        read_truth(tmp_path / "none.csv", ("a",), ("0", "1"))
