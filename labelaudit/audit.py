@@ -105,6 +105,11 @@ def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: 
             out_of_fold[fold.query] = query.log_probabilities.numpy()
         temperatures.append(query.temperature)
 
+    if (mean_loss := np.nanmean(loss)) >= np.log(classes):
+        progress.note(
+            f"the network learnt nothing: its mean training loss is {mean_loss:.3g} nats where guessing has "
+            f"{np.log(classes):.3g}. The ranking is not reliable; try a smaller --learning-rate or more --epochs"
+        )
     scored = np.sort(np.concatenate([fold.train for fold in folds]))
     evidence = [from_influence, from_logits] + [out_of_fold] * (len(folds) > 1)
     posterior = np.full((rows, classes), np.nan)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from labelaudit.models.paper import dnn
+from tests.conftest import flat
+
+
+def test_theta_and_gradient_are_the_networks_own():
+    network = dnn(3, 1, 4)
+    reference = [parameter.detach().double().clone() for parameter in network.parameters()]
+    model = flat(network)
+    assert torch.equal(model.theta, torch.cat([p.reshape(-1) for p in reference]))
+    inputs, labels = torch.randn(5, 1, 4, 4, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1])
+    cross_entropy(model(inputs), labels).backward()
+    expected = torch.autograd.grad(cross_entropy(network(inputs), labels), list(network.parameters()))
+    assert torch.equal(model.gradient, torch.cat([g.reshape(-1) for g in expected]))
+    assert torch.equal(model.at(model.theta, inputs), model(inputs))
+    model.theta.zero_()
+    assert not model(inputs).any()
+
+
+def test_frozen_parameters_dropout_and_batch_statistics_stay_out_of_it():
+    network = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 2))
+    network[0].requires_grad_(requires_grad=False)
+    model = flat(network.train())
+    assert model.theta.numel() == 4 + 4 + 4 * 2 + 2
+    inputs = torch.randn(6, 4, dtype=torch.float64)
+    assert torch.equal(model(inputs)[:3], model(inputs[:3]))
+    assert torch.equal(network[1].running_mean, torch.zeros(4, dtype=torch.float64))
