@@ -15,13 +15,11 @@ from rich.text import Text
 
 from labelaudit.progress import Advance, Silent
 
-TABLE_METRICS = {
-    "average_precision": "average precision",
+TABLE_METRICS = {  # what fits 80 columns; metrics.json has the rest
+    "average_precision": "average\nprecision",
     "auroc": "AUROC",
-    "precision_at_k": "precision at k",
-    "recall_at_5%": "recall at 5%",
-    "recall_at_10%": "recall at 10%",
-    "suggestion_accuracy": "suggestions right",
+    "precision_at_k": "precision\nat k",
+    "suggestion_accuracy": "suggestions\nright",
 }
 
 
@@ -132,9 +130,9 @@ class Console:
         counts = f"{min(wrong)}" if min(wrong) == max(wrong) else f"{min(wrong)} to {max(wrong)}"
         title = f"{counts} wrong labels in {result['rows']} rows, {len(seeds)} seed{'s' * (len(seeds) > 1)}, mean ± std"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        table.add_column("ranked by")
+        table.add_column("ranked by", no_wrap=True)
         for name in TABLE_METRICS.values():
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         for method, metrics in result["summary"].items():
             cells = [
                 f"{metrics[m]['mean']:.3f} ± {metrics[m]['std']:.3f}" if m in metrics else "–" for m in TABLE_METRICS

@@ -129,7 +129,7 @@ def audit_config(
     ] = 2,
     derivatives: Annotated[
         DerivativeMethod,
-        Option(help="How Hessian-vector products are computed; auto goes by precision and size.", rich_help_panel=INFLUENCE),
+        Option(help="How derivatives are computed; auto goes by precision and size.", rich_help_panel=INFLUENCE),
     ] = "auto",
     seed: Annotated[int, Option(min=0, help="Decides everything random.", rich_help_panel=TRAINING)] = 0,
     device: Annotated[

@@ -60,7 +60,7 @@ def timm_spec(config: ModelConfig) -> ModelSpec:
 def _create(config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:
     state = read_weights(config.weights) if config.weights else None
     try:
-        module: nn.Module = timm.create_model(
+        created = timm.create_model(
             config.name,
             pretrained=config.pretrained or state is not None,
             pretrained_cfg_overlay={} if state is None else {"state_dict": dict(state)},
@@ -77,12 +77,13 @@ def _create(config: ModelConfig, num_classes: int, arguments: dict[str, int]) ->
                 f"--pretrained: the weights of {config.name} could not be had ({reason}); give them with --weights"
             ) from error
         raise InputError(f"--model {config.name} cannot be built: {reason}") from error
+    module: nn.Module = created
     pretrained_cfg = timm.get_pretrained_cfg(config.name)
     if state is not None and config.weights:
         head = pretrained_cfg.classifier or ()
         check_names(module, state, config.weights, config.name, (head,) if isinstance(head, str) else tuple(head))
     if (config.pretrained or config.weights) and num_classes != pretrained_cfg.num_classes:
         # A new head's random logits would send gradients through the backbone that wreck it in a few steps.
-        for parameter in module.get_classifier().parameters():
+        for parameter in created.get_classifier().parameters():
             nn.init.zeros_(parameter)
     return module

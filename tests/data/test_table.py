@@ -56,9 +56,7 @@ def test_manifest(folder, suffix):
 def test_columns_by_option_and_another_root(folder):
     table = frame(kind=["x", "y", ""], name=["p", "q", "r"], where=["0.png", "1.png", "2.png"])
     path = write(table, folder / "m.csv")
-    config = SourceConfig(
-        label_column="kind", image_column="where", id_column="name", image_root=folder / "images"
-    )
+    config = SourceConfig(label_column="kind", image_column="where", id_column="name", image_root=folder / "images")
     dataset = load_dataset(path, config)
     assert (dataset.ids, dataset.labels, dataset.notes) == (("p", "q", "r"), ("x", "y", None), ())
 
@@ -119,7 +117,11 @@ def test_label_types_that_are_refused(tmp_path, values, message):
         (frame(path=["images/0.png"] * 3), {}, "rows 0 and 1 have the same id"),
         (frame(path=["images/0.png", "", "images/2.png"]), {}, "row 1: the"),
         (frame(path=["images/0.png", "../x.png", "images/2.png"]), {}, "row 1: image path '../x.png' leads outside"),
-        (frame(path=["images/0.png", "/etc/x.png", "images/2.png"]), {}, "row 1: image path '/etc/x.png' leads outside"),
+        (
+            frame(path=["images/0.png", "/etc/x.png", "images/2.png"]),
+            {},
+            "row 1: image path '/etc/x.png' leads outside",
+        ),
         (frame(path=["images/0.png", "images/9.png", "images/2.png"]), {}, "'images/9.png' (row 1)"),
         (frame().iloc[:0], {}, "holds no rows"),
     ],

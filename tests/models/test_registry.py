@@ -149,7 +149,7 @@ def test_a_users_own_factory(tmp_path, monkeypatch):
     )
     network = model_spec(ModelConfig(name="my_nets:make"), GREY).network(4, seed=0)
     assert network(torch.zeros(1, 1, 28, 28)).shape == (1, 4)
-    with pytest.raises(InputError, match="returned str, not a torch.nn.Module"):
+    with pytest.raises(InputError, match=r"returned str, not a torch\.nn\.Module"):
         model_spec(ModelConfig(name="my_nets:wrong"), GREY).network(4, seed=0)
     with pytest.raises(InputError, match="the factory cannot be called"):
         model_spec(ModelConfig(name="my_nets:strange"), GREY).network(4, seed=0)

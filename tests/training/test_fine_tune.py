@@ -74,6 +74,7 @@ def test_the_last_epoch_can_be_had_again_backwards(budget):
 def velocity_at_window(setting):
     """v where the last epoch begins, from a run of the first epoch alone."""
     from labelaudit.training.fine_tune import take_step
+
     model = flat(network())
     velocity = torch.zeros_like(model.theta)
     order = torch.Generator().manual_seed(0)

@@ -1,0 +1,189 @@
+"""The command line as a user meets it: output, exit codes, and a clear line for every bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from labelaudit import Report
+from labelaudit.cli.app import app
+from labelaudit.cli.console import printable
+from tests.conftest import SAMPLE
+
+TRAIN, TEST, TRUTH = (str(SAMPLE / name) for name in ("train", "test", "truth.csv"))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def invoke(*arguments: str):
+        return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+    return invoke
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    for digit in "17":
+        (tmp_path / "data" / digit).mkdir(parents=True)
+        for file in sorted((SAMPLE / "train" / digit).iterdir())[:8]:
+            shutil.copy(file, tmp_path / "data" / digit / file.name)
+    return tmp_path / "data"
+
+
+def test_scan_prints_the_suspects_and_writes_the_report(run, tmp_path):
+    result = run("scan", TRAIN, "--model", "lr", "--known", TRUTH)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{TRAIN} · image folder · 600 rows · 10 classes"
+    assert lines[1].startswith(
+        "lr, 7,850 parameters, 28×28 grey · 5 epochs, batch 32, learning rate 0.003 · query: two-"
+    )
+    assert lines[3].strip() == "The 20 most suspect labels"
+    assert lines[4].split() == ["rank", "row", "given", "suggested", "true", "influence", "score", "suspect"]
+    report = Report.load(tmp_path / "labelaudit-report")
+    first = report.ranked().iloc[0]
+    assert lines[5].split()[:4] == ["1", first["id"], first["label"], first["suggested_label"]]
+    assert f"{report.to_pandas()['suspect'].sum()} suspects among 600 scored rows (score ≥ 0.9)" in lines
+    assert lines[-2].endswith("of the 30 labels known to be wrong are among the first 30")
+    assert lines[-1].startswith("Report: labelaudit-report/report.parquet (")
+    assert result.stderr == ""
+
+
+def test_json_is_all_that_is_printed(run):
+    result = run("scan", TRAIN, "--model", "lr", "--json", "--out", "there")
+    summary = json.loads(result.stdout)
+    assert (summary["rows"], summary["status"], len(summary["top"])) == (600, {"scored": 600}, 20)
+    assert summary["report"] == "there/report.parquet"
+    assert summary["known"] is None
+    assert result.stderr == ""
+
+
+def test_notes_go_to_stderr_and_quiet_silences_them(run, small):
+    (small / "loose.png").write_bytes(next((small / "1").iterdir()).read_bytes())
+    loud = run("scan", str(small), "--model", "lr")
+    assert "note: " in loud.stderr
+    assert "1 images in no class folder: kept as unlabelled" in loud.stderr
+    assert "17 rows (1 unlabelled)" in loud.stdout
+    assert run("scan", str(small), "--model", "lr", "--overwrite", "-q").stderr == ""
+
+
+def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
+    result = run("flip-test", TRAIN, "--rate", "0.1", "--seeds", "2", "--model", "lr", "--noise", "pair")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].strip() == "60 wrong labels in 600 rows, 2 seeds, mean ± std"
+    for method in ("score", "influence (DIT)", "final loss", "mean margin (AUM)", "out-of-fold loss", "random"):
+        assert method in result.stdout
+    out = tmp_path / "labelaudit-flip-test"
+    assert sorted(file.name for file in out.iterdir()) == ["metrics.json", "report-seed-1.parquet", "report.parquet"]
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["flips"] == {"rate": 0.1, "noise": "pair", "known": None}
+    assert figures["summary"]["score"]["auroc"]["mean"] > 0.7
+    assert Report.load(out).to_pandas()["is_flipped"].sum() == 60
+    # Another run must be told to replace it, and then leaves nothing of the first.
+    again = ["flip-test", TRAIN, "--known", TRUTH, "--seeds", "1", "--model", "lr", "--json"]
+    refused = run(*again)
+    assert refused.exit_code == 2
+    assert "already holds another run (metrics.json, report-seed-1.parquet, report.parquet)" in refused.stderr
+    assert json.loads(run(*again, "--overwrite").stdout)["wrong_labels"] == [30]
+    assert sorted(file.name for file in out.iterdir()) == ["metrics.json", "report.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["scan", "nowhere"], "nowhere does not exist"),
+        (["scan", TRAIN, "--model", "resnet5O"], "no model 'resnet5O'; the nearest names are resnet50"),
+        (["scan", TRAIN, "--weights", "w.pt"], "--weights: w.pt does not exist"),
+        (["scan", TRAIN, "--batch-size", "301"], "--batch-size 301 is more than the 300 rows"),
+        (["scan", TRAIN, "--learning-rate", "-1"], "--learning-rate: input should be greater than 0 (it is -1.0)"),
+        (["scan", TRAIN, "--momentum", "1"], "--momentum: input should be less than 1 (it is 1.0)"),
+        (["scan", TRAIN, "--test-fraction", "2"], "--test-fraction: input should be less than 1 (it is 2.0)"),
+        (["scan", TRAIN, "--threshold", "nan"], "--threshold: input should be"),
+        (["scan", TRAIN, "--learning-rate", "1e30", "--epochs", "3"], "try a smaller --learning-rate (it was 1e+30)"),
+        (["scan", TRAIN, "--device", "cuda:9"], "--device cuda:9 is not available here"),
+        (["scan", TRAIN, "--known", "truth.csv"], "--known: truth.csv does not exist"),
+        (["scan", TRAIN, "--out", "/dev/null/x"], "is a file, not a folder"),
+        (["scan", TRAIN, "--out", "/proc/x"], "--out: cannot write into /proc"),
+        (["flip-test", TRAIN], "give either --rate"),
+        (["flip-test", TRAIN, "--rate", "0.7"], "--rate 0.7 is outside (0, 0.5]"),
+        (["flip-test", TRAIN, "--rate", "0.1", "--known", TRUTH], "give either --rate"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2_and_leaves_nothing(run, tmp_path, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
+    assert line.startswith("error: ")
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_usage_errors_are_exit_2(run):
+    for arguments in (["scan"], ["scan", TRAIN, "--query", "x"], ["scan", TRAIN, "--epochs", "0"], ["no-command"]):
+        assert run(*arguments).exit_code == 2
+
+
+def test_an_existing_report_is_not_replaced_unasked(run, small):
+    assert run("scan", str(small), "--model", "lr").exit_code == 0
+    result = run("scan", str(small), "--model", "lr")
+    assert result.exit_code == 2
+    assert "already holds another run (report.parquet); choose another folder, or replace it with --overwrite" in (
+        result.stderr
+    )
+
+
+def test_a_failing_disk_is_exit_3(run, small, monkeypatch):
+    def full(path, write):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("labelaudit.report.report.write_atomically", full)
+    result = run("scan", str(small), "--model", "lr")
+    assert result.exit_code == 3
+    assert "the run failed: [Errno 28] No space left on device" in result.stderr
+
+
+def test_hostile_names_cannot_touch_the_terminal(run, small):
+    evil = small / "1\x1b[31m\n"
+    (small / "1").rename(evil)
+    result = run("scan", str(small), "--model", "lr")
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout
+    assert "1\\x1b[31m\\n" in result.stdout.replace("\n", "").replace(" ", "")
+    assert printable("ok é 漢 \u202e") == "ok é 漢 \\u202e"
+
+
+def test_version_help_and_module(run):
+    assert run("--version").stdout.startswith("labelaudit 0.")
+    for command in ("scan", "flip-test"):
+        assert "--learning-rate" in run(command, "--help").stdout
+    module = subprocess.run([sys.executable, "-m", "labelaudit", "--version"], capture_output=True, check=True)
+    assert module.stdout.startswith(b"labelaudit 0.")
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys; from labelaudit.cli.app import app; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path):
+    command = [sys.executable, "-m", "labelaudit", "scan", TRAIN, "--epochs", "10000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(15)  # importing torch takes a few seconds; the run itself would take an hour
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("error: interrupted")
+    assert "Traceback" not in err
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []

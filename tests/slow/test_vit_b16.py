@@ -1,0 +1,31 @@
+"""A real ViT-B/16, 86 million parameters, fine-tuned and audited on the CPU (about five minutes on two cores)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from labelaudit import AuditConfig, scan
+from labelaudit.config import InfluenceConfig, ModelConfig, TrainingConfig
+
+ROWS = 12
+
+
+@pytest.mark.slow
+def test_vit_b16_is_fine_tuned_and_audited(shared, tmp_path):
+    table = pq.read_table(shared("data/hymenoptera_224.parquet"))
+    pool = table.take(np.linspace(0, table.num_rows - 1, ROWS).astype(int))
+    assert set(pool["label"].to_pylist()) == {"ants", "bees"}
+    pq.write_table(pool, tmp_path / "pool.parquet")
+    config = AuditConfig(
+        model=ModelConfig(name="vit_base_patch16_224"),
+        training=TrainingConfig(epochs=1, batch_size=3),
+        influence=InfluenceConfig(scoring_steps=1),
+    )
+    report = scan(tmp_path / "pool.parquet", config=config)
+    frame = report.to_pandas()
+    assert report.metadata["parameters"] > 85_000_000
+    assert (frame["status"] == "scored").all()
+    assert np.isfinite(frame[["influence", "score", "p_label", "loss"]]).all(axis=None)
+    assert frame["influence"].nunique() == ROWS
