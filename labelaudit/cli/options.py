@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -210,6 +211,7 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(quiet: bool, as_json: bool, **values: Any) -> None:
         console = Console(quiet=quiet, as_json=as_json)
+        warnings.filterwarnings("ignore", message="`torch.jit")  # timm's affair, nothing the user could mend
         try:
             config = audit_config(**{p.name: values.pop(p.name) for p in shared})
             command(config=config, console=console, **values)
