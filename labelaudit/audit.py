@@ -27,6 +27,7 @@ from labelaudit.training.fine_tune import Plan, fine_tune
 from labelaudit.training.sgd import SGD
 
 USUAL_BATCH_SIZE = 32
+LEARNT_BY_HEART = 0.1  # training loss over query loss, below which wrong labels have been memorised, too
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: 
     rows, classes = len(pool.dataset), len(pool.classes)
     influence, from_influence, from_logits, out_of_fold = (np.full((rows, classes), np.nan) for _ in range(4))
     loss, margin = np.full(rows, np.nan), np.full(rows, np.nan)
-    temperatures = []
+    temperatures, query_loss = [], []
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         train, query_rows = torch.from_numpy(fold.train), torch.from_numpy(fold.query)
@@ -104,11 +105,17 @@ def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: 
         if len(folds) > 1:
             out_of_fold[fold.query] = query.log_probabilities.numpy()
         temperatures.append(query.temperature)
+        query_loss.append(-query.log_probabilities[range(len(query_rows)), labels[fold.query]].mean().item())
 
     if (mean_loss := np.nanmean(loss)) >= np.log(classes):
         progress.note(
             f"the network learnt nothing: its mean training loss is {mean_loss:.3g} nats where guessing has "
             f"{np.log(classes):.3g}. The ranking is not reliable; try a smaller --learning-rate or more --epochs"
+        )
+    elif mean_loss < LEARNT_BY_HEART * np.mean(query_loss):
+        progress.note(
+            f"the network knows its training labels by heart (mean loss {mean_loss:.2g} nats, on the "
+            f"query {np.mean(query_loss):.2g}): scores are too low, the order holds better; try fewer --epochs or --augment"
         )
     scored = np.sort(np.concatenate([fold.train for fold in folds]))
     evidence = [from_influence, from_logits] + [out_of_fold] * (len(folds) > 1)

@@ -126,7 +126,9 @@ def open_image(content: bytes, channels: int) -> Image.Image:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         image: Image.Image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
         image.load()
-    if image.mode.startswith("I;16"):  # Pillow's own conversion clips 16 bits at 255
+    if image.mode == "F":
+        raise OSError("its pixels are floating-point numbers of no fixed range; convert it to 8 or 16 bits")
+    if image.mode.startswith("I"):  # 16 bits, which Pillow's own conversion would clip at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

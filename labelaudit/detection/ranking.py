@@ -22,7 +22,8 @@ class Ranking:
         score: 1 − P(given label | row), NaN where not scored, shape (N,).
         rank: 1 for the most suspect, 0 where not scored, shape (N,).
         suggested: The class that is more probable than the given one, `NO_LABEL` where there is none, shape (N,).
-        suspect: Scored at least the threshold, with another class to suggest; shape (N,).
+        suspect: Scored at least the threshold, and the suggested class is more probable than all others together, so
+            that a network that knows nothing has no suspects, however many classes there are; shape (N,).
     """
 
     score: Floats
@@ -50,5 +51,6 @@ def rank_rows(signals: Signals, labels: NDArray[np.int64], rank_by: RankBy, thre
     suggested[scored] = signals.posterior[scored].argmax(1)
     suggested[suggested == labels] = NO_LABEL
     suspect = np.zeros(len(labels), dtype=np.bool_)
-    suspect[scored] = (score[scored] >= threshold) & (suggested[scored] != NO_LABEL)
+    best = signals.posterior[scored].max(1)
+    suspect[scored] = (score[scored] >= threshold) & (suggested[scored] != NO_LABEL) & (best > 0.5)
     return Ranking(score, rank, suggested, suspect)

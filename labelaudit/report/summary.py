@@ -16,7 +16,7 @@ def summarise_report(report: Report) -> dict[str, Any]:
     frame = report.to_pandas()
     metadata = report.metadata
     counts = frame["status"].value_counts()
-    ranked = report.ranked()
+    ranked = report.ranked().astype({"rank": "int64"})  # pandas makes integers with nulls floats
     return {
         "source": metadata["source"],
         "rows": len(frame),

@@ -74,6 +74,7 @@ def test_notes_go_to_stderr_and_quiet_silences_them(run, small):
     assert "note: " in loud.stderr
     assert "1 images in no class folder: kept as unlabelled" in loud.stderr
     assert "17 rows (1 unlabelled)" in loud.stdout
+    assert loud.stdout.splitlines()[5].split()[0] == "1"
     assert run("scan", str(small), "--model", "lr", "--overwrite", "-q").stderr == ""
 
 

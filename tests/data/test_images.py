@@ -67,6 +67,8 @@ def test_colour_orientation_depth_transparency_and_frames():
     assert open_image(encoded(red, "JPEG", exif=exif), 3).size == (2, 4)
     deep = Image.fromarray(np.full((2, 2), 0x8000, dtype=np.uint16))
     assert open_image(encoded(deep, "PNG"), 1).getpixel((0, 0)) == 0x80
+    with pytest.raises(OSError, match="floating-point"):
+        open_image(encoded(Image.fromarray(np.zeros((2, 2), dtype=np.float32)), "TIFF"), 1)
     clear = Image.new("RGBA", (2, 2), (255, 0, 0, 0))
     assert open_image(encoded(clear, "PNG"), 3).getpixel((0, 0)) == (255, 255, 255)
     frames = [Image.new("L", (2, 2), value) for value in (10, 200)]

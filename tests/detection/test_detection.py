@@ -71,6 +71,15 @@ def signals() -> Signals:
     )
 
 
+def test_a_network_that_knows_nothing_of_many_classes_has_no_suspects():
+    guessing = np.full((4, 100), 0.01)
+    guessing[:, 1] = 0.011
+    known = Signals(np.zeros(4), guessing, None, np.zeros(4), np.zeros(4))
+    ranking = rank_rows(known, np.zeros(4, dtype=np.int64), "score", threshold=0.9)
+    assert (ranking.score > 0.9).all()
+    assert not ranking.suspect.any()
+
+
 def test_ranking_by_hand():
     labels = np.array([0, 0, 0, 0, 1])
     ranking = rank_rows(signals(), labels, "score", threshold=0.6)
@@ -78,4 +87,5 @@ def test_ranking_by_hand():
     assert ranking.score[[0, 1, 3, 4]] == pytest.approx([0.95, 0.1, 0.6, 0.5])
     assert ranking.suggested.tolist() == [1, NO_LABEL, NO_LABEL, 1, 0]
     assert ranking.suspect.tolist() == [True, False, False, True, False]
+    assert not rank_rows(signals(), labels, "score", threshold=0.96).suspect.any()
     assert rank_rows(signals(), labels, "influence", 0.6).rank.tolist() == [4, 2, 0, 1, 3]
