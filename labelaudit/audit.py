@@ -114,8 +114,8 @@ def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: 
         )
     elif mean_loss < LEARNT_BY_HEART * np.mean(query_loss):
         progress.note(
-            f"the network knows its training labels by heart (mean loss {mean_loss:.2g} nats, on the "
-            f"query {np.mean(query_loss):.2g}): scores are too low, the order holds better; try fewer --epochs or --augment"
+            f"the network knows its training labels by heart (mean loss {mean_loss:.2g} nats, "
+            f"{np.mean(query_loss):.2g} on the query): scores are too low, their order holds better; try fewer --epochs"
         )
     scored = np.sort(np.concatenate([fold.train for fold in folds]))
     evidence = [from_influence, from_logits] + [out_of_fold] * (len(folds) > 1)
