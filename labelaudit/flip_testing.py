@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelaudit.config import AuditConfig, Noise
-from labelaudit.data.noise import plant_flips
+from labelaudit.data.dataset import NO_LABEL
+from labelaudit.data.noise import check_rate, plant_flips
 from labelaudit.detection.metrics import Metrics, detection_metrics, suggestion_accuracy, summarise
 from labelaudit.detection.posterior import Floats
-from labelaudit.detection.ranking import NO_LABEL, Ranking
+from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress, Silent
@@ -90,8 +91,8 @@ def flip_test(
     if (rate is None) == (known is None):
         raise InputError("give either --rate, the share of labels to flip, or --known, a table of the true labels")
     started = time.perf_counter()
-    if rate is not None and not 0 < rate <= 0.5:
-        raise InputError(f"--rate {rate:g} is outside (0, 0.5]: it is the share of labels to flip")
+    if rate is not None:
+        check_rate(rate)  # before the images are read, not after
     pool = open_pool(source, test, config, progress)
     known_truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started

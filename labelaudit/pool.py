@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelaudit.config import AuditConfig
-from labelaudit.data.dataset import Dataset
+from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.images import Decoded, decode, summarise_images
 from labelaudit.data.splits import Rows
 from labelaudit.errors import InputError
 from labelaudit.models.registry import model_spec
 from labelaudit.models.spec import ModelSpec
 from labelaudit.progress import Progress
-
-UNLABELLED = -1
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Pool:
         spec: The model the images were prepared for.
         classes: Class names; class indices count in them.
         pixels: uint8, shape (N + M, C, S, S).
-        labels: Class indices, shape (N + M,), `UNLABELLED` where there is none.
+        labels: Class indices, shape (N + M,), `NO_LABEL` where there is none.
         hashes: Content hash of each audited row, None where nothing could be read.
         problems: Why an audited row's image is unreadable, None where it is not.
         audited: The audited rows that can be scored: readable and labelled.
@@ -76,10 +74,10 @@ def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progr
 
     index = {name: number for number, name in enumerate(classes)}
     labels = np.array(
-        [UNLABELLED if label is None else index[label] for part in parts for label in part.labels], dtype=np.int64
+        [NO_LABEL if label is None else index[label] for part in parts for label in part.labels], dtype=np.int64
     )
     readable = np.array([problem is None for part in decoded for problem in part.problems])
-    usable = np.flatnonzero(readable & (labels != UNLABELLED))
+    usable = np.flatnonzero(readable & (labels != NO_LABEL))
     audited, test_rows = usable[usable < len(dataset)], usable[usable >= len(dataset)]
     _check_counts(dataset, classes, labels, audited)
     if test is not None and len(test_rows) == 0:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from labelaudit.audit import Audit, audit
 from labelaudit.config import AuditConfig
+from labelaudit.data.dataset import NO_LABEL
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.truth import read_truth
-from labelaudit.detection.ranking import NO_LABEL, Ranking, rank_rows
+from labelaudit.detection.ranking import Ranking, rank_rows
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Progress, Silent
 from labelaudit.report.build import build_report

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -225,8 +224,6 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
             console.error(f"the run failed: {error}")
             raise typer.Exit(3) from None
         except Exception:
-            if "pytest" in sys.modules:
-                raise
             console.traceback()
             raise typer.Exit(3) from None
 
@@ -234,7 +231,7 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
         p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints.get(p.name, p.annotation))
         for p in (*own, *shared, *output)
     ]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect reads it, Callable has none
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     del run.__wrapped__  # or inspect would look through to the command
     return run

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+NO_LABEL = -1  # the class index of what has none
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -9,6 +9,16 @@ from labelaudit.data.splits import Rows
 from labelaudit.errors import InputError
 
 
+def check_rate(rate: float) -> None:
+    """Refuse a share of flips outside (0, 0.5].
+
+    Raises:
+        InputError: It is.
+    """
+    if not 0 < rate <= 0.5:
+        raise InputError(f"--rate {rate:g} is outside (0, 0.5]: it is the share of labels to flip")
+
+
 def plant_flips(labels: Rows, num_classes: int, rate: float, noise: Noise, seed: int) -> Rows:
     """Give a share of the rows a wrong label.
 
@@ -26,8 +36,7 @@ def plant_flips(labels: Rows, num_classes: int, rate: float, noise: Noise, seed:
     Raises:
         InputError: The rate is outside (0, 0.5], or so small that no row would be flipped.
     """
-    if not 0 < rate <= 0.5:
-        raise InputError(f"--rate {rate:g} is outside (0, 0.5]: it is the share of labels to flip")
+    check_rate(rate)
     count = int(rate * len(labels))
     if count == 0:
         raise InputError(f"--rate {rate:g} of {len(labels)} rows flips none; use at least {1 / len(labels):.2g}")

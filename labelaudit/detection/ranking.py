@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelaudit.config import RankBy
+from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.posterior import Floats
 from labelaudit.detection.signals import Signals
-
-NO_LABEL = -1
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Derivatives of a batch along a direction u in parameter space: of its logits, and of its mean gradient (H u).
 
-Both ways cost about two training passes of the batch and never form a per-sample gradient (METHOD §2).
+Neither way forms a per-sample gradient (METHOD §2); `benchmarks/sweep_cost.py` has what each costs.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def choose_differentiation(method: DerivativeMethod, model: FlatModel) -> Differ
     """The way to differentiate: as asked for, or else by precision and size.
 
     Forward-over-reverse is exact, costs about twice as much time and memory as central differences, and does not go
-    through every kernel and module. Central differences are within
-    1e-3 of it in float32 for smooth networks; across the kinks of ReLU networks their H u is an average that can
-    differ by far more from the derivative at θ itself, while their products do not. So: central differences in
-    float32, but for small networks, where exactness costs little.
+    through every kernel and module. Central differences are within 1e-3 of it in float32 for smooth networks; across
+    the kinks of ReLU networks their H u is an average that can differ by far more from the derivative at θ itself,
+    while their products do not. So: central differences in float32, but for small networks, where exactness costs
+    little.
     """
     if method == "auto":
         exact = model.theta.dtype == torch.float64 or model.theta.numel() < SMALL_NETWORK

@@ -41,7 +41,7 @@ class FlatModel:
     def at(self, theta: Tensor, inputs: Tensor) -> Tensor:
         """Logits, shape (B, C), as a function of any θ of shape (P,); differentiable in both modes."""
         parameters = dict(zip(self._names, self._split(theta), strict=True))
-        return torch.func.functional_call(self.module, parameters, (inputs,))  # type: ignore[no-any-return]
+        return torch.func.functional_call(self.module, parameters, (inputs,))  # type: ignore[no-any-return]  # untyped
 
     def _split(self, vector: Tensor) -> list[Tensor]:
         return [part.view(shape) for part, shape in zip(vector.split(self._sizes), self._shapes, strict=True)]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from labelaudit.audit import Audit
 from labelaudit.config import AuditConfig
-from labelaudit.data.dataset import fingerprint
-from labelaudit.detection.ranking import NO_LABEL, Ranking
+from labelaudit.data.dataset import NO_LABEL, fingerprint
+from labelaudit.detection.ranking import Ranking
 from labelaudit.influence.queries import QUERY_TEXT
 from labelaudit.pool import Pool
 from labelaudit.report.report import Report

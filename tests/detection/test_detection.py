@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.metrics import detection_metrics, suggestion_accuracy, summarise
 from labelaudit.detection.posterior import label_posterior, relabel_evidence
-from labelaudit.detection.ranking import NO_LABEL, rank_rows
+from labelaudit.detection.ranking import rank_rows
 from labelaudit.detection.signals import Signals
 
 
