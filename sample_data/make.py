@@ -18,7 +18,7 @@ TRAIN_PER_DIGIT, TEST_PER_DIGIT, WRONG, SEED = 60, 20, 30, 0
 
 def make(source: Path, folder: Path) -> None:
     """Write train/, test/ and truth.csv below `folder` from MNIST's arrays."""
-    mnist = np.load(source)
+    mnist = dict(np.load(source))  # an npz file decompresses a whole array at every access
     generator = np.random.default_rng(SEED)
     train = pick(mnist["y_train"], TRAIN_PER_DIGIT, generator)
     test = pick(mnist["y_test"], TEST_PER_DIGIT, generator)
