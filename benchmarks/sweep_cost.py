@@ -18,14 +18,16 @@ import timm
 import torch
 from torch import nn
 
-from labelaudit.data.examples import Examples
+from labelaudit.data.examples import Images
 from labelaudit.influence.derivatives import central_differences, forward_over_reverse
-from labelaudit.influence.dit import sweep
-from labelaudit.influence.queries import test_loss_query
+from labelaudit.influence.dit import Scoring, sweep
+from labelaudit.influence.queries import TestLoss
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn
 from labelaudit.training.fine_tune import Plan, fine_tune
-from labelaudit.training.sgd import SGD
+from labelaudit.training.optimizers import SGD
+from labelaudit.training.recording import plan_recording
+from labelaudit.training.window import Window
 
 RESULT = Path(__file__).parent / "results" / "sweep_cost.json"
 REPEATS, CLASSES = 3, 10
@@ -42,20 +44,23 @@ def measure(network: nn.Module, channels: int, side: int, rows: int) -> dict[str
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (rows, channels, side, side), dtype=torch.uint8, generator=generator)
     labels = torch.randint(0, CLASSES, (rows,), generator=generator)
-    examples = Examples(pixels, labels, lambda x: x - 0.5, torch.device("cpu"), torch.float32)
+    examples = Images(pixels, labels, lambda x: x - 0.5, torch.device("cpu"), torch.float32)
     model, everything = FlatModel(network, torch.device("cpu"), torch.float32), torch.arange(rows)
-    plan = Plan(SGD(0.9, 1e-4), epochs=1, batch_size=32, learning_rate=1e-4, schedule="constant")
+    plan = Plan(SGD(0.9, 1e-4), epochs=1, batch_size=32, learning_rate=1e-4)
+    window = Window("last", 0, plan.steps_per_epoch(rows))
+    recording = plan_recording([window], window.stop, model.theta.nbytes, plan.optimizer, memory=1 << 34)
     epochs: list[float] = []
     ratios: dict[str, list[float]] = {f"{m}, {e}": [] for m in METHODS for e in ("visited", "expected (2 steps)")}
     for repeat in range(REPEATS + 1):  # the first one warms up
         start = time.perf_counter()
-        run = fine_tune(model, examples, everything, plan, 0, 1 << 34, lambda _: None)
+        run = fine_tune(model, examples, everything, plan, 0, recording, lambda _: None)
         epoch = time.perf_counter() - start
-        query = test_loss_query("loss", model, examples, everything[:32], 32, lambda _: None)
+        query = TestLoss("loss", examples, everything[:32], 32)
+        query.evaluate(model)
         for name, method in METHODS.items():
             for estimator in ("visited", "expected"):
                 start = time.perf_counter()
-                sweep(model, examples, everything, run, query.gradient, method, estimator, 2, lambda _: None)
+                sweep(run, [window], query, method, Scoring(estimator), lambda _: None)
                 key = next(k for k in ratios if k.startswith(f"{name}, {estimator}"))
                 if repeat:
                     ratios[key].append((time.perf_counter() - start) / epoch)

@@ -7,24 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import cross_entropy
 
+from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
-from labelaudit.data.examples import Examples
+from labelaudit.data.examples import Images
 from labelaudit.data.splits import Fold, cross_audit, hold_out
 from labelaudit.detection.posterior import label_posterior, relabel_evidence
 from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
-from labelaudit.influence.derivatives import choose_differentiation
-from labelaudit.influence.dit import sweep
-from labelaudit.influence.queries import predict, test_loss_query
+from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.spec import TrainingDefaults
 from labelaudit.pool import Pool
 from labelaudit.progress import Progress
-from labelaudit.runtime import choose_device, choose_dtype, memory_budget, reproducible
-from labelaudit.training.fine_tune import Plan, fine_tune
-from labelaudit.training.sgd import SGD
+from labelaudit.runtime import choose_device, choose_dtype, reproducible
+from labelaudit.training.fine_tune import Plan
+from labelaudit.training.optimizers import SGD, AdamW, Optimizer
 
 USUAL_BATCH_SIZE = 32
 LEARNT_BY_HEART = 0.1  # training loss over query loss, below which wrong labels have been memorised, too
@@ -51,7 +49,13 @@ class Audit:
     device: str
 
 
-def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: Progress) -> Audit:
+def audit(
+    pool: Pool,
+    labels: NDArray[np.int64],
+    config: AuditConfig,
+    progress: Progress,
+    checkpoints: Checkpoints | None = None,
+) -> Audit:
     """Fine-tune, record, sweep back and collect, fold by fold.
 
     Args:
@@ -59,64 +63,40 @@ def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: 
         labels: Class indices to audit, shape (N + M,): the pool's own, or with planted flips.
         config: All settings; `config.seed` decides everything random.
         progress: Told of each stage.
+        checkpoints: Where to save the run from time to time, and to go on from if it was saved.
 
     Raises:
-        InputError: A setting does not fit the data, or the training diverged.
+        InputError: A setting does not fit the data or the machine, or the training diverged.
+        RunError: Nothing more can be written.
     """
     device, dtype = choose_device(config.device), choose_dtype(config.precision)
     folds = plan_folds(pool, labels, config)
     training = complete(config.training, pool.spec.defaults, min(len(fold.train) for fold in folds))
-    plan = training_plan(training)
-    examples = Examples(
-        pool.pixels, torch.from_numpy(labels), pool.spec.normalise, device, dtype, training.augmentation
-    )
+    examples = Images(pool.pixels, torch.from_numpy(labels), pool.spec.normalise, device, dtype, training.augmentation)
     rows, classes = len(pool.dataset), len(pool.classes)
     influence, from_influence, from_logits, out_of_fold = (np.full((rows, classes), np.nan) for _ in range(4))
     loss, margin = np.full(rows, np.nan), np.full(rows, np.nan)
     temperatures, query_loss = [], []
+    parameters = 0
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
-        train, query_rows = torch.from_numpy(fold.train), torch.from_numpy(fold.query)
+        model = FlatModel(pool.spec.network(classes, network_seed), device, dtype)
+        parameters = len(model.theta)
         title = f"Fold {number + 1} of {len(folds)}: " if len(folds) > 1 else ""
+        task = FoldTask(model, examples, fold, training_plan(training), order_seed, title, len(folds) - number)
+        part = None if checkpoints is None else checkpoints.part(f"fold-{number}")
         with reproducible():
-            model = FlatModel(pool.spec.network(classes, network_seed), device, dtype)
-            differentiate = choose_differentiation(config.influence.derivatives, model)
-            with progress.stage(f"{title}fine-tuning", plan.epochs * len(train)) as advance:
-                run = fine_tune(model, examples, train, plan, order_seed, memory_budget(device), advance)
-            with progress.stage(f"{title}query", len(train) + 2 * len(query_rows)) as advance:
-                logits = predict(model, examples, train, plan.batch_size, advance)
-                query = test_loss_query(config.influence.query, model, examples, query_rows, plan.batch_size, advance)
-            with progress.stage(f"{title}sweeping back", sweep_work(config, len(train))) as advance:
-                influence[fold.train] = sweep(
-                    model,
-                    examples,
-                    train,
-                    run,
-                    query.gradient,
-                    differentiate,
-                    config.influence.estimator,
-                    config.influence.scoring_steps,
-                    advance,
-                ).numpy()
+            found = audit_fold(task, config, progress, part)
+        influence[fold.train] = found.influence.numpy()
         from_influence[fold.train] = relabel_evidence(influence[fold.train])
-        from_logits[fold.train] = run.mean_logits.log_softmax(1).numpy()
-        loss[fold.train] = cross_entropy(logits.double(), examples.labels[train], reduction="none").numpy()
-        margin[fold.train] = run.margins.numpy()
+        from_logits[fold.train] = found.mean_logits.log_softmax(1).numpy()
+        loss[fold.train], margin[fold.train] = found.loss.numpy(), found.margins.numpy()
         if len(folds) > 1:
-            out_of_fold[fold.query] = query.log_probabilities.numpy()
-        temperatures.append(query.temperature)
-        query_loss.append(-query.log_probabilities[range(len(query_rows)), labels[fold.query]].mean().item())
+            out_of_fold[fold.query] = found.query_log_probabilities.numpy()
+        temperatures.append(found.temperature.item())
+        query_loss.append(-found.query_log_probabilities[range(len(fold.query)), labels[fold.query]].mean().item())
 
-    if (mean_loss := np.nanmean(loss)) >= np.log(classes):
-        progress.note(
-            f"the network learnt nothing: its mean training loss is {mean_loss:.3g} nats where guessing has "
-            f"{np.log(classes):.3g}. The ranking is not reliable; try a smaller --learning-rate or more --epochs"
-        )
-    elif mean_loss < LEARNT_BY_HEART * np.mean(query_loss):
-        progress.note(
-            f"the network knows its training labels by heart (mean loss {mean_loss:.2g} nats, "
-            f"{np.mean(query_loss):.2g} on the query): scores are too low, their order holds better; try fewer --epochs"
-        )
+    note_how_it_went(np.nanmean(loss), float(np.mean(query_loss)), classes, progress)
     scored = np.sort(np.concatenate([fold.train for fold in folds]))
     evidence = [from_influence, from_logits] + [out_of_fold] * (len(folds) > 1)
     posterior = np.full((rows, classes), np.nan)
@@ -132,9 +112,23 @@ def audit(pool: Pool, labels: NDArray[np.int64], config: AuditConfig, progress: 
         training=training,
         temperatures=tuple(temperatures),
         query_text=query_text(pool, config, folds),
-        parameters=len(model.theta),
+        parameters=parameters,
         device=str(device),
     )
+
+
+def note_how_it_went(mean_loss: float, query_loss: float, classes: int, progress: Progress) -> None:
+    """Say so if the training makes the scores unreliable."""
+    if mean_loss >= np.log(classes):
+        progress.note(
+            f"the network learnt nothing: its mean training loss is {mean_loss:.3g} nats where guessing has "
+            f"{np.log(classes):.3g}. The ranking is not reliable; try a smaller --learning-rate or more --epochs"
+        )
+    elif mean_loss < LEARNT_BY_HEART * query_loss:
+        progress.note(
+            f"the network knows its training labels by heart (mean loss {mean_loss:.2g} nats, "
+            f"{query_loss:.2g} on the query): scores are too low, their order holds better; try fewer --epochs"
+        )
 
 
 def plan_folds(pool: Pool, labels: NDArray[np.int64], config: AuditConfig) -> list[Fold]:
@@ -155,12 +149,6 @@ def query_text(pool: Pool, config: AuditConfig, folds: list[Fold]) -> str:
     return "two-fold cross-audit: each half of the rows is the query of the other"
 
 
-def sweep_work(config: AuditConfig, rows: int) -> int:
-    """Rows the sweep goes over, as it reports them."""
-    scoring_passes = config.influence.scoring_steps if config.influence.estimator == "expected" else 0
-    return rows * (1 + scoring_passes)
-
-
 def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) -> TrainingConfig:
     """Fill what the user left open from the model's defaults and the number of training rows.
 
@@ -175,7 +163,7 @@ def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) ->
         update={
             "epochs": training.epochs or defaults.epochs,
             "batch_size": training.batch_size or min(USUAL_BATCH_SIZE, rows),
-            "learning_rate": training.learning_rate or defaults.learning_rate,
+            "learning_rate": training.learning_rate or defaults.learning_rate_of(training.optimizer),
         }
     )
 
@@ -185,10 +173,17 @@ def training_plan(training: TrainingConfig) -> Plan:
     assert training.epochs is not None
     assert training.batch_size is not None
     assert training.learning_rate is not None
+    optimizer: Optimizer = (
+        SGD(training.momentum, training.weight_decay, training.nesterov)
+        if training.optimizer == "sgd"
+        else AdamW(training.weight_decay, epsilon_root=training.epsilon_root)
+    )
     return Plan(
-        SGD(training.momentum, training.weight_decay),
+        optimizer,
         training.epochs,
         training.batch_size,
         training.learning_rate,
         training.schedule,
+        training.warmup_steps,
+        training.clip_norm,
     )

@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Schedule = Literal["constant", "cosine", "inverse-sqrt"]
+Schedule = Literal["constant", "linear", "cosine", "inverse-sqrt"]
+OptimizerName = Literal["sgd", "adamw"]
+Removal = Literal["window", "start"]
+QueryAt = Literal["ends", "final"]
+TrajectoryMode = Literal["auto", "memory", "disk", "replay"]
 Augmentation = Literal["none", "shift", "flip-shift"]
 QueryName = Literal["probability", "calibrated", "loss"]
 Estimator = Literal["expected", "visited"]
@@ -47,9 +51,14 @@ class TrainingConfig(_Settings):
     epochs: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    optimizer: OptimizerName = "sgd"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+    epsilon_root: Annotated[float, Field(ge=0)] = 1e-6
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     schedule: Schedule = "constant"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
     augmentation: Augmentation = "none"
 
 
@@ -59,6 +68,10 @@ class InfluenceConfig(_Settings):
     query: QueryName = "probability"
     estimator: Estimator = "expected"
     scoring_steps: Annotated[int, Field(ge=1)] = 2
+    window: str = "last"
+    removal: Removal = "window"
+    query_at: QueryAt = "ends"
+    trajectory: TrajectoryMode = "auto"
     derivatives: DerivativeMethod = "auto"
 
 

@@ -1,5 +1,9 @@
-"""The error that is the user's to mend."""
+"""The errors a user can do something about."""
 
 
-class InputError(ValueError):
-    """The input or an option cannot be used. The message names it and says what to do (exit code 2)."""
+class InputError(Exception):
+    """Unusable input or options (exit code 2); the message says what was wrong, where, and what to do."""
+
+
+class RunError(Exception):
+    """A run that could not go on through no fault of its input (exit code 3), such as a full disk."""

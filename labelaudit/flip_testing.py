@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelaudit.checkpoints import RunFolder
 from labelaudit.config import AuditConfig, Noise
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.data.noise import check_rate, plant_flips
@@ -21,7 +22,7 @@ from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress, Silent
 from labelaudit.report.report import Report
-from labelaudit.scanning import audit_and_report, open_pool, true_labels
+from labelaudit.scanning import audit_and_report, identity, open_pool, true_labels
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def flip_test(
     config: AuditConfig | None = None,
     progress: Progress | None = None,
     finished: Callable[[int, Report], None] = lambda number, report: None,
+    run_folder: RunFolder | None = None,
 ) -> FlipTest:
     """Plant wrong labels (or take known ones), audit, and measure what is found, beside the usual baselines.
 
@@ -83,6 +85,7 @@ def flip_test(
         config: All settings.
         progress: Shown the stages.
         finished: Called with each report as soon as there is one, so that nothing is lost if a later seed fails.
+        run_folder: Where the run saves what it has from time to time, so that it can be gone on with after a kill.
 
     Raises:
         InputError: Neither or both of `rate` and `known` are given, or the data or a setting cannot be used.
@@ -96,6 +99,10 @@ def flip_test(
     pool = open_pool(source, test, config, progress)
     known_truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started
+    checkpoints = None
+    if run_folder is not None:
+        flips = {"rate": rate, "noise": noise, "seeds": seeds, "known": known and str(known)}
+        checkpoints = run_folder.open(identity(pool, config) | flips)
     reports, metrics, wrong = [], [], []
     for number in range(seeds):
         seeded = config.model_copy(update={"seed": config.seed + number})
@@ -104,7 +111,8 @@ def flip_test(
             truth = pool.labels[: len(pool.dataset)]
             labels[pool.audited] = plant_flips(labels[pool.audited], len(pool.classes), rate, noise, seeded.seed)
         assert truth is not None
-        report, found, ranking = audit_and_report(pool, labels, truth, seeded, progress, reading)
+        part = None if checkpoints is None else checkpoints.part(f"seed-{seeded.seed}")
+        report, found, ranking = audit_and_report(pool, labels, truth, seeded, progress, reading, part)
         report.metadata["flips"] = {
             "rate": rate,
             "noise": noise if rate is not None else None,

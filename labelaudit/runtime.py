@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import torch
@@ -33,10 +35,17 @@ def choose_dtype(precision: Precision) -> torch.dtype:
     return {"float32": torch.float32, "float64": torch.float64}[precision]
 
 
-def memory_budget(device: torch.device) -> int:
-    """Bytes a recorded trajectory may take: half of what is free."""
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on the GPU, or in main memory."""
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
-    return int(free) // 2
+    return int(free)
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes that are free where a folder is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 @contextmanager

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from labelaudit.audit import Audit, audit
+from labelaudit.checkpoints import Checkpoints, RunFolder
 from labelaudit.config import AuditConfig
-from labelaudit.data.dataset import NO_LABEL
+from labelaudit.data.dataset import NO_LABEL, content_hash
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.truth import read_truth
 from labelaudit.detection.ranking import Ranking, rank_rows
@@ -26,6 +30,7 @@ def scan(
     known: str | Path | None = None,
     config: AuditConfig | None = None,
     progress: Progress | None = None,
+    run_folder: RunFolder | None = None,
 ) -> Report:
     """Audit the labels of a dataset.
 
@@ -35,16 +40,29 @@ def scan(
         known: A table of true labels (`path`, `true_label`), to be put beside the findings.
         config: All settings.
         progress: Shown the stages.
+        run_folder: Where the run saves what it has from time to time, so that it can be gone on with after a kill.
 
     Raises:
         InputError: The data or a setting cannot be used; the message says why.
+        RunError: Nothing more can be written.
     """
     config, progress = config or AuditConfig(), progress or Silent()
     started = time.perf_counter()
     pool = open_pool(source, test, config, progress)
     truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started
-    return audit_and_report(pool, pool.labels, truth, config, progress, reading)[0]
+    checkpoints = None if run_folder is None else run_folder.open(identity(pool, config))
+    return audit_and_report(pool, pool.labels, truth, config, progress, reading, checkpoints)[0]
+
+
+def identity(pool: Pool, config: AuditConfig) -> dict[str, Any]:
+    """All that decides what an audit computes, for a resumed run to be the same one."""
+    return {
+        "labelaudit_version": version("labelaudit"),
+        "torch_version": torch.__version__,
+        "settings": config.model_dump(mode="json"),
+        "data": content_hash(pool.pixels.numpy().tobytes() + pool.labels.tobytes()),
+    }
 
 
 def open_pool(source: str | Path, test: str | Path | None, config: AuditConfig, progress: Progress) -> Pool:
@@ -67,10 +85,11 @@ def audit_and_report(
     config: AuditConfig,
     progress: Progress,
     reading_seconds: float,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Report, Audit, Ranking]:
     """Audit `labels` (N + M,), rank, and put it into a report."""
     started = time.perf_counter()
-    found = audit(pool, labels, config, progress)
+    found = audit(pool, labels, config, progress, checkpoints)
     given = labels[: len(pool.dataset)]
     ranking = rank_rows(found.signals, given, config.rank_by, config.threshold)
     seconds = {"reading": round(reading_seconds, 3), "audit": round(time.perf_counter() - started, 3)}

@@ -10,11 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from labelaudit.config import Augmentation, Schedule
-from labelaudit.data.examples import Examples, standardise_each
+from labelaudit.config import Augmentation, Schedule, TrajectoryMode
+from labelaudit.data.examples import Examples, Images, standardise_each
 from labelaudit.models.flat import FlatModel
-from labelaudit.training.fine_tune import Plan
-from labelaudit.training.sgd import SGD
+from labelaudit.training.fine_tune import Plan, Run, fine_tune
+from labelaudit.training.optimizers import SGD, Optimizer
+from labelaudit.training.recording import plan_recording
+from labelaudit.training.window import parse_windows
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"
@@ -45,8 +47,8 @@ def digits(classes: tuple[int, ...], per_class: int) -> tuple[torch.Tensor, torc
 
 def examples_of(
     pixels: torch.Tensor, labels: torch.Tensor, dtype: torch.dtype = torch.float64, augmentation: Augmentation = "none"
-) -> Examples:
-    return Examples(pixels, labels, standardise_each, CPU, dtype, augmentation)
+) -> Images:
+    return Images(pixels, labels, standardise_each, CPU, dtype, augmentation)
 
 
 def flat(network: torch.nn.Module, dtype: torch.dtype = torch.float64) -> FlatModel:
@@ -60,8 +62,38 @@ def plan(
     batch_size: int = 8,
     learning_rate: float = 0.05,
     schedule: Schedule = "constant",
+    optimizer: Optimizer | None = None,
+    warmup_steps: int = 0,
+    clip_norm: float | None = None,
 ) -> Plan:
-    return Plan(SGD(momentum, weight_decay), epochs, batch_size, learning_rate, schedule)
+    return Plan(
+        optimizer or SGD(momentum, weight_decay), epochs, batch_size, learning_rate, schedule, warmup_steps, clip_norm
+    )
+
+
+def train(
+    model: FlatModel,
+    examples: Examples,
+    rows: torch.Tensor,
+    setting: Plan,
+    seed: int = 0,
+    windows: str = "last",
+    mode: TrajectoryMode = "memory",
+    progress: Callable[[int], None] = lambda amount: None,
+    keep_moments: bool = False,
+) -> Run:
+    """Fine-tune and record what the windows of that name need."""
+    per_epoch = setting.steps_per_epoch(len(rows))
+    recording = plan_recording(
+        parse_windows(windows, setting.epochs, per_epoch),
+        setting.epochs * per_epoch,
+        model.theta.nbytes,
+        setting.optimizer,
+        memory=1 << 30,
+        mode=mode,
+        keep_moments=keep_moments,
+    )
+    return fine_tune(model, examples, rows, setting, seed, recording, progress)
 
 
 def ignore(amount: int) -> None:

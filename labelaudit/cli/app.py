@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from labelaudit.checkpoints import RunFolder
 from labelaudit.cli.console import Console
 from labelaudit.cli.options import DATA, REPORT, auditing_command
 from labelaudit.config import AuditConfig, Noise
+from labelaudit.errors import InputError
 from labelaudit.files import check_output
 
 app = typer.Typer(
@@ -39,6 +41,27 @@ Known = Annotated[
 ]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=REPORT)]
 
+Resume = Annotated[
+    bool, Option("--resume", help="Go on with the unfinished run in --out, after a kill.", rich_help_panel=REPORT)
+]
+CheckpointEvery = Annotated[
+    float, Option(min=0, help="Seconds between saving what --resume goes on from.", rich_help_panel=REPORT)
+]
+
+
+def begin_output(
+    out: Path, written: tuple[str, ...], overwrite: bool, resume: bool, checkpoint_every: float
+) -> RunFolder:
+    """Check, before anything is computed, that results may be written into `out`."""
+    if overwrite and resume:
+        raise InputError("--overwrite starts anew and --resume goes on: give one of them")
+    check_output(out, written, overwrite or resume)
+    run_folder = RunFolder(out / "unfinished-run", resume, checkpoint_every)
+    if overwrite:
+        run_folder.remove()
+    run_folder.check()
+    return run_folder
+
 
 @app.callback(invoke_without_command=True)
 def main(
@@ -60,19 +83,22 @@ def scan(
     known: Known = None,
     out: Annotated[Path, Option(help="Folder for report.parquet.", rich_help_panel=REPORT)] = Path("labelaudit-report"),
     overwrite: Overwrite = False,
+    resume: Resume = False,
+    checkpoint_every: CheckpointEvery = 60,
 ) -> None:
     """Rank the labels of a dataset by how suspect they are.
 
     Without --test every half of the rows is audited against the other. The report is OUT/report.parquet.
     """
-    check_output(out, ("report.parquet",), overwrite)
+    run_folder = begin_output(out, ("report.parquet",), overwrite, resume, checkpoint_every)
     from labelaudit.report.report import FILE_NAME  # torch and timm take seconds to import; --help need not wait
     from labelaudit.report.summary import summarise_report
     from labelaudit.scanning import scan as run_scan
 
-    report = run_scan(source, test=test, known=known, config=config, progress=console)
+    report = run_scan(source, test=test, known=known, config=config, progress=console, run_folder=run_folder)
     path = out / FILE_NAME
     report.save(path)
+    run_folder.remove()
     summary = summarise_report(report)
     seconds = sum(report.metadata["seconds"].values())
     if console.as_json:
@@ -101,13 +127,15 @@ def flip_test(
         Path, Option(help="Folder for metrics.json and a report of each seed.", rich_help_panel=REPORT)
     ] = Path("labelaudit-flip-test"),
     overwrite: Overwrite = False,
+    resume: Resume = False,
+    checkpoint_every: CheckpointEvery = 60,
 ) -> None:
     """Measure how well wrong labels are found, beside the usual baselines.
 
     Plants flips (--rate), or takes labels known to be wrong (--known). The first seed's report is
     OUT/report.parquet, the others' OUT/report-seed-N.parquet; all figures are in OUT/metrics.json.
     """
-    check_output(out, ("report*.parquet", "metrics.json"), overwrite)
+    run_folder = begin_output(out, ("report*.parquet", "metrics.json"), overwrite, resume, checkpoint_every)
     import json
 
     from labelaudit.files import write_atomically
@@ -122,11 +150,12 @@ def flip_test(
 
     result = run_flip_test(
         source, rate=rate, noise=noise, seeds=seeds, test=test, known=known, config=config, progress=console,
-        finished=save,
+        finished=save, run_folder=run_folder,
     )  # fmt: skip
     figures = result.to_json()
     path = out / "metrics.json"
     write_atomically(path, lambda file: file.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n"))
+    run_folder.remove()
     if console.as_json:
         console.json(figures)
     else:

@@ -21,14 +21,18 @@ from labelaudit.config import (
     Estimator,
     InfluenceConfig,
     ModelConfig,
+    OptimizerName,
     Precision,
+    QueryAt,
     QueryName,
     RankBy,
+    Removal,
     Schedule,
     SourceConfig,
     TrainingConfig,
+    TrajectoryMode,
 )
-from labelaudit.errors import InputError
+from labelaudit.errors import InputError, RunError
 
 _Settings = TypeVar("_Settings", bound=BaseModel)
 
@@ -93,11 +97,26 @@ def audit_config(
         float | None,
         Option(help="Learning rate at the start.", show_default="0.0003 to 0.01, by model", rich_help_panel=TRAINING),
     ] = None,
+    optimizer: Annotated[OptimizerName, Option(help="sgd or adamw.", rich_help_panel=TRAINING)] = "sgd",
     momentum: Annotated[float, Option(help="SGD momentum, 0 to below 1.", rich_help_panel=TRAINING)] = 0.9,
-    weight_decay: Annotated[float, Option(help="L2 penalty.", rich_help_panel=TRAINING)] = 1e-4,
+    nesterov: Annotated[
+        bool, Option("--nesterov", help="SGD with Nesterov's look-ahead.", rich_help_panel=TRAINING)
+    ] = False,
+    epsilon_root: Annotated[
+        float, Option(help="AdamW: added under its square root; less makes influence noisy.", rich_help_panel=TRAINING)
+    ] = 1e-6,
+    weight_decay: Annotated[
+        float, Option(help="L2 penalty with sgd, decoupled decay with adamw.", rich_help_panel=TRAINING)
+    ] = 1e-4,
+    clip_norm: Annotated[
+        float | None, Option(help="Longest gradient of a step.", show_default="any", rich_help_panel=TRAINING)
+    ] = None,
     schedule: Annotated[
         Schedule, Option(help="How the learning rate goes down.", rich_help_panel=TRAINING)
     ] = "constant",
+    warmup_steps: Annotated[
+        int, Option(min=0, help="Steps in which the learning rate first rises.", rich_help_panel=TRAINING)
+    ] = 0,
     augment: Annotated[
         Augmentation,
         Option(
@@ -127,6 +146,29 @@ def audit_config(
             rich_help_panel=INFLUENCE,
         ),
     ] = 2,
+    window: Annotated[
+        str,
+        Option(
+            help="Steps a row is left out of: last, first, middle or full; epochs as 3 or 3-5; steps as steps:1-100.",
+            rich_help_panel=INFLUENCE,
+        ),
+    ] = "last",
+    removal: Annotated[
+        Removal,
+        Option(help="Leave a row out of the window only, or from the start of the run.", rich_help_panel=INFLUENCE),
+    ] = "window",
+    query_at: Annotated[
+        QueryAt,
+        Option(help="Take the query where the window ends, or at the final network.", rich_help_panel=INFLUENCE),
+    ] = "ends",
+    trajectory: Annotated[
+        TrajectoryMode,
+        Option(
+            help="Where the window's parameters are kept: all in memory, all on disk, or every √T-th and the rest "
+            "replayed; auto goes by what is free.",
+            rich_help_panel=INFLUENCE,
+        ),
+    ] = "auto",
     derivatives: Annotated[
         DerivativeMethod,
         Option(help="How derivatives are computed; auto goes by precision and size.", rich_help_panel=INFLUENCE),
@@ -163,13 +205,26 @@ def audit_config(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            optimizer=optimizer,
             momentum=momentum,
+            nesterov=nesterov,
+            epsilon_root=epsilon_root,
+            clip_norm=clip_norm,
             weight_decay=weight_decay,
             schedule=schedule,
+            warmup_steps=warmup_steps,
             augmentation=augment,
         ),
         influence=_checked(
-            InfluenceConfig, query=query, estimator=estimator, scoring_steps=scoring_steps, derivatives=derivatives
+            InfluenceConfig,
+            query=query,
+            estimator=estimator,
+            scoring_steps=scoring_steps,
+            window=window,
+            removal=removal,
+            query_at=query_at,
+            trajectory=trajectory,
+            derivatives=derivatives,
         ),
         **_checked(
             AuditConfig,
@@ -220,6 +275,9 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             console.error("interrupted; what was finished before is kept")
             raise typer.Exit(130) from None
+        except RunError as error:
+            console.error(str(error))
+            raise typer.Exit(3) from None
         except (MemoryError, OSError) as error:
             console.error(f"the run failed: {error}")
             raise typer.Exit(3) from None

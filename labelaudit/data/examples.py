@@ -1,9 +1,10 @@
-"""Decoded images and class indices, served as normalised mini-batches."""
+"""Inputs and class indices, served as mini-batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,8 +16,40 @@ Normalise = Callable[[Tensor], Tensor]
 MAX_SHIFT = 1 / 8  # of the side, in each direction
 
 
+class Examples(Protocol):
+    """All rows of a run."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Class indices, int64, shape (N,), in main memory; −1 where a row has no label."""
+
+    def batch(self, rows: Tensor, augmentation_seed: int | None = None) -> tuple[Tensor, Tensor]:
+        """Inputs (B, …) and class indices (B,) of the given rows, where the network is.
+
+        With a seed the inputs are augmented, if they are to be at all; the same seed gives the same inputs, which
+        replay relies on.
+        """
+
+
 @dataclass(frozen=True)
-class Examples:
+class Features:
+    """Rows that are the network's input as they are.
+
+    Attributes:
+        inputs: Shape (N, …), where the network is.
+        labels: Class indices, int64, shape (N,).
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    def batch(self, rows: Tensor, augmentation_seed: int | None = None) -> tuple[Tensor, Tensor]:
+        """Inputs (B, …) and class indices (B,) of the given rows, never augmented."""
+        return self.inputs[rows], self.labels[rows].to(self.inputs.device)
+
+
+@dataclass(frozen=True)
+class Images:
     """All images of a run, each decoded and resized once.
 
     Attributes:
@@ -36,10 +69,7 @@ class Examples:
     augmentation: Augmentation = "none"
 
     def batch(self, rows: Tensor, augmentation_seed: int | None = None) -> tuple[Tensor, Tensor]:
-        """Inputs (B, C, H, W) and class indices (B,) of the given rows.
-
-        With a seed the images are augmented, the same seed giving the same images, which replay relies on.
-        """
+        """Inputs (B, C, H, W) and class indices (B,) of the given rows; see `Examples`."""
         pixels = self.pixels[rows]
         if augmentation_seed is not None and self.augmentation != "none":
             pixels = _augment(pixels, self.augmentation, augmentation_seed)

@@ -26,26 +26,32 @@ SMALL_NETWORK = 1_000_000
 
 @dataclass(frozen=True)
 class BatchDerivatives:
-    """A batch at θ, differentiated along u.
+    """A batch at θ, differentiated along K directions u.
 
     Attributes:
         logits: z, shape (B, C).
-        logit_changes: ż = dz/dε at θ + εu, ε = 0, shape (B, C).
-        hessian_vector: H u with H the Hessian of the mean cross-entropy, shape (P,); empty if not asked for.
+        logit_changes: ż = dz/dε at θ + εu, ε = 0, shape (K, B, C).
+        hessian_vectors: H u with H the Hessian of the mean cross-entropy, shape (K, P); empty if not asked for.
     """
 
     logits: Tensor
     logit_changes: Tensor
-    hessian_vector: Tensor
+    hessian_vectors: Tensor
+
+    def loss_changes(self) -> Tensor:
+        """<∇ℓ(x_j, c), u> = Σ_k p_k ż_k − ż_c for every u, row j and class c: float64 on the CPU, shape (K, B, C)."""
+        changes = self.logit_changes.double().cpu()
+        probabilities = self.logits.double().cpu().softmax(1)
+        return (probabilities * changes).sum(2, keepdim=True) - changes
 
 
 class Differentiate(Protocol):
     """A way to differentiate."""
 
     def __call__(
-        self, model: FlatModel, inputs: Tensor, labels: Tensor, direction: Tensor, *, hessian: bool
+        self, model: FlatModel, inputs: Tensor, labels: Tensor, directions: Tensor, *, hessian: bool
     ) -> BatchDerivatives:
-        """Differentiate a batch at the model's θ, which is left as it was, along u of shape (P,)."""
+        """Differentiate a batch at the model's θ, which is left as it was, along each u of shape (K, P)."""
 
 
 def choose_differentiation(method: DerivativeMethod, model: FlatModel) -> Differentiate:
@@ -67,33 +73,39 @@ def central_differences(
     model: FlatModel,
     inputs: Tensor,
     labels: Tensor,
-    direction: Tensor,
+    directions: Tensor,
     *,
     hessian: bool,
     perturbation: float | None = None,
 ) -> BatchDerivatives:
-    """Two ordinary passes at θ ± εu, with ‖εu‖ = `perturbation` or what suits the precision."""
-    norm = direction.norm().item()
-    epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
+    """Two ordinary passes at θ ± εu for each u, with ‖εu‖ = `perturbation` or what suits the precision."""
     theta = model.theta.clone()
-    logits, gradients = [], []
-    with torch.set_grad_enabled(hessian):
-        for sign in (1, -1):
-            torch.add(theta, direction, alpha=sign * epsilon, out=model.theta)
-            z = model(inputs)
-            if hessian:
-                model.gradient.zero_()
-                cross_entropy(z, labels).backward()
-                gradients.append(model.gradient.clone())
-            logits.append(z.detach())
+    logits, changes = torch.empty(0), []
+    products = torch.empty_like(directions) if hessian else theta.new_empty(0)
+    for number, direction in enumerate(directions):
+        norm = direction.norm().item()
+        epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
+        ends = []
+        with torch.set_grad_enabled(hessian):
+            for sign in (1, -1):
+                torch.add(theta, direction, alpha=sign * epsilon, out=model.theta)
+                z = model(inputs)
+                if hessian:
+                    model.gradient.zero_()
+                    cross_entropy(z, labels).backward()
+                    if sign == 1:
+                        products[number].copy_(model.gradient)
+                    else:
+                        products[number].sub_(model.gradient).div_(2 * epsilon)
+                ends.append(z.detach())
+        changes.append((ends[0] - ends[1]) / (2 * epsilon))
+        logits = (ends[0] + ends[1]) / 2
     model.theta.copy_(theta)
-    changes = (logits[0] - logits[1]) / (2 * epsilon)
-    hessian_vector = gradients[0].sub_(gradients[1]).div_(2 * epsilon) if hessian else theta.new_empty(0)
-    return BatchDerivatives((logits[0] + logits[1]) / 2, changes, hessian_vector)
+    return BatchDerivatives(logits, torch.stack(changes), products)
 
 
 def forward_over_reverse(
-    model: FlatModel, inputs: Tensor, labels: Tensor, direction: Tensor, *, hessian: bool
+    model: FlatModel, inputs: Tensor, labels: Tensor, directions: Tensor, *, hessian: bool
 ) -> BatchDerivatives:
     """Forward-mode differentiation of the (gradient of the) batch; exact up to rounding."""
 
@@ -104,13 +116,22 @@ def forward_over_reverse(
         logits = model.at(theta, inputs)
         return cross_entropy(logits, labels), logits
 
-    # Fused attention has no forward-mode derivative. (torch types jvp's result as if it always had three parts.)
-    with sdpa_kernel(SDPBackend.MATH):
-        theta = model.theta.detach()
+    gradient = torch.func.grad(mean_loss, has_aux=True)
+    theta = model.theta.detach()
+
+    def along(direction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # (torch types jvp's result as if it always had three parts.)
         if not hessian:
-            with torch.no_grad():
-                logits, changes = torch.func.jvp(logits_at, (theta,), (direction,))  # type: ignore[misc]
-            return BatchDerivatives(logits, changes, theta.new_empty(0))
-        gradient = torch.func.grad(mean_loss, has_aux=True)
-        (_, logits), (hessian_vector, changes) = torch.func.jvp(gradient, (theta,), (direction,))  # type: ignore[misc]
-    return BatchDerivatives(logits.detach(), changes.detach(), hessian_vector.detach())
+            logits, changes = torch.func.jvp(logits_at, (theta,), (direction,))  # type: ignore[misc]
+            return logits, changes, theta.new_empty(0)
+        (_, logits), (product, changes) = torch.func.jvp(gradient, (theta,), (direction,))  # type: ignore[misc]
+        return logits, changes, product
+
+    # Fused attention has no forward-mode derivative.
+    with sdpa_kernel(SDPBackend.MATH), torch.set_grad_enabled(hessian):
+        if len(directions) == 1:
+            parts = [part[None] for part in along(directions[0])]
+        else:
+            parts = list(torch.func.vmap(along)(directions))
+    logits, changes, products = (part.detach() for part in parts)
+    return BatchDerivatives(logits[0], changes, products)

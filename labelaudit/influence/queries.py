@@ -1,9 +1,10 @@
-"""Queries: what the influence is an influence on, as a vector q in parameter space (METHOD §5, Appendix C)."""
+"""Queries: what the influence is an influence on, as a function of θ and its gradient q (METHOD §5, Appendix C)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from torch.nn.functional import cross_entropy
 
 from labelaudit.config import QueryName
 from labelaudit.data.examples import Examples
+from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
+from labelaudit.progress import Advance
 
 HIGHEST_TEMPERATURE = 20.0
 
@@ -24,30 +27,100 @@ QUERY_TEXT: dict[QueryName, str] = {
 }
 
 
+class Query(Protocol):
+    """K quantities that depend on θ. Influence is how much each would change without a training sample."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the K quantities are called."""
+
+    def value(self, model: FlatModel) -> Tensor:
+        """The quantities at the model's θ, float64, shape (K,)."""
+
+    def gradient(self, model: FlatModel) -> Tensor:
+        """Their gradients q at the model's θ, shape (K, P)."""
+
+
 @dataclass(frozen=True)
-class TestLossQuery:
-    """The gradient of a mean test loss at θ, and what it was computed from.
+class ValueQuery:
+    """Any quantities that are differentiable in θ and cheap enough to be computed in one go.
 
     Attributes:
-        gradient: q = ∇_θ of the mean loss over the query rows, shape (P,).
-        temperature: T the logits were divided by.
-        log_probabilities: log softmax(z/T̂) of the query rows with the T̂ that fits them best, float64, shape (M, C).
+        names: What they are called, K names.
+        function: Maps θ (P,) to (K,). A function of your own will call `model.at(theta, inputs)` for logits (B, C):
+
+            >>> ValueQuery(("mean logit of the first class",), lambda theta: model.at(theta, inputs)[:, :1].mean(0))
     """
 
-    gradient: Tensor
-    temperature: float
-    log_probabilities: Tensor
+    names: tuple[str, ...]
+    function: Callable[[Tensor], Tensor]
+
+    def value(self, model: FlatModel) -> Tensor:
+        """See `Query`."""
+        return self.function(model.theta.detach()).detach().double()
+
+    def gradient(self, model: FlatModel) -> Tensor:
+        """See `Query`.
+
+        Raises:
+            InputError: The function does not give K values.
+        """
+        with torch.enable_grad():
+            theta = model.theta.detach().clone().requires_grad_()
+            values = self.function(theta)
+            if values.shape != (len(self.names),):
+                raise InputError(
+                    f"the query {', '.join(self.names[:3])} gave a tensor of shape {tuple(values.shape)}; it should "
+                    f"have {len(self.names)} values, one for each name"
+                )
+            gradients = [torch.autograd.grad(value, theta, retain_graph=True)[0] for value in values]
+        return torch.stack(gradients)
 
 
-def test_loss_query(
-    name: QueryName,
-    model: FlatModel,
-    examples: Examples,
-    rows: Tensor,
-    batch_size: int,
-    progress: Callable[[int], None],
-) -> TestLossQuery:
-    """The gradient of a test loss over `rows` at the model's θ: two passes over them.
+def prediction(model: FlatModel, inputs: Tensor, names: Sequence[str], class_index: int, class_name: str) -> ValueQuery:
+    """f_c(x), the logit of a class for each of the inputs (B, …) (Theorem 5)."""
+    return ValueQuery(
+        tuple(f"prediction of {class_name} for {name}" for name in names),
+        lambda theta: model.at(theta, inputs)[:, class_index],
+    )
+
+
+def feature_importance(model: FlatModel, inputs: Tensor, label: int, features: Sequence[int]) -> ValueQuery:
+    """∂ℓ(z)/∂x_k, how the loss of one sample (1, …) depends on each of some entries k of its flattened input (Thm. 6).
+
+    Raises:
+        InputError: There is no such entry.
+    """
+    for feature in features:
+        if not 0 <= feature < inputs.numel():
+            raise InputError(f"feature {feature} is outside the input, which has features 0 to {inputs.numel() - 1}")
+    target = torch.tensor([label], device=inputs.device)
+
+    def gradient_by_input(theta: Tensor) -> Tensor:
+        x = inputs.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(cross_entropy(model.at(theta, x), target), x, create_graph=True)
+        return gradient.reshape(-1)[list(features)]
+
+    def function(theta: Tensor) -> Tensor:
+        with torch.enable_grad():
+            return gradient_by_input(theta)
+
+    return ValueQuery(tuple(f"∂loss/∂x[{k}]" for k in features), function)
+
+
+def parameter_importance(model: FlatModel, parameters: Sequence[str]) -> ValueQuery:
+    """θ_k itself, named like `head.weight[3, 17]` (Theorem 7: q = e_k).
+
+    Raises:
+        InputError: There is no such parameter or entry.
+    """
+    places = [model.index_of(name) for name in parameters]
+    return ValueQuery(tuple(parameters), lambda theta: theta[places])
+
+
+@dataclass
+class TestLoss:
+    """The mean loss over query rows, over groups of them, or of each of them.
 
     With T̂ the temperature that fits the rows best (Guo et al. 2017), z logits and y labels, the loss of a row is
 
@@ -55,26 +128,121 @@ def test_loss_query(
     - `calibrated`: cross-entropy(z/T̂, y);
     - `probability`: 1 − softmax(z/T)_y with T = max(1, T̂). A row that is badly predicted, or itself mislabelled,
       has next to no gradient here, where it would rule that of a cross-entropy.
+
+    T̂ is fitted where the query is evaluated, and held fixed in its gradient.
+
+    Attributes:
+        name: Which loss.
+        examples: Where inputs and labels are.
+        rows: The query rows, int64, shape (M,).
+        batch_size: How many to put through the network at once.
+        group_names: K names; one for all rows together.
+        groups: The group, 0 … K−1, of each row, int64, shape (M,).
+        temperature: T of the last evaluation.
+        log_probabilities: log softmax(z/T̂) at the last evaluation, float64, shape (M, C).
     """
-    logits = predict(model, examples, rows, batch_size, progress)
-    fitted = fit_temperature(logits, examples.labels[rows])
-    temperature = {"loss": 1.0, "calibrated": fitted, "probability": max(1.0, fitted)}[name]
-    model.gradient.zero_()
-    for batch in rows.split(batch_size):
-        inputs, labels = examples.batch(batch)
-        scaled = model(inputs) / temperature
-        if name == "probability":
-            loss = (1 - scaled.softmax(1).gather(1, labels[:, None])).sum()
-        else:
-            loss = cross_entropy(scaled, labels, reduction="sum")
-        (loss / len(rows)).backward()
-        progress(len(batch))
-    return TestLossQuery(model.gradient.clone(), temperature, (logits.double() / fitted).log_softmax(1))
+
+    __test__ = False  # pytest, this is no test class
+
+    name: QueryName
+    examples: Examples
+    rows: Tensor
+    batch_size: int
+    group_names: tuple[str, ...] = ("test loss",)
+    groups: Tensor | None = None
+    temperature: float = field(default=1.0, init=False)
+    log_probabilities: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
+    _theta: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
+    _logits: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See `Query`."""
+        return self.group_names
+
+    def value(self, model: FlatModel) -> Tensor:
+        """See `Query`."""
+        logits = self.evaluate(model)
+        losses = self._losses(logits.double(), self.examples.labels[self.rows])
+        groups, sizes = self._grouping()
+        return torch.zeros(len(sizes), dtype=torch.float64).index_add(0, groups, losses) / sizes
+
+    def gradient(self, model: FlatModel) -> Tensor:
+        """See `Query`: two passes over the rows."""
+        self.evaluate(model)
+        groups, sizes = self._grouping()
+        gradients = torch.zeros_like(model.theta).repeat(len(sizes), 1)
+        for part in torch.arange(len(self.rows)).split(self.batch_size):
+            inputs, labels = self.examples.batch(self.rows[part])
+            losses = self._losses(model(inputs), labels)
+            present = groups[part].unique().tolist()
+            for group in present:
+                model.gradient.zero_()
+                chosen = (groups[part] == group).to(losses.device)
+                (losses[chosen].sum() / sizes[group].item()).backward(retain_graph=group != present[-1])
+                gradients[group] += model.gradient
+        return gradients
+
+    def evaluate(self, model: FlatModel, progress: Advance = lambda amount: None) -> Tensor:
+        """Set `temperature` and `log_probabilities` at the model's θ; return the logits (M, C)."""
+        if torch.equal(self._theta, model.theta):
+            return self._logits  # the passes over the query rows are not to be paid for twice
+        logits = predict(model, self.examples, self.rows, self.batch_size, progress)
+        self._theta, self._logits = model.theta.clone(), logits
+        fitted = fit_temperature(logits, self.examples.labels[self.rows]) if self.name != "loss" else 1.0
+        self.temperature = max(1.0, fitted) if self.name == "probability" else fitted
+        self.log_probabilities = (logits.double() / fitted).log_softmax(1)
+        return logits
+
+    def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        scaled = logits / self.temperature
+        if self.name == "probability":
+            return 1 - scaled.softmax(1).gather(1, labels[:, None])[:, 0]
+        return cross_entropy(scaled, labels, reduction="none")
+
+    def _grouping(self) -> tuple[Tensor, Tensor]:
+        groups = torch.zeros(len(self.rows), dtype=torch.int64) if self.groups is None else self.groups
+        return groups, torch.bincount(groups, minlength=len(self.group_names))
 
 
-def predict(
-    model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Callable[[int], None]
-) -> Tensor:
+def loss_by_class(
+    name: QueryName, examples: Examples, rows: Tensor, batch_size: int, classes: Sequence[str]
+) -> TestLoss:
+    """One test loss for each class that has query rows."""
+    present, groups = examples.labels[rows].unique(return_inverse=True)
+    names = tuple(f"test loss on {classes[index]}" for index in present.tolist())
+    return TestLoss(name, examples, rows, batch_size, names, groups)
+
+
+def loss_by_sample(name: QueryName, examples: Examples, rows: Tensor, batch_size: int, ids: Sequence[str]) -> TestLoss:
+    """One test loss for each query row, named by its id."""
+    names = tuple(f"loss on {i}" for i in ids)
+    return TestLoss(name, examples, rows, batch_size, names, torch.arange(len(rows)))
+
+
+def class_index(classes: Sequence[str], name: str) -> int:
+    """The index of a class.
+
+    Raises:
+        InputError: There is no class of that name.
+    """
+    if name not in classes:
+        raise InputError(f"there is no class {name!r}; the classes are {', '.join(classes[:20])}")
+    return list(classes).index(name)
+
+
+def sample_index(ids: Sequence[str], name: str) -> int:
+    """The row of a sample.
+
+    Raises:
+        InputError: There is no sample of that id.
+    """
+    if name not in ids:
+        raise InputError(f"there is no sample {name!r}; ids look like {', '.join(ids[:3])}")
+    return list(ids).index(name)
+
+
+def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
     logits = []
     with torch.no_grad():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import Tensor, nn
+
+from labelaudit.errors import InputError
 
 
 class FlatModel:
@@ -42,6 +46,25 @@ class FlatModel:
         """Logits, shape (B, C), as a function of any θ of shape (P,); differentiable in both modes."""
         parameters = dict(zip(self._names, self._split(theta), strict=True))
         return torch.func.functional_call(self.module, parameters, (inputs,))  # type: ignore[no-any-return]  # untyped
+
+    def index_of(self, name: str) -> int:
+        """The place in θ of one parameter, named like `head.weight[3, 17]`.
+
+        Raises:
+            InputError: There is no such parameter, or it has no such entry.
+        """
+        match = re.fullmatch(r"([\w.]+)\[([\d, ]+)\]", name)
+        if match is None or match[1] not in self._names:
+            raise InputError(f"there is no parameter {name!r}; names look like {self._names[0]}[0, 0]; known are "
+                             + ", ".join(self._names[:10]) + " …" * (len(self._names) > 10))  # fmt: skip
+        number = self._names.index(match[1])
+        shape, entry = self._shapes[number], [int(part) for part in match[2].split(",")]
+        if len(entry) != len(shape) or any(index >= size for index, size in zip(entry, shape, strict=True)):
+            raise InputError(f"the parameter {match[1]} has the shape {tuple(shape)}; {name} is not in it")
+        flat = 0
+        for index, size in zip(entry, shape, strict=True):
+            flat = flat * size + index
+        return int(sum(self._sizes[:number])) + flat
 
     def _split(self, vector: Tensor) -> list[Tensor]:
         return [part.view(shape) for part, shape in zip(vector.split(self._sizes), self._shapes, strict=True)]

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from labelaudit.config import OptimizerName
 from labelaudit.data.examples import Normalise
 
 
@@ -18,6 +19,10 @@ class TrainingDefaults:
 
     epochs: int
     learning_rate: float
+
+    def learning_rate_of(self, optimizer: OptimizerName) -> float:
+        """The rate for an optimizer. Adam's steps have about the size of the rate whatever the gradient is."""
+        return self.learning_rate / 10 if optimizer == "adamw" else self.learning_rate
 
 
 @dataclass(frozen=True)

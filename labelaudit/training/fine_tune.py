@@ -1,50 +1,108 @@
-"""The short fine-tune that records its last epoch (Algorithm 1)."""
+"""The short fine-tune that records what the sweep needs (Algorithm 1)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import Schedule
 from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
+from labelaudit.training.optimizers import Optimizer, clip
+from labelaudit.training.recording import Recording
 from labelaudit.training.schedule import learning_rate
-from labelaudit.training.sgd import SGD
-from labelaudit.training.trajectory import Step, Trajectory, recording_interval
+from labelaudit.training.trajectory import State, Step, Trajectory
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A fine-tune with nothing left to decide."""
+    """A fine-tune with nothing left to decide.
 
-    sgd: SGD
+    Attributes:
+        optimizer: How a step is taken.
+        epochs: Passes over the rows.
+        batch_size: Rows in a step; the last step of an epoch takes what is left.
+        learning_rate: η_0.
+        schedule: How η_t goes on from there.
+        warmup_steps: Steps in which it first rises.
+        clip_norm: The longest gradient a step may have, None for any.
+    """
+
+    optimizer: Optimizer
     epochs: int
     batch_size: int
     learning_rate: float
-    schedule: Schedule
+    schedule: Schedule = "constant"
+    warmup_steps: int = 0
+    clip_norm: float | None = None
+
+    def steps_per_epoch(self, rows: int) -> int:
+        """How many steps an epoch over that many rows has."""
+        return -(-rows // self.batch_size)
+
+    def steps(self, rows: Tensor, seed: int) -> Iterator[Step]:
+        """All steps of the run over `rows` (N,), in the order the seed decides."""
+        order = torch.Generator().manual_seed(seed)
+        per_epoch = self.steps_per_epoch(len(rows))
+        total = self.epochs * per_epoch
+        for epoch in range(self.epochs):
+            shuffle = torch.randperm(len(rows), generator=order)
+            for number, places in enumerate(shuffle.split(self.batch_size), epoch * per_epoch):
+                rate = learning_rate(self.schedule, self.learning_rate, number, total, self.warmup_steps)
+                yield Step(number, rows[places], rate)
 
 
 @dataclass(frozen=True)
-class FineTune:
-    """A finished fine-tune; the model itself holds θ_T.
+class Run:
+    """A finished fine-tune.
 
     Attributes:
+        model: The network; its θ is whatever it was last set to.
+        examples: Where inputs and labels are.
+        rows: The training rows, int64, shape (N,).
         plan: How it was done.
-        trajectory: The last epoch.
+        trajectory: What was recorded.
+        final: θ_T, shape (P,).
         margins: Each training row's margin z_y − max_{c≠y} z_c, averaged over the epochs, each measured in the
             forward pass of the step that visits the row (AUM, Pleiss et al. 2020); float64, shape (N,).
         mean_logits: Its logits, averaged likewise; float64, shape (N, C).
+        epoch_losses: The mean training loss of each epoch, measured likewise; float64, shape (epochs,).
     """
 
+    model: FlatModel
+    examples: Examples
+    rows: Tensor
     plan: Plan
     trajectory: Trajectory
+    final: Tensor
     margins: Tensor
     mean_logits: Tensor
+    epoch_losses: Tensor
+
+    @property
+    def total_steps(self) -> int:
+        """T."""
+        return self.plan.epochs * self.plan.steps_per_epoch(len(self.rows))
+
+    def places(self) -> Tensor:
+        """Which of the training rows an example is, −1 for none; shape (len(examples.labels),)."""
+        return torch.full((len(self.examples.labels),), -1).index_copy(0, self.rows, torch.arange(len(self.rows)))
+
+    def replay(self, step: Step, moments: Tensor) -> Tensor:
+        """Take a recorded step again."""
+        return take_step(self.model, self.examples, self.plan, step, moments)
+
+    def state(self, index: int) -> State:
+        """The recorded state before step `index`; at T it is the final one, without moments. θ is overwritten."""
+        if index == self.total_steps:
+            return State(self.final, self.final.new_empty(0, len(self.final)))
+        return self.trajectory.state(index, self.model.theta, self.replay)
 
 
 def fine_tune(
@@ -53,10 +111,11 @@ def fine_tune(
     rows: Tensor,
     plan: Plan,
     seed: int,
-    memory_budget: int,
+    recording: Recording,
     progress: Callable[[int], None],
-) -> FineTune:
-    """Fine-tune `model` in place on `rows`, recording the last epoch.
+    checkpoints: Checkpoints | None = None,
+) -> Run:
+    """Fine-tune `model` in place on `rows`.
 
     Args:
         model: The network.
@@ -64,50 +123,71 @@ def fine_tune(
         rows: The training rows, int64, shape (N,).
         plan: Optimizer, schedule, epochs, batch size.
         seed: Decides the data order; the same seed gives the same bits.
-        memory_budget: Bytes the trajectory may take before states are replayed instead of kept.
+        recording: Which states to keep, and where.
         progress: Called after each step with the number of rows it has seen.
+        checkpoints: Where to save the run from time to time, and to go on from if it was saved. A trajectory in memory
+            is lost with the process, so that such a run goes on from before the window at the latest.
 
     Raises:
         InputError: The loss is no longer finite.
+        RunError: Nothing more can be written.
     """
-    order = torch.Generator().manual_seed(seed)
-    steps_per_epoch = -(-len(rows) // plan.batch_size)
-    interval = recording_interval(steps_per_epoch, model.theta.nbytes, memory_budget)
-    trajectory = Trajectory(interval)
-    velocity = torch.zeros_like(model.theta)
-    margins = torch.zeros(len(rows), dtype=torch.float64)
-    mean_logits: Tensor | None = None
-    for epoch in range(plan.epochs):
-        shuffle = torch.randperm(len(rows), generator=order)
-        for number, places in enumerate(shuffle.split(plan.batch_size)):
-            index = epoch * steps_per_epoch + number
-            rate = learning_rate(plan.schedule, plan.learning_rate, index, plan.epochs * steps_per_epoch)
-            step = Step(index, rows[places], rate)
-            if epoch == plan.epochs - 1:
-                trajectory.record(step, model.theta, velocity)
-            logits = take_step(model, examples, plan.sgd, step, velocity)
+    trajectory = recording.trajectory(checkpoints, model.theta.device)
+    classes = _number_of_classes(model, examples, rows)
+    progress_so_far = {
+        "theta": model.theta,
+        "moments": model.theta.new_zeros(plan.optimizer.moments, len(model.theta)),
+        "margins": torch.zeros(len(rows), dtype=torch.float64),
+        "mean_logits": torch.zeros(len(rows), classes, dtype=torch.float64),
+        "epoch_losses": torch.zeros(plan.epochs, dtype=torch.float64),
+        "step": torch.zeros(1, dtype=torch.int64),
+    }
+    if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
+        for name, tensor in progress_so_far.items():
+            tensor.copy_(saved[name])
+    moments, margins, mean_logits, losses, reached = (progress_so_far[name] for name in list(progress_so_far)[1:])
+    place = torch.full((len(examples.labels),), -1).index_copy(0, rows, torch.arange(len(rows)))
+    per_epoch = plan.steps_per_epoch(len(rows))
+    for step in plan.steps(rows, seed):
+        done = step.index < reached.item()
+        if recording.first <= step.index < recording.stop:
+            trajectory.record(step, model.theta, moments, stored=done)
+        if not done:
+            if checkpoints is not None and checkpoints.due() and (recording.on_disk or step.index <= recording.first):
+                checkpoints.save("training", progress_so_far)
+            logits = take_step(model, examples, plan, step, moments).double().cpu()
+            epoch = step.index // per_epoch
             if not logits.isfinite().all():
                 raise InputError(
-                    f"the training loss became NaN or infinite in epoch {epoch + 1}, step {number + 1}: try a smaller "
-                    f"--learning-rate (it was {plan.learning_rate:g})"
+                    f"the training loss became NaN or infinite in epoch {epoch + 1}, step {step.index % per_epoch + 1}"
+                    f": try a smaller --learning-rate (it was {plan.learning_rate:g})"
                 )
-            logits = logits.double().cpu()
-            if mean_logits is None:
-                mean_logits = torch.zeros(len(rows), logits.shape[1], dtype=torch.float64)
+            places, labels = place[step.rows], examples.labels[step.rows]
             mean_logits[places] += logits / plan.epochs
-            margins[places] += margin(logits, examples.labels[step.rows]) / plan.epochs
-            progress(len(places))
-    assert mean_logits is not None
-    return FineTune(plan, trajectory, margins, mean_logits)
+            margins[places] += margin(logits, labels) / plan.epochs
+            losses[epoch] += cross_entropy(logits, labels, reduction="sum") / len(rows)
+            reached.fill_(step.index + 1)
+        progress(len(step.rows))
+    if checkpoints is not None and recording.on_disk:
+        checkpoints.save("training", progress_so_far)
+    return Run(model, examples, rows, plan, trajectory, model.theta.clone(), margins, mean_logits, losses)
 
 
-def take_step(model: FlatModel, examples: Examples, sgd: SGD, step: Step, velocity: Tensor) -> Tensor:
-    """Take one step on the model and `velocity` (P,) in place; return the batch's logits before it, (B, C)."""
+def take_step(model: FlatModel, examples: Examples, plan: Plan, step: Step, moments: Tensor) -> Tensor:
+    """Take one step on the model and `moments` (M, P) in place; return the batch's logits before it, (B, C)."""
     inputs, labels = examples.batch(step.rows, augmentation_seed=step.index)
+    logits = backpropagate(model, inputs, labels)
+    if plan.clip_norm is not None:
+        clip(model.gradient, plan.clip_norm)
+    plan.optimizer.step(model.theta, moments, model.gradient, step.learning_rate, step.index + 1)
+    return logits
+
+
+def backpropagate(model: FlatModel, inputs: Tensor, labels: Tensor) -> Tensor:
+    """Put the gradient of the batch's mean loss at θ into `model.gradient`; return its logits (B, C)."""
     model.gradient.zero_()
     logits = model(inputs)
     cross_entropy(logits, labels).backward()
-    sgd.step(model.theta, velocity, model.gradient, step.learning_rate)
     return logits.detach()
 
 
@@ -116,3 +196,8 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
     given = labels[:, None]
     best_other = logits.scatter(1, given, -torch.inf).amax(1)
     return logits.gather(1, given)[:, 0] - best_other
+
+
+def _number_of_classes(model: FlatModel, examples: Examples, rows: Tensor) -> int:
+    with torch.no_grad():
+        return model(examples.batch(rows[:1])[0]).shape[1]

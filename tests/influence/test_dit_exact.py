@@ -6,68 +6,39 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from labelaudit.influence.derivatives import forward_over_reverse
-from labelaudit.influence.dit import sweep
-from labelaudit.influence.queries import test_loss_query as loss_query
+from labelaudit.checkpoints import RunFolder
+from labelaudit.errors import InputError
+from labelaudit.influence.derivatives import central_differences, forward_over_reverse
+from labelaudit.influence.dit import Scoring, sweep
+from labelaudit.influence.queries import TestLoss, loss_by_class, loss_by_sample
 from labelaudit.models.paper import cnn, dnn, logistic_regression
-from labelaudit.training.fine_tune import FineTune, fine_tune
-from tests.conftest import digits, examples_of, flat, ignore, plan
+from labelaudit.training.fine_tune import Run, fine_tune
+from labelaudit.training.optimizers import SGD, AdamW
+from labelaudit.training.recording import plan_recording
+from labelaudit.training.window import Window, parse_windows
+from tests.conftest import digits, examples_of, flat, ignore, plan, train
 
 ROWS, QUERY = torch.arange(21), torch.arange(21, 30)
 PLANS = {
-    "sgd": plan(momentum=0.0),
-    "momentum": plan(momentum=0.9),
-    "weight decay": plan(momentum=0.9, weight_decay=0.01),
-    "cosine": plan(momentum=0.5, weight_decay=0.01, schedule="cosine"),
-    "inverse sqrt, one epoch": plan(momentum=0.9, schedule="inverse-sqrt", epochs=1),
-    "three epochs": plan(momentum=0.9, weight_decay=0.01, epochs=3, batch_size=6),
+    "sgd": plan(optimizer=SGD()),
+    "weight decay": plan(optimizer=SGD(0.0, 0.01)),
+    "momentum": plan(optimizer=SGD(0.9)),
+    "momentum, weight decay, cosine": plan(optimizer=SGD(0.5, 0.01), schedule="cosine"),
+    "nesterov": plan(optimizer=SGD(0.9, 0.01, nesterov=True), schedule="inverse-sqrt"),
+    "adamw": plan(optimizer=AdamW(0.01), learning_rate=0.003),
+    "adamw, warm-up, linear": plan(optimizer=AdamW(0.1), learning_rate=0.01, warmup_steps=3, schedule="linear"),
+    "clipping": plan(optimizer=SGD(0.9, 0.01), clip_norm=0.5),
+    "adamw, clipping": plan(optimizer=AdamW(0.01, epsilon_root=1e-4), learning_rate=0.003, clip_norm=1.0),
 }
-BUDGET = 1 << 30
-
-
-def derivative_by_autograd(network, examples, run: FineTune, expected: bool, replace_label=None):
-    """−d(final test loss)/d(weight of each row), training rebuilt step by step as one differentiable function."""
-    model = flat(network)
-    theta, velocity = model.theta.clone(), torch.zeros_like(model.theta)
-    weights = torch.zeros(len(ROWS), dtype=torch.float64, requires_grad=True)
-    sgd = run.plan.sgd
-    order = torch.Generator().manual_seed(3)
-    per_epoch = -(-len(ROWS) // run.plan.batch_size)
-    rates = iter_rates(run, per_epoch)
-    for epoch in range(run.plan.epochs):
-        in_window = epoch == run.plan.epochs - 1
-        for places in torch.randperm(len(ROWS), generator=order).split(run.plan.batch_size):
-            theta = theta if in_window else theta.detach()
-            theta.requires_grad_(requires_grad=True)
-
-            def losses(rows, theta=theta):
-                inputs, labels = examples.batch(ROWS[rows])
-                return cross_entropy(model.at(theta, inputs), labels, reduction="none")
-
-            objective = losses(places).mean()
-            if in_window:
-                visited = losses(torch.arange(len(ROWS)) if expected else places)
-                of = torch.arange(len(ROWS)) if expected else places
-                objective = objective + (weights[of] * visited).mean()
-            (gradient,) = torch.autograd.grad(objective, theta, create_graph=in_window)
-            velocity = sgd.momentum * velocity + gradient + sgd.weight_decay * theta
-            theta = theta - next(rates) * velocity
-            if not in_window:
-                theta, velocity = theta.detach(), velocity.detach()
-    inputs, labels = examples.batch(QUERY)
-    (slope,) = torch.autograd.grad(cross_entropy(model.at(theta, inputs), labels), weights)
-    return -slope
-
-
-def iter_rates(run: FineTune, per_epoch: int):
-    """Learning rates, written out anew."""
-    steps, base = run.plan.epochs * per_epoch, run.plan.learning_rate
-    for t in range(steps):
-        yield {
-            "constant": base,
-            "cosine": base * 0.5 * (1 + torch.cos(torch.tensor(torch.pi * t / steps, dtype=torch.float64)).item()),
-            "inverse-sqrt": base * (t + 1) ** -0.5,
-        }[run.plan.schedule]
+WINDOWS = {
+    "last, inside": Window("last", 6, 9),
+    "middle, inside": Window("middle", 3, 6),
+    "middle, from the start": Window("middle", 3, 6, "start"),
+    "across epochs, from the start": Window("steps", 2, 8, "start"),
+    "full": Window("full", 0, 9),
+    "first, seen from the end": Window("first", 0, 3, "window", "final"),
+    "last, from the start, seen from the end": Window("last", 6, 9, "start", "final"),
+}
 
 
 def network(factory):
@@ -75,67 +46,200 @@ def network(factory):
     return factory(3, 1, 28)
 
 
-def swept(factory, setting, estimator, budget=BUDGET, augmentation="none", steps=10**6):
-    examples = examples_of(*digits((1, 7, 4), 10), augmentation=augmentation)
-    model = flat(network(factory))
-    run = fine_tune(model, examples, ROWS, setting, seed=3, memory_budget=budget, progress=ignore)
-    query = loss_query("loss", model, examples, QUERY, 4, ignore)
-    influence = sweep(
-        model, examples, ROWS, run, query.gradient, forward_over_reverse, estimator, steps, progress=ignore
-    )
-    return examples, run, influence
+def differentiable_step(optimizer, state, gradient, rate, number):
+    """One step as a differentiable function, written from the optimizers' definitions."""
+    if isinstance(optimizer, SGD):
+        theta, velocity = state
+        decayed = gradient + optimizer.weight_decay * theta
+        velocity = optimizer.momentum * velocity + decayed
+        return theta - rate * (decayed + optimizer.momentum * velocity if optimizer.nesterov else velocity), velocity
+    theta, mean, square = state
+    beta1, beta2 = optimizer.betas
+    mean = beta1 * mean + (1 - beta1) * gradient
+    square = beta2 * square + (1 - beta2) * gradient**2
+    root = (square / (1 - beta2**number) + optimizer.epsilon_root).sqrt() + optimizer.epsilon
+    theta = theta - rate * optimizer.weight_decay * theta
+    return theta - rate * (mean / (1 - beta1**number)) / root, mean, square
 
 
-@pytest.mark.parametrize("estimator", ["visited", "expected"])
+def rate_of(setting, t, total):
+    base = {
+        "constant": 1.0,
+        "linear": 1 - t / total,
+        "cosine": 0.5 * (1 + torch.cos(torch.tensor(torch.pi * t / total, dtype=torch.float64)).item()),
+        "inverse-sqrt": (t + 1) ** -0.5,
+    }[setting.schedule]
+    return setting.learning_rate * base * min(1.0, (t + 1) / (setting.warmup_steps + 1))
+
+
+def derivative_by_autograd(factory, examples, run: Run, window: Window, expected=False):
+    """−d(query)/d(weight of each row): training is rebuilt, step by step, as one differentiable function."""
+    model, setting = flat(network(factory)), run.plan
+    weights = torch.zeros(len(ROWS), dtype=torch.float64, requires_grad=True)
+    state = (model.theta.clone().requires_grad_(), *torch.zeros(2, len(model.theta), dtype=torch.float64))
+    state = state[: 2 if isinstance(setting.optimizer, SGD) else 3]
+    order = torch.Generator().manual_seed(3)
+    batches = [b for _ in range(setting.epochs) for b in torch.randperm(21, generator=order).split(setting.batch_size)]
+    thetas = [state[0]]
+    for t, batch in enumerate(batches):
+        inputs, labels = examples.batch(ROWS[batch], augmentation_seed=t)
+        losses = cross_entropy(model.at(state[0], inputs), labels, reduction="none")
+        objective = losses.mean()
+        if (window.removal == "start" or t >= window.start) and t < window.stop:
+            if expected:
+                everything = cross_entropy(model.at(state[0], examples.batch(ROWS)[0]), examples.labels[ROWS],
+                                           reduction="none")  # fmt: skip
+                objective = objective + (weights * everything).mean()
+            else:
+                objective = objective + (weights[batch] * losses).mean()
+        (gradient,) = torch.autograd.grad(objective, state[0], create_graph=True)
+        if setting.clip_norm is not None and gradient.norm() > setting.clip_norm:
+            gradient = gradient * setting.clip_norm / gradient.norm()
+        state = differentiable_step(setting.optimizer, state, gradient, rate_of(setting, t, len(batches)), t + 1)
+        thetas.append(state[0])
+    inputs, labels = examples.batch(QUERY)
+
+    def test_loss(theta):
+        return cross_entropy(model.at(theta, inputs), labels)
+
+    def at(t):
+        if window.query_at == "ends":
+            return test_loss(thetas[t])
+        final = thetas[-1].detach().requires_grad_()
+        return torch.autograd.grad(test_loss(final), final)[0] @ thetas[t]
+
+    effect = at(window.stop) - (at(window.start) if window.removal == "start" and window.start > 0 else 0)
+    return -torch.autograd.grad(effect, weights)[0]
+
+
+VISITED = Scoring()
+
+
+def swept(factory, setting, windows, scoring=VISITED, mode="memory", query=None, method=None):
+    examples = examples_of(*digits((1, 7, 4), 10))
+    run = train(flat(network(factory)), examples, ROWS, setting, seed=3, windows="full", mode=mode)
+    query = query(examples) if query else TestLoss("loss", examples, QUERY, 4)
+    return run, sweep(run, windows, query, method or forward_over_reverse, scoring, ignore)
+
+
+def given(run, influence):
+    return influence[..., torch.arange(len(ROWS)), run.examples.labels[ROWS]]
+
+
+def assert_close(actual, truth, relative=1e-8):
+    assert truth.norm() > 0
+    assert (actual - truth).norm() <= relative * truth.norm()
+
+
 @pytest.mark.parametrize("name", PLANS)
-@pytest.mark.parametrize("factory", [logistic_regression, dnn])
-def test_influence_is_the_derivative_of_training(factory, name, estimator):
-    examples, run, influence = swept(factory, PLANS[name], estimator)
-    given = influence[torch.arange(len(ROWS)), examples.labels[ROWS]]
-    truth = derivative_by_autograd(network(factory), examples, run, expected=estimator == "expected")
-    assert (given - truth).norm() <= 1e-8 * truth.norm()
+def test_every_window_is_the_derivative_of_training(name):
+    """All windows of one run, in one sweep."""
+    setting = PLANS[name].__class__(**{**PLANS[name].__dict__, "epochs": 3})
+    run, influence = swept(dnn, setting, list(WINDOWS.values()))
+    assert influence.shape == (7, 1, 21, 3)
+    for window, part in zip(WINDOWS.values(), influence, strict=True):
+        assert_close(given(run, part[0]), derivative_by_autograd(dnn, run.examples, run, window))
 
 
-def test_influence_is_the_derivative_of_training_of_a_cnn():
-    examples, run, influence = swept(cnn, plan(momentum=0.9, weight_decay=0.01, batch_size=11), "visited")
-    given = influence[torch.arange(len(ROWS)), examples.labels[ROWS]]
-    truth = derivative_by_autograd(network(cnn), examples, run, expected=False)
-    assert (given - truth).norm() <= 1e-8 * truth.norm()
+@pytest.mark.parametrize("factory", [logistic_regression, cnn])
+def test_other_networks(factory):
+    setting = plan(optimizer=SGD(0.9, 0.01), batch_size=11, epochs=2)
+    window = Window("last", 2, 4)
+    run, influence = swept(factory, setting, [window])
+    assert_close(given(run, influence[0, 0]), derivative_by_autograd(factory, run.examples, run, window))
 
 
-def test_replayed_trajectory_gives_the_same_bits():
-    setting = plan(momentum=0.9, weight_decay=0.01, batch_size=2)
-    _, kept, influence = swept(dnn, setting, "visited", augmentation="shift")
-    _, replayed, again = swept(dnn, setting, "visited", budget=0, augmentation="shift")
-    assert (kept.trajectory.interval, replayed.trajectory.interval) == (1, 3)
-    assert torch.equal(influence, again)
+@pytest.mark.parametrize("name", ["momentum, weight decay, cosine", "adamw, clipping"])
+def test_expected_is_the_derivative_with_every_row_in_every_step(name):
+    window = Window("last", 3, 6)
+    run, influence = swept(dnn, PLANS[name], [window], Scoring("expected", 10**6))
+    truth = derivative_by_autograd(dnn, run.examples, run, window, expected=True)
+    assert_close(given(run, influence[0, 0]), truth)
+
+
+def test_expected_from_some_steps_is_close_to_it_from_all():
+    windows = [Window("last", 3, 6)]
+    setting = plan(batch_size=7)  # three steps
+    _, everything = swept(dnn, setting, windows, Scoring("expected", 10**6))
+    _, middle = swept(dnn, setting, windows, Scoring("expected", 1))
+    _, capped = swept(dnn, setting, windows, Scoring("expected", 3))
+    assert torch.equal(everything, capped)
+    assert not torch.equal(everything, middle)
+    assert torch.corrcoef(torch.stack([everything.flatten(), middle.flatten()]))[0, 1] > 0.95
+
+
+def test_windows_swept_together_or_alone_are_the_same():
+    setting = plan(optimizer=AdamW(0.01), learning_rate=0.003, epochs=3)
+    run, together = swept(dnn, setting, list(WINDOWS.values()))
+    for window, part in zip(WINDOWS.values(), together, strict=True):
+        alone = sweep(run, [window], TestLoss("loss", run.examples, QUERY, 4), forward_over_reverse, Scoring(), ignore)
+        assert_close(part, alone[0], relative=1e-12)
+
+
+def test_epochs_add_up_where_the_query_is_linear_in_theta():
+    """Left out from the start, seen from the end: the effect of the run is the sum of what each epoch adds."""
+    setting = plan(optimizer=SGD(0.9), epochs=3)
+    each = parse_windows("each", 3, 3, "start", "final")
+    _, influence = swept(dnn, setting, [*each, Window("full", 0, 9, "start", "final")])
+    assert_close(influence[:3].sum(0), influence[3], relative=1e-10)
+
+
+def test_a_query_of_several_quantities_is_one_sweep_for_all():
+    setting = plan(optimizer=SGD(0.9))
+    window = [Window("last", 3, 6)]
+    ids = [f"row {i}" for i in QUERY.tolist()]
+    classes = ("one", "seven", "four")
+    _, whole = swept(dnn, setting, window)
+    _, by_sample = swept(dnn, setting, window, query=lambda e: loss_by_sample("loss", e, QUERY, 4, ids))
+    run, by_class = swept(dnn, setting, window, query=lambda e: loss_by_class("loss", e, QUERY, 4, classes))
+    assert by_sample.shape == (1, 9, 21, 3)
+    assert_close(by_sample.mean(1), whole[0], relative=1e-10)
+    share = torch.bincount(run.examples.labels[QUERY]).double() / len(QUERY)
+    assert_close((by_class[0] * share[:, None, None]).sum(0), whole[0, 0], relative=1e-10)
+    _, differences = swept(dnn, setting, window, method=central_differences,
+                           query=lambda e: loss_by_class("loss", e, QUERY, 4, classes))  # fmt: skip
+    assert_close(differences, by_class, relative=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.9, 0.01), AdamW(0.01)])
+@pytest.mark.parametrize("mode", ["replay", "disk"])
+def test_replayed_and_stored_trajectories_give_the_same_bits(optimizer, mode, tmp_path):
+    setting = plan(optimizer=optimizer, batch_size=2, learning_rate=0.003)
+    windows = [Window("part", 5, 17), Window("last", 11, 22)]
+    examples = examples_of(*digits((1, 7, 4), 10), augmentation="shift")
+    query = TestLoss("loss", examples, QUERY, 4)
+    files = RunFolder(tmp_path / "run", every_seconds=1e9).open({})
+    results = []
+    for chosen in ("memory", mode):
+        model = flat(network(dnn))
+        recording = plan_recording(
+            windows, 22, model.theta.nbytes, optimizer, memory=1 << 30, disk=1 << 30, mode=chosen
+        )
+        run = fine_tune(model, examples, ROWS, setting, 3, recording, ignore, files)
+        results.append(sweep(run, windows, query, forward_over_reverse, Scoring(), ignore))
+        assert run.trajectory.interval == (4 if chosen == "replay" else 1)
+    assert torch.equal(*results)
 
 
 def test_other_labels_columns_are_influences_under_that_label():
-    """Column c is linear in the row's loss, so it must equal −Σ <∇ℓ(x, c), c_t>/|S_t| taken from the same adjoints."""
-    examples, run, influence = swept(dnn, plan(epochs=1, batch_size=21), "visited")
+    """Column c is linear in the row's loss, so it must equal −<∇ℓ(x, c), c_t>/|S_t| taken from the same adjoint."""
+    setting = plan(optimizer=SGD(), epochs=1, batch_size=21)
+    run, influence = swept(dnn, setting, [Window("last", 0, 1)])
     model = flat(network(dnn))
-    query_model = flat(network(dnn))
-    fine_tune(query_model, examples, ROWS, run.plan, seed=3, memory_budget=BUDGET, progress=ignore)
-    query = loss_query("loss", query_model, examples, QUERY, 9, ignore).gradient
-    inputs, _ = examples.batch(ROWS)
+    query = TestLoss("loss", run.examples, QUERY, 9).gradient(run.model)[0]
+    inputs, _ = run.examples.batch(ROWS)
     for label in range(3):
         for row in (0, 5):
             model.gradient.zero_()
             cross_entropy(model(inputs[row : row + 1]), torch.tensor([label])).backward()
-            expected = run.plan.learning_rate * (model.gradient @ query) / len(ROWS)
-            assert influence[row, label] == pytest.approx(expected.item(), rel=1e-9)
+            expected = setting.learning_rate * (model.gradient @ query) / len(ROWS)
+            assert influence[0, 0, row, label] == pytest.approx(expected.item(), rel=1e-9)
 
 
-def test_expected_from_some_steps_is_unbiased_over_them():
-    """Every step alone, averaged, is the score from all steps."""
+def test_a_window_that_was_not_recorded_is_refused():
     examples = examples_of(*digits((1, 7, 4), 10))
-    setting = plan(batch_size=7)  # three steps
-    _, _, everything = swept(dnn, setting, "expected")
-    _, _, middle = swept(dnn, setting, "expected", steps=1)
-    _, _, capped = swept(dnn, setting, "expected", steps=3)
-    assert torch.equal(everything, capped)
-    assert not torch.equal(everything, middle)
-    correlation = torch.corrcoef(torch.stack([everything.flatten(), middle.flatten()]))[0, 1]
-    assert correlation > 0.95
-    assert len(examples.labels) == 30
+    run = train(flat(network(dnn)), examples, ROWS, plan(), windows="last")
+    query = TestLoss("loss", examples, QUERY, 4)
+    for window in (Window("first", 0, 3), Window("last", 3, 6, "start"), Window("beyond", 3, 7)):
+        with pytest.raises(InputError, match=rf"the window {window.name} needs .* recorded are 4 to 6 of 6"):
+            sweep(run, [window], query, forward_over_reverse, Scoring(), ignore)

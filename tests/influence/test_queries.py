@@ -4,22 +4,43 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from labelaudit.influence.queries import fit_temperature
-from labelaudit.influence.queries import test_loss_query as loss_query
+from labelaudit.errors import InputError
+from labelaudit.influence.estimate import dynamic_influence
+from labelaudit.influence.leave_one_out import leave_one_out
+from labelaudit.influence.queries import (
+    TestLoss,
+    ValueQuery,
+    class_index,
+    feature_importance,
+    fit_temperature,
+    loss_by_class,
+    loss_by_sample,
+    parameter_importance,
+    prediction,
+    sample_index,
+)
 from labelaudit.models.paper import dnn
-from tests.conftest import digits, examples_of, flat, ignore
+from labelaudit.training.optimizers import SGD
+from labelaudit.training.window import Window
+from tests.conftest import digits, examples_of, flat, ignore, plan, train
 
-EXAMPLES = examples_of(*digits((1, 7, 4), 7))
+EXAMPLES = examples_of(*digits((1, 7, 4), 10))
 ROWS = torch.arange(3, 20)
+TRAIN, TEST = torch.arange(21), torch.arange(21, 30)
+CLASSES = ("one", "seven", "four")
+
+
+def model_at_start():
+    torch.manual_seed(0)
+    return flat(dnn(3, 1, 28))
 
 
 @pytest.mark.parametrize("name", ["loss", "calibrated", "probability"])
 @pytest.mark.parametrize("scale", [0.1, 30.0])  # logits too timid, and too sure of themselves
-def test_gradient_is_of_the_mean_loss_over_all_rows_at_once(name, scale):
-    torch.manual_seed(0)
-    model = flat(dnn(3, 1, 28))
+def test_gradient_and_value_are_of_the_mean_loss_over_all_rows_at_once(name, scale):
+    model = model_at_start()
     model.theta.mul_(1 + scale / 10)
-    query = loss_query(name, model, EXAMPLES, ROWS, 5, ignore)
+    query = TestLoss(name, EXAMPLES, ROWS, 5)
     theta = model.theta.clone().requires_grad_()
     inputs, labels = EXAMPLES.batch(ROWS)
     logits = model.at(theta, inputs)
@@ -30,8 +51,17 @@ def test_gradient_is_of_the_mean_loss_over_all_rows_at_once(name, scale):
         "probability": lambda: 1 - (logits / max(1, fitted)).softmax(1)[torch.arange(17), labels].mean(),
     }[name]()
     (expected,) = torch.autograd.grad(loss, theta)
-    assert torch.allclose(query.gradient, expected, rtol=1e-9, atol=1e-14)
-    assert torch.allclose(query.log_probabilities, (logits.detach() / fitted).log_softmax(1))
+    assert torch.allclose(query.gradient(model), expected[None], rtol=1e-9, atol=1e-14)
+    assert query.value(model).tolist() == pytest.approx([loss.item()])
+    of_query = logits.detach() / (1 if name == "loss" else fitted)
+    assert torch.allclose(query.log_probabilities, of_query.log_softmax(1))
+
+
+def test_a_query_is_evaluated_anew_when_theta_has_moved():
+    model, query = model_at_start(), TestLoss("loss", EXAMPLES, ROWS, 5)
+    before = query.value(model)
+    model.theta.mul_(2)
+    assert query.value(model) != before
 
 
 def test_temperature_undoes_a_scale():
@@ -41,3 +71,60 @@ def test_temperature_undoes_a_scale():
     labels = torch.distributions.Categorical(logits=logits).sample()
     assert fit_temperature(logits, labels) == pytest.approx(1, rel=0.03)
     assert fit_temperature(3 * logits, labels) == pytest.approx(3 * fit_temperature(logits, labels), rel=1e-3)
+
+
+def queries(model):
+    inputs, labels = EXAMPLES.batch(TEST)
+    names = [f"row {i}" for i in TEST.tolist()]
+    return {
+        "loss": TestLoss("loss", EXAMPLES, TEST, 4),
+        "by class": loss_by_class("loss", EXAMPLES, TEST, 4, CLASSES),
+        "by sample": loss_by_sample("loss", EXAMPLES, TEST, 4, names),
+        "prediction": prediction(model, inputs[:2], names[:2], class_index(CLASSES, "seven"), "seven"),
+        "feature importance": feature_importance(model, inputs[:1], int(labels[0]), [14 * 28 + 14, 400]),
+        "parameter importance": parameter_importance(model, ["5.weight[1, 3]", "1.bias[4]"]),
+        "own": ValueQuery(("squared norm of logits",), lambda theta: model.at(theta, inputs).square().sum()[None]),
+    }
+
+
+@pytest.mark.parametrize("name", queries(model_at_start()))
+@pytest.mark.parametrize("window", [Window("last", 3, 6), Window("from start", 3, 6, "start")])
+def test_each_query_is_what_retraining_without_the_sample_changes(name, window):
+    """Small steps, so that the first order is nearly all; every row's change of every quantity is compared."""
+    model = model_at_start()
+    setting = plan(optimizer=SGD(0.9), epochs=2, batch_size=8, learning_rate=1e-5)
+    run = train(model, EXAMPLES, TRAIN, setting, windows="full", keep_moments=True)
+    query = queries(model)[name]
+    estimated = dynamic_influence(run, window, query, ignore)
+    actual = leave_one_out(run, window, query, ignore)
+    assert estimated.names == actual.names == query.names
+    assert estimated.values.shape == actual.values.shape == (len(query.names), 21)
+    assert actual.values.abs().amax() > 0
+    assert (estimated.values - actual.values).norm() <= 5e-3 * actual.values.norm()
+
+
+def test_names_of_groups_and_the_way_a_gradient_is_split_among_them():
+    model = model_at_start()
+    by_class = loss_by_class("loss", EXAMPLES, TEST[:2], 4, CLASSES)
+    assert by_class.names == ("test loss on one", "test loss on seven")
+    ids = [f"row {i}" for i in TEST.tolist()]
+    assert loss_by_sample("loss", EXAMPLES, TEST, 4, ids).names[0] == "loss on row 21"
+    whole = TestLoss("loss", EXAMPLES, TEST[:2], 4).gradient(model)
+    assert torch.allclose(by_class.gradient(model).mean(0), whole[0], rtol=1e-10, atol=1e-15)
+
+
+def test_what_is_not_there_is_told_by_name():
+    model = model_at_start()
+    with pytest.raises(InputError, match="there is no class 'five'; the classes are one, seven, four"):
+        class_index(CLASSES, "five")
+    with pytest.raises(InputError, match=r"there is no sample 'x.png'; ids look like a.png"):
+        sample_index(("a.png", "b.png"), "x.png")
+    with pytest.raises(InputError, match=r"no parameter '9.weight\[0\]'; names look like 1.weight\[0, 0\]"):
+        parameter_importance(model, ["9.weight[0]"])
+    with pytest.raises(InputError, match=r"1.bias has the shape \(8,\); 1.bias\[8\] is not in it"):
+        parameter_importance(model, ["1.bias[8]"])
+    inputs, _ = EXAMPLES.batch(TEST[:1])
+    with pytest.raises(InputError, match=r"feature 784 is outside the input, which has features 0 to 783"):
+        feature_importance(model, inputs, 0, [784])
+    with pytest.raises(InputError, match=r"gave a tensor of shape \(\); it should have 1 values"):
+        ValueQuery(("sum",), lambda theta: theta.sum()).gradient(model)

@@ -1,0 +1,179 @@
+"""One fold of an audit: fine-tune on its rows, and sweep back with its query."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from labelaudit.checkpoints import Checkpoints
+from labelaudit.config import AuditConfig
+from labelaudit.data.examples import Examples
+from labelaudit.data.splits import Fold
+from labelaudit.errors import InputError
+from labelaudit.influence.derivatives import choose_differentiation, forward_over_reverse
+from labelaudit.influence.dit import Scoring, sweep
+from labelaudit.influence.queries import TestLoss, predict
+from labelaudit.models.flat import FlatModel
+from labelaudit.progress import Progress
+from labelaudit.runtime import free_disk, free_memory
+from labelaudit.training.fine_tune import Plan, fine_tune
+from labelaudit.training.needs import as_time, check_per_sample_loss, measure_step
+from labelaudit.training.recording import Recording, gigabytes, plan_recording
+from labelaudit.training.window import Window, parse_windows
+
+SHARE_OF_FREE = 0.8  # of memory and disk: others use the machine, too
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """What one fold has to do.
+
+    Attributes:
+        model: The network at θ_0.
+        examples: All rows.
+        fold: Which of them train, and which are the query.
+        plan: The fine-tune.
+        seed: Decides its data order.
+        title: What to call the fold before the user, empty if there is only one.
+        repeats: How many folds, with this one, are still to be done.
+    """
+
+    model: FlatModel
+    examples: Examples
+    fold: Fold
+    plan: Plan
+    seed: int
+    title: str
+    repeats: int
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What one fold found of its N training rows and M query rows, on the CPU.
+
+    Attributes:
+        influence: Of each row under each label, float64, shape (N, C).
+        mean_logits: Over the training, float64, shape (N, C).
+        margins: Over the training, float64, shape (N,).
+        loss: After it, float64, shape (N,).
+        query_log_probabilities: Calibrated, after it, float64, shape (M, C).
+        temperature: The query's, float64, shape ().
+    """
+
+    influence: Tensor
+    mean_logits: Tensor
+    margins: Tensor
+    loss: Tensor
+    query_log_probabilities: Tensor
+    temperature: Tensor
+
+
+def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None) -> FoldResult:
+    """Fine-tune, record and sweep back.
+
+    Raises:
+        InputError: The window is outside the run, the network's loss is not one sample's, the run does not fit into
+            memory or disk, or the training diverged.
+        RunError: Nothing more can be written.
+    """
+    if checkpoints is not None and (saved := checkpoints.load("result")) is not None:
+        return FoldResult(**saved)
+    model, examples, plan = task.model, task.examples, task.plan
+    train, query_rows = torch.from_numpy(task.fold.train), torch.from_numpy(task.fold.query)
+    window = scan_window(config, plan, len(train))
+    scoring = Scoring(config.influence.estimator, config.influence.scoring_steps)
+    check_per_sample_loss(model, examples, train)
+    recording = plan_within_means(task, window, scoring, config, progress, checkpoints)
+
+    with progress.stage(f"{task.title}fine-tuning", plan.epochs * len(train)) as advance:
+        run = fine_tune(model, examples, train, plan, task.seed, recording, advance, checkpoints)
+    with progress.stage(f"{task.title}losses", len(train)) as advance:
+        train_logits = predict(model, examples, train, plan.batch_size, advance)
+    query = TestLoss(config.influence.query, examples, query_rows, plan.batch_size)
+    with progress.stage(f"{task.title}sweeping back", sweep_rows(window, scoring, len(train), plan)) as advance:
+        differentiate = choose_differentiation(config.influence.derivatives, model)
+        influence = sweep(run, [window], query, differentiate, scoring, advance, checkpoints)[0, 0]
+    query.evaluate(model)  # at θ_T, wherever the window had it last
+    result = FoldResult(
+        influence=influence,
+        mean_logits=run.mean_logits,
+        margins=run.margins,
+        loss=cross_entropy(train_logits.double(), examples.labels[train], reduction="none"),
+        query_log_probabilities=query.log_probabilities,
+        temperature=torch.tensor(query.temperature, dtype=torch.float64),
+    )
+    if checkpoints is not None:
+        checkpoints.save("result", asdict(result))
+    return result
+
+
+def scan_window(config: AuditConfig, plan: Plan, rows: int) -> Window:
+    """The one window a scan ranks by.
+
+    Raises:
+        InputError: The setting names several, or one outside the run.
+    """
+    settings = config.influence
+    windows = parse_windows(
+        settings.window, plan.epochs, plan.steps_per_epoch(rows), settings.removal, settings.query_at
+    )
+    if settings.window == "each":
+        raise InputError("--window each names one window for every epoch; a scan ranks by one, such as last")
+    return windows[0]
+
+
+def sweep_rows(window: Window, scoring: Scoring, rows: int, plan: Plan) -> int:
+    """Rows the sweep goes over, as it reports them."""
+    steps = window.stop - window.first_step
+    epochs = steps / plan.steps_per_epoch(rows)
+    return round(rows * epochs) + rows * len(scoring.steps(window)) * (scoring.estimator == "expected")
+
+
+def plan_within_means(
+    task: FoldTask,
+    window: Window,
+    scoring: Scoring,
+    config: AuditConfig,
+    progress: Progress,
+    checkpoints: Checkpoints | None,
+) -> Recording:
+    """Measure a step, say what the run will need, and choose how to record it.
+
+    Raises:
+        InputError: It does not fit; the message says what would.
+    """
+    model, plan, rows = task.model, task.plan, len(task.fold.train)
+    device, theta_bytes = model.theta.device, model.theta.nbytes
+    step = measure_step(model, task.examples, torch.from_numpy(task.fold.train), plan)
+    forward_mode = choose_differentiation(config.influence.derivatives, model) is forward_over_reverse
+    working = step.working_memory(theta_bytes, plan.optimizer.moments, forward_mode)
+    memory = int(SHARE_OF_FREE * free_memory(device))
+    if working > memory:
+        raise InputError(
+            f"the fine-tune needs {gigabytes(working)} of memory and {gigabytes(memory)} may be used: try a smaller "
+            f"--batch-size (it is {plan.batch_size}), a smaller --image-size or a smaller --model"
+        )
+    steps_per_epoch = plan.steps_per_epoch(rows)
+    recording = plan_recording(
+        [window],
+        plan.epochs * steps_per_epoch,
+        theta_bytes,
+        plan.optimizer,
+        memory=memory - working,
+        disk=0 if checkpoints is None else int(SHARE_OF_FREE * free_disk(checkpoints.folder)),
+        mode=config.influence.trajectory,
+    )
+    passes = plan.epochs * steps_per_epoch + (recording.stop - recording.first) * (recording.interval > 1)
+    swept = sweep_rows(window, scoring, rows, plan) / plan.batch_size * (4 if forward_mode else 2)
+    seconds = step.seconds * (passes + swept + (rows + 2 * len(task.fold.query)) / plan.batch_size)
+    if task.repeats == 1 or task.title.startswith("Fold 1 "):
+        parts = [f"{gigabytes(working + recording.memory)} of memory beside the images"]
+        parts += [f"{gigabytes(recording.disk)} of disk"] * (recording.disk > 0)
+        progress.note(
+            f"this will take about {as_time(seconds * task.repeats)}, {' and '.join(parts)}"
+            + "; states between checkpoints are replayed" * (recording.interval > 1)
+        )
+    return recording

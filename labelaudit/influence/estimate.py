@@ -1,0 +1,74 @@
+"""What every way to estimate influence takes and gives: `dynamic_influence`, `leave_one_out`, `influence_function`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from labelaudit.influence.derivatives import Differentiate, choose_differentiation
+from labelaudit.influence.dit import Scoring, sweep
+from labelaudit.influence.queries import Query
+from labelaudit.progress import Advance
+from labelaudit.training.fine_tune import Run
+from labelaudit.training.window import Window
+
+
+@dataclass(frozen=True)
+class Influence:
+    """How much each of K quantities would change if a training row were left out.
+
+    Attributes:
+        method: How it was estimated.
+        window: Which steps the row is left out of.
+        names: The quantities, K names.
+        values: Float64, shape (K, N); negative where leaving the row out would lower the quantity.
+        seconds: Wall time it took.
+    """
+
+    method: str
+    window: Window
+    names: tuple[str, ...]
+    values: Tensor
+    seconds: float
+
+
+class Estimator(Protocol):
+    """A way to estimate influence over a window of a recorded run."""
+
+    def __call__(self, run: Run, window: Window, query: Query, progress: Advance) -> Influence:
+        """Estimate; `progress` is called with the number of rows (or parts of them) done since."""
+
+
+def dynamic_influence(
+    run: Run,
+    window: Window,
+    query: Query,
+    progress: Advance,
+    scoring: Scoring = Scoring(),  # noqa: B008  # it is frozen
+    differentiate: Differentiate | None = None,
+) -> Influence:
+    """DIT over one window, by one sweep back; see `sweep`."""
+    return dynamic_influences(run, [window], query, progress, scoring, differentiate)[0]
+
+
+def dynamic_influences(
+    run: Run,
+    windows: Sequence[Window],
+    query: Query,
+    progress: Advance,
+    scoring: Scoring = Scoring(),  # noqa: B008  # it is frozen
+    differentiate: Differentiate | None = None,
+) -> list[Influence]:
+    """DIT over several windows in one sweep; each is given the time of the whole sweep."""
+    started = time.perf_counter()
+    differentiate = differentiate or choose_differentiation("auto", run.model)
+    swept = sweep(run, windows, query, differentiate, scoring, progress)
+    values = swept[..., torch.arange(len(run.rows)), run.examples.labels[run.rows]]
+    seconds = time.perf_counter() - started
+    method = f"DIT ({scoring.estimator})"
+    return [Influence(method, w, query.names, v, seconds) for w, v in zip(windows, values, strict=True)]

@@ -1,0 +1,169 @@
+"""The ground truth: train again without each sample (Definition 3)."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from labelaudit.checkpoints import Checkpoints
+from labelaudit.influence.estimate import Influence
+from labelaudit.influence.queries import Query
+from labelaudit.progress import Advance
+from labelaudit.training.fine_tune import Run
+from labelaudit.training.optimizers import clip
+from labelaudit.training.trajectory import State
+from labelaudit.training.window import Window
+
+SIDE_BY_SIDE = 64  # trainings at once; more would not be faster
+SMALL_NETWORK = 200_000  # parameters; 64 copies of more than that do not fit a cache
+
+
+def leave_one_out(
+    run: Run,
+    window: Window,
+    query: Query,
+    progress: Advance,
+    *,
+    processes: int = 1,
+    checkpoints: Checkpoints | None = None,
+) -> Influence:
+    """Retrain without each row, and see how the query changes.
+
+    The counterfactual of the window is retrained exactly: without the row inside the window only, from the recorded
+    state at its start, or without it from step 0. With `query_at="final"` it is the same linear function of θ that DIT
+    takes, <q(T), θ_{−j} − θ>; else the query itself.
+
+    Args:
+        run: The recorded run. The state at the window's first step must have its moments (`keep_moments`).
+        window: Which steps the row is left out of.
+        query: K quantities.
+        progress: Called with the number of rows left out since.
+        processes: How many to use, on the CPU (by fork, where the system has it).
+        checkpoints: Where finished trainings are kept, and found again.
+    """
+    started = time.perf_counter()
+    parts = list(torch.arange(len(run.rows)).split(SIDE_BY_SIDE if _batches_well(run) else 1))
+    values = torch.full((len(query.names), len(run.rows)), torch.nan, dtype=torch.float64)
+    missing = []
+    for number, places in enumerate(parts):
+        saved = None if checkpoints is None else checkpoints.load(f"left-out-{number}")
+        if saved is None:
+            missing.append(number)
+        else:
+            values[:, places] = saved["values"]
+            progress(len(places))
+
+    def keep(number: int, changes: Tensor) -> None:
+        values[:, parts[number]] = changes
+        if checkpoints is not None:
+            checkpoints.save(f"left-out-{number}", {"values": changes})
+        progress(len(parts[number]))
+
+    if missing:
+        start = run.state(window.first_step)
+        task = _Task(run, window, query, State(start.theta.clone(), start.moments.clone()))
+        if processes > 1 and not run.model.theta.is_cuda:
+            _in_processes(task, [(number, parts[number]) for number in missing], processes, keep)
+        else:
+            for number in missing:
+                keep(number, task.changes(parts[number]))
+    run.model.theta.copy_(run.final)
+    return Influence("leave-one-out", window, query.names, values, time.perf_counter() - started)
+
+
+def _batches_well(run: Run) -> bool:
+    """Whether training side by side is faster than one after the other: it is for matrix products only."""
+    layers = [
+        module for module in run.model.module.modules() if next(module.parameters(recurse=False), None) is not None
+    ]
+    return len(run.model.theta) <= SMALL_NETWORK and all(isinstance(layer, nn.Linear) for layer in layers)
+
+
+class _Task:
+    """The retraining of one window."""
+
+    def __init__(self, run: Run, window: Window, query: Query, start: State) -> None:
+        self._run, self._window, self._query, self._start = run, window, query, start
+        self._ends = [(window.stop, 1)]
+        if window.removal == "start" and window.start > 0:
+            self._ends.append((window.start, -1))
+        run.model.theta.copy_(run.final)
+        self._final = query.gradient(run.model).double() if window.query_at == "final" else None
+        self._actual = {index: self._measure(run.state(index).theta[None].clone())[:, 0] for index, _ in self._ends}
+
+    def changes(self, places: Tensor) -> Tensor:
+        """How the query changes without each of some training rows, given by place (M,): shape (K, M)."""
+        thetas = self._retrain(self._run.rows[places])
+        return sum(
+            (sign * (self._measure(thetas[index]) - self._actual[index][:, None]) for index, sign in self._ends),
+            start=torch.zeros(len(self._query.names), len(places), dtype=torch.float64),
+        )
+
+    def _measure(self, thetas: Tensor) -> Tensor:
+        """The query's values (K, M) at M vectors θ."""
+        if self._final is not None:
+            return (self._final @ thetas.double().T).cpu()
+        values = []
+        for theta in thetas:
+            self._run.model.theta.copy_(theta)
+            values.append(self._query.value(self._run.model).cpu())
+        return torch.stack(values, dim=1)
+
+    def _retrain(self, left_out: Tensor) -> dict[int, Tensor]:
+        """θ (M, P) without each of the rows `left_out` (M,), where the query is measured."""
+        run, plan = self._run, self._run.plan
+        steps = run.trajectory.steps[self._window.first_step - run.trajectory.first :]
+        theta = self._start.theta.repeat(len(left_out), 1)
+        moments = self._start.moments[:, None].repeat(1, len(left_out), 1)
+        inputs, labels = run.examples.batch(run.rows[:1])
+
+        def kept_loss(theta: Tensor, kept: Tensor) -> Tensor:
+            losses = cross_entropy(run.model.at(theta, inputs), labels, reduction="none")
+            return (losses * kept).sum() / len(losses)
+
+        gradient_of = torch.func.grad(kept_loss)
+        reached = {}
+        for step in steps[: self._window.stop - self._window.first_step]:
+            if any(step.index == index for index, _ in self._ends):
+                reached[step.index] = theta.clone()
+            inputs, labels = run.examples.batch(step.rows, augmentation_seed=step.index)
+            kept = (step.rows[None] != left_out[:, None]).to(theta)
+            if len(left_out) == 1:
+                gradient = gradient_of(theta[0], kept[0])[None]
+            else:
+                gradient = torch.func.vmap(gradient_of)(theta, kept)
+            if plan.clip_norm is not None:
+                clip(gradient, plan.clip_norm)
+            plan.optimizer.step(theta, moments, gradient, step.learning_rate, step.index + 1)
+        return reached | {self._window.stop: theta}
+
+
+_task: _Task | None = None  # of a worker process
+
+
+def _begin_worker(task: _Task) -> None:
+    global _task
+    torch.set_num_threads(1)
+    _task = task
+
+
+def _work(places: Tensor) -> Tensor:
+    assert _task is not None
+    return _task.changes(places)
+
+
+def _in_processes(task: _Task, parts: list[tuple[int, Tensor]], processes: int, keep: object) -> None:
+    """Do the parts in forked processes, which share the task's memory as torch's DataLoader workers do."""
+    assert callable(keep)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
+        with ProcessPoolExecutor(processes, get_context("fork"), _begin_worker, (task,)) as pool:
+            futures = {pool.submit(_work, places): number for number, places in parts}
+            for future in as_completed(futures):
+                keep(futures[future], future.result())

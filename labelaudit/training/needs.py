@@ -1,0 +1,98 @@
+"""What a run will need, measured on one of its own mini-batches before anything long starts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from labelaudit.data.examples import Examples
+from labelaudit.errors import InputError
+from labelaudit.models.flat import FlatModel
+from labelaudit.training.fine_tune import Plan, backpropagate
+
+PROBE_ROWS = 4
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
+PARAMETER_COPIES = 8
+"""θ, its gradient and θ_T; two adjoints, a direction, H c; θ again while it is perturbed. Moments come on top."""
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """One training step on a full mini-batch.
+
+    Attributes:
+        seconds: Wall time.
+        activations: Bytes kept for the backward pass.
+    """
+
+    seconds: float
+    activations: int
+
+    def working_memory(self, theta_bytes: int, moments: int, forward_mode: bool) -> int:
+        """Bytes a fine-tune and its sweep need beside the trajectory; forward mode keeps tangents with activations."""
+        return (2 + forward_mode) * self.activations + (PARAMETER_COPIES + 2 * moments) * theta_bytes
+
+
+def measure_step(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan) -> StepCost:
+    """Time a forward and backward pass over one mini-batch, the better of two, and weigh what it keeps."""
+    inputs, labels = examples.batch(rows[: plan.batch_size])
+    parameters = model.theta.untyped_storage().data_ptr()
+    kept: dict[int, int] = {}
+
+    def weigh(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() != parameters:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
+        backpropagate(model, inputs, labels)
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        backpropagate(model, inputs, labels)
+        if model.theta.is_cuda:
+            torch.cuda.synchronize(model.theta.device)
+        seconds.append(time.perf_counter() - started)
+    return StepCost(min(seconds), sum(kept.values()))
+
+
+def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) -> None:
+    """Make sure that a row's logits depend on that row and θ alone, without which leaving a sample out means nothing.
+
+    Raises:
+        InputError: They depend on chance, as with active dropout, or on the other rows of the batch, as with active
+            batch normalisation.
+    """
+    inputs, _ = examples.batch(rows[:PROBE_ROWS])
+    with torch.no_grad():
+        together, again = model(inputs), model(inputs)
+        alone = torch.cat([model(inputs[i : i + 1]) for i in range(len(inputs))])
+    if together.ndim != 2 or len(together) != len(inputs):
+        raise InputError(
+            f"the network maps a batch of shape {tuple(inputs.shape)} to {tuple(together.shape)}; it should give one "
+            "row of logits, one for each class, for each row of the batch"
+        )
+    tolerance = TOLERANCE[together.dtype] * (1 + together.abs().max().item())
+    if (together - again).abs().max().item() > tolerance:
+        raise InputError(
+            "the network answers the same images differently each time, so that a loss is not one sample's: dropout or "
+            "other noise is active although it is in evaluation mode. Make it follow module.training "
+            "(nn.Dropout does; F.dropout needs training=self.training), or take it out"
+        )
+    if (together - alone).abs().max().item() > tolerance:
+        raise InputError(
+            "the network's answer to an image depends on the other images of its batch, so that a loss is not one "
+            "sample's: batch normalisation is active although it is in evaluation mode. Make it follow module.training "
+            "(nn.BatchNorm2d with track_running_stats does), or use group or layer normalisation"
+        )
+
+
+def as_time(seconds: float) -> str:
+    """A duration for people."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,190 @@
+"""Optimizers: each forward step and, beside it, its exact adjoint (METHOD §3).
+
+A step maps (θ, moments, gradient of the mini-batch) to (θ', moments'). Its adjoint maps the adjoint of (θ', moments')
+to that of (θ, moments), and to c, the adjoint of the gradient. The gradient itself depends on θ, so that H c has to be
+added to the adjoint of θ, with H the Hessian of the mean loss of the mini-batch; the sweep does that.
+
+All vectors may have leading dimensions, for several networks or several queries at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Point:
+    """A step as its adjoint needs it.
+
+    Attributes:
+        theta: θ before it, shape (P,).
+        moments: The optimizer's own state before it, shape (M, P); empty unless `adjoint_needs_state`.
+        gradient: The gradient it was given (after clipping), shape (P,); empty unless `adjoint_needs_state`.
+        learning_rate: η.
+        number: k, its number in the run, from 1.
+    """
+
+    theta: Tensor
+    moments: Tensor
+    gradient: Tensor
+    learning_rate: float
+    number: int
+
+
+@dataclass
+class Adjoint:
+    """The adjoint of (θ, moments) for K queries at once: shapes (K, P) and (M, K, P)."""
+
+    theta: Tensor
+    moments: Tensor
+
+    @classmethod
+    def of(cls, query: Tensor, optimizer: Optimizer) -> Adjoint:
+        """At the end of a window it is (q(t2), 0), with q of shape (K, P)."""
+        return cls(query.clone(), query.new_zeros(optimizer.moments, *query.shape))
+
+
+class Optimizer(Protocol):
+    """A rule to take steps by, and its adjoint."""
+
+    @property
+    def moments(self) -> int:
+        """M, how many vectors of its own it carries along."""
+
+    @property
+    def adjoint_needs_state(self) -> bool:
+        """Whether the adjoint depends on the moments and the gradient, as it does where they enter non-linearly."""
+
+    def step(self, theta: Tensor, moments: Tensor, gradient: Tensor, learning_rate: float, number: int) -> None:
+        """Take step `number` (from 1) in place: θ and gradient (…, P), moments (M, …, P)."""
+
+    def pull_back(self, adjoint: Adjoint, point: Point) -> Tensor:
+        """Carry the adjoint over a step in place, but for H c; return c, shape (K, P)."""
+
+
+@dataclass(frozen=True)
+class SGD:
+    """v' = μv + g + λθ, θ' = θ − ηv', or with Nesterov's look-ahead θ' = θ − η(g + λθ + μv'); as torch.optim.SGD.
+
+    Attributes:
+        momentum: μ; 0 is plain SGD.
+        weight_decay: λ, the L2 penalty's gradient factor.
+        nesterov: Whether to look ahead.
+    """
+
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+    adjoint_needs_state = False
+
+    @property
+    def moments(self) -> int:
+        """The velocity v, unless there is no momentum."""
+        return int(self.momentum > 0)
+
+    def step(self, theta: Tensor, moments: Tensor, gradient: Tensor, learning_rate: float, number: int) -> None:
+        """Take a step in place."""
+        if self.momentum == 0:
+            theta.mul_(1 - learning_rate * self.weight_decay).sub_(gradient, alpha=learning_rate)
+            return
+        velocity = moments[0]
+        if self.nesterov:
+            decayed = gradient.add(theta, alpha=self.weight_decay)
+            velocity.mul_(self.momentum).add_(decayed)
+            theta.sub_(decayed.add_(velocity, alpha=self.momentum), alpha=learning_rate)
+        else:
+            velocity.mul_(self.momentum).add_(gradient).add_(theta, alpha=self.weight_decay)
+            theta.sub_(velocity, alpha=learning_rate)
+
+    def pull_back(self, adjoint: Adjoint, point: Point) -> Tensor:
+        """With (a, b) the adjoint of (θ', v'): c = b − ηa, a ← a + λc, b ← μc.
+
+        With Nesterov w = b − ημa, c = w − ηa, a ← a + λc, b ← μw.
+        """
+        a, rate = adjoint.theta, point.learning_rate
+        if self.momentum == 0:
+            direction = a.mul(-rate)
+        elif self.nesterov:
+            looked_ahead = adjoint.moments[0].sub_(a, alpha=rate * self.momentum)  # w, in place of b
+            direction = looked_ahead.sub(a, alpha=rate)
+            looked_ahead.mul_(self.momentum)
+        else:
+            direction = adjoint.moments[0].sub(a, alpha=rate)
+            adjoint.moments[0].copy_(direction).mul_(self.momentum)
+        a.add_(direction, alpha=self.weight_decay)
+        return direction
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """m' = β1 m + (1−β1) g, s' = β2 s + (1−β2) g², θ' = (1−ηλ)θ − η m̂/(√(ŝ+ε_root) + ε), hats: over 1−β^k.
+
+    As torch.optim.AdamW, but for ε_root: without it the derivative of the square root at a parameter that hardly ever
+    had a gradient is so large that influence means nothing.
+
+    Attributes:
+        weight_decay: λ, decoupled from the gradient.
+        betas: (β1, β2).
+        epsilon: ε.
+        epsilon_root: ε_root; at least 1e-6 is advisable.
+    """
+
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    epsilon_root: float = 1e-6
+    moments = 2
+    adjoint_needs_state = True
+
+    def step(self, theta: Tensor, moments: Tensor, gradient: Tensor, learning_rate: float, number: int) -> None:
+        """Take a step in place."""
+        beta1, beta2 = self.betas
+        mean, square = moments[0], moments[1]
+        mean.mul_(beta1).add_(gradient, alpha=1 - beta1)
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        root = (square / (1 - beta2**number)).add_(self.epsilon_root).sqrt_()
+        theta.mul_(1 - learning_rate * self.weight_decay)
+        theta.addcdiv_(mean, root.add_(self.epsilon), value=-learning_rate / (1 - beta1**number))
+
+    def pull_back(self, adjoint: Adjoint, point: Point) -> Tensor:
+        """With D = √(ŝ+ε_root) + ε and (a, b_m, b_s) the adjoint of (θ', m', s').
+
+        c_m = b_m − η/(1−β1^k) a/D, c_s = b_s + η a m̂/(D²·2√(ŝ+ε_root)(1−β2^k)), c = (1−β1)c_m + 2(1−β2) g c_s;
+        a ← (1−ηλ)a, b_m ← β1 c_m, b_s ← β2 c_s.
+        """
+        (beta1, beta2), rate, g = self.betas, point.learning_rate, point.gradient
+        unbias1, unbias2 = 1 - beta1**point.number, 1 - beta2**point.number
+        mean = point.moments[0].mul(beta1).add_(g, alpha=1 - beta1).div_(unbias1)
+        square = point.moments[1].mul(beta2).addcmul_(g, g, value=1 - beta2).div_(unbias2)
+        root = square.add_(self.epsilon_root).sqrt_()
+        denominator = root + self.epsilon
+        a, of_mean, of_square = adjoint.theta, adjoint.moments[0], adjoint.moments[1]
+        of_mean.addcdiv_(a, denominator, value=-rate / unbias1)
+        of_square.addcmul_(a, mean.div_(denominator.square().mul_(root)), value=rate / (2 * unbias2))
+        direction = of_mean.mul(1 - beta1).addcmul_(of_square, g, value=2 * (1 - beta2))
+        a.mul_(1 - rate * self.weight_decay)
+        of_mean.mul_(beta1)
+        of_square.mul_(beta2)
+        return direction
+
+
+def clip(gradient: Tensor, max_norm: float) -> Tensor:
+    """Scale gradients (…, P) longer than `max_norm` to that length, in place."""
+    norm: Tensor = gradient.norm(dim=-1, keepdim=True)
+    return gradient.mul_((max_norm / norm).clamp(max=1))
+
+
+def clip_adjoint(direction: Tensor, gradient: Tensor, max_norm: float) -> Tensor:
+    """Carry the adjoint c (K, P) of the clipped gradient to the gradient g (P,) itself.
+
+    That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c.
+    """
+    norm: float = gradient.norm().item()
+    if norm <= max_norm or not math.isfinite(norm):
+        return direction
+    unit = gradient / norm
+    return (direction - (direction @ unit)[:, None] * unit).mul_(max_norm / norm)
