@@ -12,6 +12,7 @@ from typer import Argument, Option
 from labelaudit.checkpoints import RunFolder
 from labelaudit.cli.console import Console
 from labelaudit.cli.options import DATA, REPORT, auditing_command
+from labelaudit.cli.reproducing import reproduce
 from labelaudit.config import AuditConfig, Noise
 from labelaudit.errors import InputError
 from labelaudit.files import check_output
@@ -161,3 +162,6 @@ def flip_test(
     else:
         console.metrics(figures)
         console.written(f"Metrics: {path}")
+
+
+app.command()(reproduce)

@@ -140,9 +140,39 @@ class Console:
             table.add_row(method, *cells, style="bold" if method == "score" else None)
         self._out.print(table)
 
+    def reproduction(self, result: dict[str, Any]) -> None:
+        """Our figures beside the paper's."""
+        seeds = result["seeds"]
+        self._out.print(Text(result["title"], style="bold"), soft_wrap=True)
+        count = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds ({seeds[0]} to {seeds[-1]})"
+        seconds = result["seconds_of_all_seeds"]
+        self._out.print(Text(f"{count}, mean ± std · {result['machine']} · {seconds:g} s of work"), soft_wrap=True)
+        table = Table(box=None, pad_edge=False)
+        table.add_column("network · data", overflow="fold")
+        table.add_column("figure", overflow="fold")
+        for name in ("paper", "original setting", "our setting"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for cell in result["cells"]:
+            columns = [cell["paper"], *(cell["settings"].get(s, {}).get("figures", {}) for s in ("original", "ours"))]
+            for number, figure in enumerate(dict.fromkeys(name for column in columns for name in column)):
+                table.add_row(
+                    "" if number else cell["cell"], figure, *(_figure(column.get(figure)) for column in columns)
+                )
+            table.add_section()
+        self._out.print(table)
+        for note in result["notes"]:
+            self._out.print(Text(note, style="dim"), soft_wrap=True)
+
     def written(self, text: str) -> None:
         """Where the results are."""
         self._out.print(Text(printable(text)), soft_wrap=True)
+
+
+def _figure(value: dict[str, float] | None) -> str:
+    if value is None:
+        return "–"
+    digits = 2 if abs(value["mean"]) >= 2 else 3
+    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}"
 
 
 def printable(text: str) -> str:

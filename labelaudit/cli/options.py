@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -247,6 +248,29 @@ def _checked(settings: type[_Settings], **values: object) -> _Settings:
         raise InputError(f"{option}: {first['msg'].lower()} (it is {first['input']})") from error
 
 
+@contextmanager
+def ending_in_exit_codes(console: Console) -> Iterator[None]:
+    """Say in one line why a command ends early, and end it with the exit code that means it."""
+    warnings.filterwarnings("ignore", message="`torch.jit")  # timm's affair, nothing the user could mend
+    try:
+        yield
+    except InputError as error:
+        console.error(str(error))
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        console.error("interrupted; what was finished before is kept")
+        raise typer.Exit(130) from None
+    except RunError as error:
+        console.error(str(error))
+        raise typer.Exit(3) from None
+    except (MemoryError, OSError) as error:
+        console.error(f"the run failed: {error}")
+        raise typer.Exit(3) from None
+    except Exception:
+        console.traceback()
+        raise typer.Exit(3) from None
+
+
 def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command all options of `audit_config`, `-q` and `--json`, and turn errors into exit codes.
 
@@ -265,25 +289,9 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(quiet: bool, as_json: bool, **values: Any) -> None:
         console = Console(quiet=quiet, as_json=as_json)
-        warnings.filterwarnings("ignore", message="`torch.jit")  # timm's affair, nothing the user could mend
-        try:
+        with ending_in_exit_codes(console):
             config = audit_config(**{p.name: values.pop(p.name) for p in shared})
             command(config=config, console=console, **values)
-        except InputError as error:
-            console.error(str(error))
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            console.error("interrupted; what was finished before is kept")
-            raise typer.Exit(130) from None
-        except RunError as error:
-            console.error(str(error))
-            raise typer.Exit(3) from None
-        except (MemoryError, OSError) as error:
-            console.error(f"the run failed: {error}")
-            raise typer.Exit(3) from None
-        except Exception:
-            console.traceback()
-            raise typer.Exit(3) from None
 
     parameters = [
         p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints.get(p.name, p.annotation))

@@ -40,6 +40,11 @@ def plant_flips(labels: Rows, num_classes: int, rate: float, noise: Noise, seed:
     count = int(rate * len(labels))
     if count == 0:
         raise InputError(f"--rate {rate:g} of {len(labels)} rows flips none; use at least {1 / len(labels):.2g}")
+    return flip_rows(labels, num_classes, count, noise, seed)
+
+
+def flip_rows(labels: Rows, num_classes: int, count: int, noise: Noise, seed: int) -> Rows:
+    """Give `count` rows a wrong label; otherwise as `plant_flips`."""
     generator = np.random.default_rng(seed)
     rows = generator.choice(len(labels), count, replace=False)
     steps = generator.integers(1, num_classes, count) if noise == "symmetric" else np.ones(count, dtype=np.int64)

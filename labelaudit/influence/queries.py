@@ -24,6 +24,7 @@ QUERY_TEXT: dict[QueryName, str] = {
     "probability": "mean calibrated probability of a wrong answer on the query rows, 1 − p(label)",
     "calibrated": "mean calibrated test loss on the query rows, in nats",
     "loss": "mean test loss on the query rows, in nats",
+    "margin": "minus the mean margin on the query rows, log Σ exp of the other logits − logit of the label",
 }
 
 
@@ -127,7 +128,9 @@ class TestLoss:
     - `loss`: cross-entropy(z, y), the paper's;
     - `calibrated`: cross-entropy(z/T̂, y);
     - `probability`: 1 − softmax(z/T)_y with T = max(1, T̂). A row that is badly predicted, or itself mislabelled,
-      has next to no gradient here, where it would rule that of a cross-entropy.
+      has next to no gradient here, where it would rule that of a cross-entropy;
+    - `margin`: log Σ_{c≠y} exp(z_c) − z_y. Every row counts the same however it is predicted; for two classes it is
+      what a cross-entropy at a high temperature tends to.
 
     T̂ is fitted where the query is evaluated, and held fixed in its gradient.
 
@@ -189,7 +192,7 @@ class TestLoss:
             return self._logits  # the passes over the query rows are not to be paid for twice
         logits = predict(model, self.examples, self.rows, self.batch_size, progress)
         self._theta, self._logits = model.theta.clone(), logits
-        fitted = fit_temperature(logits, self.examples.labels[self.rows]) if self.name != "loss" else 1.0
+        fitted = 1.0 if self.name in ("loss", "margin") else fit_temperature(logits, self.examples.labels[self.rows])
         self.temperature = max(1.0, fitted) if self.name == "probability" else fitted
         self.log_probabilities = (logits.double() / fitted).log_softmax(1)
         return logits
@@ -198,6 +201,9 @@ class TestLoss:
         scaled = logits / self.temperature
         if self.name == "probability":
             return 1 - scaled.softmax(1).gather(1, labels[:, None])[:, 0]
+        if self.name == "margin":
+            others = logits.scatter(1, labels[:, None], -torch.inf).logsumexp(1)
+            return others - logits.gather(1, labels[:, None])[:, 0]
         return cross_entropy(scaled, labels, reduction="none")
 
     def _grouping(self) -> tuple[Tensor, Tensor]:

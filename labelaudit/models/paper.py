@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
+
+
+class Logistic(nn.Module):
+    """Makes a network with a single output z one of two classes, with logits (0, z).
+
+    Softmax over them is the logistic function of z, and cross-entropy the paper's binary one.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (B, 2) of inputs (B, …)."""
+        return nn.functional.pad(self.network(inputs), (1, 0))
 
 
 def logistic_regression(num_classes: int, channels: int, image_size: int) -> nn.Module:

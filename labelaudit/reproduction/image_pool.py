@@ -1,0 +1,116 @@
+"""Table VI: flipped photographs of one class among those of another, found after an epoch of fine-tuning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from labelaudit.config import AuditConfig, ModelConfig
+from labelaudit.data.examples import Images
+from labelaudit.data.sources import load_dataset
+from labelaudit.errors import InputError
+from labelaudit.influence.dit import Scoring
+from labelaudit.influence.estimate import dynamic_influence
+from labelaudit.influence.queries import TestLoss
+from labelaudit.models.flat import FlatModel
+from labelaudit.pool import Pool, read_pool
+from labelaudit.progress import Silent
+from labelaudit.reproduction.recipe import Cell, ImagePool, Recipe, Setting
+from labelaudit.runtime import choose_device, free_memory, reproducible
+from labelaudit.training.fine_tune import Plan, fine_tune
+from labelaudit.training.optimizers import SGD
+from labelaudit.training.recording import plan_recording
+from labelaudit.training.window import parse_windows
+
+_pools: dict[tuple[ImagePool, str, Path], Pool] = {}  # decoded once for all cells and seeds
+
+
+def check_pool(recipe: Recipe, data: Path, weights: Path) -> None:
+    """Look whether the pool's files are there.
+
+    Raises:
+        InputError: They are not; the message says what is needed and where.
+    """
+    images = _images(recipe)
+    if not (data / images.file).is_file():
+        raise InputError(
+            f"it needs {images.file} in {data}: two classes, one of them called {images.flipped_class!r}, as Parquet "
+            "with encoded images and a column of labels (for the paper's own data, bramblings and daisies of ImageNet)"
+        )
+    if images.weights is not None and not (weights / images.weights).is_file():
+        raise InputError(f"it needs {images.weights} in {weights}, the network's pretrained weights")
+
+
+def rank_pool(
+    recipe: Recipe, cell: Cell, setting: Setting, seed: int, data: Path, weights: Path, device: str
+) -> dict[str, float]:
+    """Flip, fine-tune, sweep back over the last epoch, and count the flipped rows among the k most suspect.
+
+    The query rows are held out and keep their labels. Of the flipped class all flipped rows, and of the others as
+    many as the pool has room for, are trained on and ranked.
+    """
+    images = _images(recipe)
+    pool = _open(images, cell, data, weights)
+    generator = np.random.default_rng(seed)
+    is_flipped_class = pool.labels == pool.classes.index(images.flipped_class)
+    query, rest = [], []
+    for of_class in (is_flipped_class, ~is_flipped_class):
+        rows = generator.permutation(np.flatnonzero(of_class))
+        query.append(rows[: images.query_per_class])
+        rest.append(rows[images.query_per_class :])
+    if cell.flips > len(rest[0]):
+        raise InputError(
+            f"{cell.flips} flips are more than the {len(rest[0])} rows of {images.flipped_class!r} beside the query"
+        )
+    others = generator.permutation(np.concatenate([rest[0][cell.flips :], rest[1]]))[: images.pool - cell.flips]
+    rows = np.concatenate([rest[0][: cell.flips], others])
+    labels = pool.labels.copy()
+    labels[rest[0][: cell.flips]] = 1 - labels[rest[0][: cell.flips]]
+
+    place = choose_device(device)
+    examples = Images(pool.pixels, torch.from_numpy(labels), pool.spec.normalise, place, torch.float32)
+    train, query_rows = torch.from_numpy(rows), torch.from_numpy(np.concatenate(query))
+    with reproducible():
+        model = FlatModel(pool.spec.network(2, seed), place, torch.float32)
+        plan = Plan(
+            SGD(setting.momentum, setting.weight_decay),
+            setting.epochs,
+            setting.batch_size,
+            setting.learning_rate,
+            setting.schedule,
+        )
+        per_epoch = plan.steps_per_epoch(len(rows))
+        window = parse_windows("last", setting.epochs, per_epoch, "window", "ends")[0]
+        recording = plan_recording(
+            [window], window.stop, model.theta.nbytes, plan.optimizer, memory=free_memory(place) // 2
+        )
+        run = fine_tune(model, examples, train, plan, seed, recording, lambda amount: None)
+        query_loss = TestLoss(setting.query, examples, query_rows, plan.batch_size)
+        scoring = Scoring(setting.estimator, setting.scoring_steps)
+        influence = dynamic_influence(run, window, query_loss, lambda amount: None, scoring).values[0].numpy()
+        accuracy = (query_loss.log_probabilities.argmax(1) == examples.labels[query_rows]).double().mean().item()
+    flipped = np.arange(len(rows)) < cell.flips
+    loss = cross_entropy(run.mean_logits, examples.labels[train], reduction="none").numpy()
+    found = {"DIT": -influence, "loss in the last epoch": loss}
+    counts = {n: flipped[np.argsort(-s, kind="stable")[: cell.flips]].sum() for n, s in found.items()}
+    rates = {f"{name}, found in %": 100 * float(count) / cell.flips for name, count in counts.items()}
+    return rates | {"pool": float(len(rows)), "query accuracy": accuracy}
+
+
+def _images(recipe: Recipe) -> ImagePool:
+    if recipe.images is None:
+        raise InputError("a recipe for image-pool needs a section [images]")
+    return recipe.images
+
+
+def _open(images: ImagePool, cell: Cell, data: Path, weights: Path) -> Pool:
+    key = (images, cell.model, data)
+    if key not in _pools:
+        file = None if images.weights is None else weights / images.weights
+        model = ModelConfig(name=cell.model, weights=file, image_size=images.image_size)
+        config = AuditConfig(model=model)
+        _pools[key] = read_pool(load_dataset(data / images.file, config.source), None, config, Silent())
+    return _pools[key]

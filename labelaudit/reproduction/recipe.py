@@ -1,0 +1,143 @@
+"""Recipes: one TOML file for each table of the paper, validated."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labelaudit.config import Estimator, QueryAt, QueryName, Removal, Schedule
+from labelaudit.errors import InputError
+
+Experiment = Literal["patterns", "agreement", "agreement-by-pattern", "stages", "flips", "image-pool"]
+SettingName = Literal["original", "ours"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Setting(_Strict):
+    """How a network is trained and its influence estimated; the defaults are the paper's."""
+
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Schedule = "constant"
+    epochs: Annotated[int, Field(ge=1)] = 21
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.001
+    query: QueryName = "loss"
+    query_rows: Annotated[int, Field(ge=2)] = 256
+    estimator: Estimator = "visited"
+    scoring_steps: Annotated[int, Field(ge=1)] = 4
+    removal: Removal = "start"
+    query_at: QueryAt = "final"
+    damping: Annotated[float, Field(ge=0)] = 0.01
+    solver_iterations: Annotated[int, Field(ge=1)] = 100
+
+
+class Cell(_Strict):
+    """One network on one dataset, with the paper's figures for it.
+
+    Attributes:
+        model: lr, dnn or cnn; for image pools any timm model.
+        task: The dataset.
+        flips: How many training labels are flipped.
+        original: The paper's own setting, as far as it is known.
+        ours: The one we would choose, where it is another.
+        leave_one_out: Whether to retrain without each sample where the table has a column for it.
+        paper: Mean and deviation of each figure, in the paper.
+    """
+
+    model: str
+    task: str
+    flips: Annotated[int, Field(ge=0)] = 0
+    original: Setting | None = None
+    ours: Setting | None = None
+    leave_one_out: bool = True
+    paper: dict[str, tuple[float, float]] = {}
+
+    @property
+    def name(self) -> str:
+        """What a table calls it."""
+        return f"{self.model} · {self.task}" + (f" · {self.flips} flips" if self.flips else "")
+
+    def settings(self) -> dict[SettingName, Setting]:
+        """The settings there are."""
+        both: dict[SettingName, Setting | None] = {"original": self.original, "ours": self.ours}
+        return {name: setting for name, setting in both.items() if setting is not None}
+
+
+class ImagePool(_Strict):
+    """The pool of Table VI: two classes of photographs, fine-tuned for an epoch.
+
+    Attributes:
+        file: Parquet with encoded images, in the data folder.
+        flipped_class: Its labels are flipped to the other one's.
+        query_per_class: Rows of each class held out as the query.
+        pool: Rows that are trained on and ranked.
+        weights: File with the network's weights, in the weights folder; None for a random network.
+        image_size: Side in pixels.
+    """
+
+    file: str
+    flipped_class: str
+    query_per_class: int
+    pool: int
+    weights: str | None = None
+    image_size: int | None = None
+
+
+class Recipe(_Strict):
+    """An experiment of the paper.
+
+    Attributes:
+        title: What it shows.
+        experiment: What is done in each cell.
+        cells: The table's cells.
+        seeds: How many seeds by default.
+        train: Training rows; as many validation rows are drawn.
+        images: For `image-pool`.
+        notes: What the reader should know.
+    """
+
+    title: str
+    experiment: Experiment
+    cells: tuple[Cell, ...]
+    seeds: Annotated[int, Field(ge=1)] = 16
+    train: Annotated[int, Field(ge=2)] = 256
+    images: ImagePool | None = None
+    notes: tuple[str, ...] = ()
+
+
+def recipe_names() -> list[str]:
+    """The recipes that come with the package."""
+    return sorted(file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name.endswith(".toml"))
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe by its name, or by the path of a TOML file.
+
+    Raises:
+        InputError: There is no such recipe, or it is not valid.
+    """
+    path = Path(name) if name.endswith(".toml") else _folder() / f"{name}.toml"
+    if not path.is_file():
+        raise InputError(f"there is no recipe {name!r}; there are {', '.join(recipe_names())}, or give a TOML file")
+    try:
+        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {place}: {first['msg'].lower()} (it is {first['input']!r})") from error
+
+
+def _folder() -> Path:
+    """The recipes' folder: in an installed package beside its modules, in a checkout at the top."""
+    installed = Path(str(files("labelaudit"))) / "recipes"
+    return installed if installed.is_dir() else installed.parent.parent / "recipes"

@@ -1,0 +1,244 @@
+"""Run a recipe: every cell, setting and seed, over processes, each result kept as soon as it is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from labelaudit.data.dataset import content_hash
+from labelaudit.errors import InputError
+from labelaudit.files import write_atomically
+from labelaudit.progress import Progress
+from labelaudit.reproduction.experiments import EXPERIMENTS, Figures, make_trial
+from labelaudit.reproduction.image_pool import check_pool, rank_pool
+from labelaudit.reproduction.recipe import Cell, Recipe, Setting, SettingName
+from labelaudit.reproduction.tasks import load_task
+
+RESULTS = "seeds"  # the folder below --out
+
+
+@dataclass(frozen=True)
+class Job:
+    """One seed of one setting in one cell."""
+
+    recipe: Recipe
+    cell: Cell
+    setting: SettingName
+    seed: int
+    data: Path
+    weights: Path
+    device: str
+
+    @property
+    def file_name(self) -> str:
+        """Where its result is kept, below the results' folder."""
+        words = [self.cell.model, self.cell.task, str(self.cell.flips), self.setting, str(self.seed)]
+        return "-".join(word.replace("/", "_") for word in words) + ".json"
+
+    @property
+    def mark(self) -> str:
+        """A hash of what decides its result."""
+        setting = self.cell.settings()[self.setting]
+        parts: list[Any] = [
+            setting.model_dump(mode="json"),
+            self.cell.model_dump(mode="json", exclude={"original", "ours", "paper"}),
+        ]
+        images = None if self.recipe.images is None else self.recipe.images.model_dump(mode="json")
+        parts += [self.recipe.experiment, self.recipe.train, images, self.seed]
+        versions = [version("labelaudit"), torch.__version__]
+        return content_hash(json.dumps([parts, versions], sort_keys=True).encode())
+
+    def run(self) -> Figures:
+        """Do it.
+
+        Raises:
+            InputError: The data is missing or not what it should be.
+        """
+        setting = self.cell.settings()[self.setting]
+        if self.recipe.experiment == "image-pool":
+            return rank_pool(self.recipe, self.cell, setting, self.seed, self.data, self.weights, self.device)
+        n = self.recipe.train
+        task = load_task(self.cell.task, self.data, self.seed, n, n, setting.query_rows)
+        return EXPERIMENTS[self.recipe.experiment](make_trial(self.cell, setting, task, self.seed))
+
+
+def reproduce(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    progress: Progress,
+    *,
+    weights: Path,
+    settings: Iterable[SettingName] = ("original", "ours"),
+    seeds: int | None = None,
+    first_seed: int = 0,
+    only: str = "",
+    processes: int | None = None,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Run a recipe, or go on with it, and put our figures beside the paper's.
+
+    Args:
+        recipe: What to run.
+        data: Folder with the datasets.
+        out: Each seed's result is kept here, and not computed again.
+        progress: Told of each seed.
+        weights: Folder with pretrained weights.
+        settings: Which settings.
+        seeds: How many seeds; None for the recipe's number.
+        first_seed: The first of them.
+        only: Run only the cells whose name contains this.
+        processes: How many to use; None for one a core. Image pools use one, with all cores.
+        device: Where image pools run.
+
+    Returns:
+        JSON values: for each cell and setting the mean, deviation and number of each figure, and the paper's.
+
+    Raises:
+        InputError: No cell's data is at hand, or no cell is called like that.
+    """
+    wanted = [cell for cell in recipe.cells if only.lower() in cell.name.lower()]
+    if not wanted:
+        raise InputError(f"no cell's name contains {only!r}; there are: " + ", ".join(c.name for c in recipe.cells))
+    cells = _with_data(recipe, wanted, data, weights, progress)
+    numbers = range(first_seed, first_seed + (recipe.seeds if seeds is None else seeds))
+    jobs = [
+        Job(recipe, cell, name, seed, data, weights, device)
+        for cell in cells
+        for name in cell.settings()
+        if name in settings
+        for seed in numbers
+    ]
+    if not jobs:
+        raise InputError("the recipe has no such setting; try --setting both")
+    folder = out / RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    done = {job.file_name: kept for job in jobs if (kept := _load(folder / job.file_name, job)) is not None}
+    if done:
+        progress.note(f"{len(done)} of {len(jobs)} results are in {folder} already")
+    missing = [job for job in jobs if job.file_name not in done]
+    with progress.stage("Seeds", len(missing)) as advance:
+        for job, result in _results(missing, 1 if recipe.experiment == "image-pool" else processes):
+            done[job.file_name] = result
+            _save(folder / job.file_name, job, result)
+            advance(1)
+    return _summary(recipe, jobs, done)
+
+
+def _with_data(recipe: Recipe, cells: list[Cell], data: Path, weights: Path, progress: Progress) -> list[Cell]:
+    """The cells whose data is at hand; the others are named with what they need."""
+    problems: dict[str, str] = {}
+    found = []
+    for cell in cells:
+        if cell.task not in problems:
+            try:
+                if recipe.experiment == "image-pool":
+                    check_pool(recipe, data, weights)
+                else:
+                    load_task(cell.task, data, 0, recipe.train, recipe.train, recipe.train)
+            except InputError as error:
+                problems[cell.task] = str(error)
+                progress.note(f"left out {cell.task}: {error}")
+            else:
+                problems[cell.task] = ""
+        if not problems[cell.task]:
+            found.append(cell)
+    if not found:
+        raise InputError(next(iter(problems.values())))
+    return found
+
+
+def _results(jobs: list[Job], processes: int | None) -> Iterable[tuple[Job, dict[str, Any]]]:
+    processes = min(processes or os.cpu_count() or 1, len(jobs))
+    if processes <= 1:
+        for job in jobs:
+            yield job, _work(job)
+        return
+    # Fresh processes: what torch has begun in this one would not survive a fork.
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,))
+    try:
+        futures: dict[Future[dict[str, Any]], Job] = {pool.submit(_work, job): job for job in jobs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _work(job: Job) -> dict[str, Any]:
+    started = time.perf_counter()
+    figures = {name: value for name, value in job.run().items() if np.isfinite(value)}
+    return {"figures": figures, "seconds": round(time.perf_counter() - started, 2)}
+
+
+def _load(path: Path, job: Job) -> dict[str, Any] | None:
+    """A kept result, if it is of the same job."""
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return kept["result"] if isinstance(kept, dict) and kept.get("mark") == job.mark else None
+
+
+def _save(path: Path, job: Job, result: dict[str, Any]) -> None:
+    kept = {"mark": job.mark, "result": result}
+    write_atomically(path, lambda file: file.write_text(json.dumps(kept) + "\n"))
+
+
+def _summary(recipe: Recipe, jobs: list[Job], done: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    cells = []
+    for cell in recipe.cells:
+        settings = {}
+        for name in cell.settings():
+            results = [done[job.file_name] for job in jobs if (job.cell, job.setting) == (cell, name)]
+            if not results:
+                continue
+            settings[name] = {
+                "setting": _shown(cell.settings()[name]),
+                "figures": _mean_and_deviation([result["figures"] for result in results]),
+                "seconds_a_seed": round(float(np.mean([result["seconds"] for result in results])), 2),
+            }
+        if not settings:
+            continue
+        paper = {figure: {"mean": mean, "std": std} for figure, (mean, std) in cell.paper.items()}
+        cells.append({"cell": cell.name, "paper": paper, "settings": settings})
+    return {
+        "title": recipe.title,
+        "date": date.today().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "labelaudit_version": version("labelaudit"),
+        "seeds": sorted({job.seed for job in jobs}),
+        "seconds_of_all_seeds": round(sum(result["seconds"] for result in done.values()), 1),
+        "notes": list(recipe.notes),
+        "cells": cells,
+    }
+
+
+def _shown(setting: Setting) -> dict[str, Any]:
+    return setting.model_dump(mode="json")
+
+
+def _mean_and_deviation(seeds: list[Figures]) -> dict[str, dict[str, float]]:
+    """Over the seeds that have a figure; the deviation is that of a sample, as in the paper's tables."""
+    names = dict.fromkeys(name for figures in seeds for name in figures)
+    columns = {name: [figures[name] for figures in seeds if name in figures] for name in names}
+    return {
+        name: {
+            "mean": round(float(np.mean(values)), 4),
+            "std": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else 0.0,
+            "seeds": len(values),
+        }
+        for name, values in columns.items()
+    }
