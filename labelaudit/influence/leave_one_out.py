@@ -17,7 +17,6 @@ from labelaudit.influence.queries import Query
 from labelaudit.progress import Advance
 from labelaudit.training.fine_tune import Run
 from labelaudit.training.optimizers import clip
-from labelaudit.training.trajectory import State
 from labelaudit.training.window import Window
 
 SIDE_BY_SIDE = 64  # trainings at once; more would not be faster
@@ -40,7 +39,7 @@ def leave_one_out(
     takes, <q(T), θ_{−j} − θ>; else the query itself.
 
     Args:
-        run: The recorded run. The state at the window's first step must have its moments (`keep_moments`).
+        run: The recorded run. The window's states must have their moments (`keep_moments`).
         window: Which steps the row is left out of.
         query: K quantities.
         progress: Called with the number of rows left out since.
@@ -48,7 +47,8 @@ def leave_one_out(
         checkpoints: Where finished trainings are kept, and found again.
     """
     started = time.perf_counter()
-    parts = list(torch.arange(len(run.rows)).split(SIDE_BY_SIDE if _batches_well(run) else 1))
+    task = _Task(run, window, query)
+    parts = task.parts(SIDE_BY_SIDE if _batches_well(run) else 1)
     values = torch.full((len(query.names), len(run.rows)), torch.nan, dtype=torch.float64)
     missing = []
     for number, places in enumerate(parts):
@@ -65,14 +65,11 @@ def leave_one_out(
             checkpoints.save(f"left-out-{number}", {"values": changes})
         progress(len(parts[number]))
 
-    if missing:
-        start = run.state(window.first_step)
-        task = _Task(run, window, query, State(start.theta.clone(), start.moments.clone()))
-        if processes > 1 and not run.model.theta.is_cuda:
-            _in_processes(task, [(number, parts[number]) for number in missing], processes, keep)
-        else:
-            for number in missing:
-                keep(number, task.changes(parts[number]))
+    if processes > 1 and missing and not run.model.theta.is_cuda:
+        _in_processes(task, [(number, parts[number]) for number in missing], processes, keep)
+    else:
+        for number in missing:
+            keep(number, task.changes(parts[number]))
     run.model.theta.copy_(run.final)
     return Influence("leave-one-out", window, query.names, values, time.perf_counter() - started)
 
@@ -86,10 +83,19 @@ def _batches_well(run: Run) -> bool:
 
 
 class _Task:
-    """The retraining of one window."""
+    """The retraining of one window.
 
-    def __init__(self, run: Run, window: Window, query: Query, start: State) -> None:
-        self._run, self._window, self._query, self._start = run, window, query, start
+    Up to the step that first sees a row, training without it is the training that was recorded, and is not repeated.
+    """
+
+    def __init__(self, run: Run, window: Window, query: Query) -> None:
+        self._run, self._window, self._query = run, window, query
+        place = run.places()
+        self._first_visit = torch.full((len(run.rows),), window.stop)
+        recorded = run.trajectory.steps
+        self._steps = recorded[window.first_step - run.trajectory.first : window.stop - run.trajectory.first]
+        for step in reversed(self._steps):
+            self._first_visit[place[step.rows]] = step.index
         self._ends = [(window.stop, 1)]
         if window.removal == "start" and window.start > 0:
             self._ends.append((window.start, -1))
@@ -97,13 +103,19 @@ class _Task:
         self._final = query.gradient(run.model).double() if window.query_at == "final" else None
         self._actual = {index: self._measure(run.state(index).theta[None].clone())[:, 0] for index, _ in self._ends}
 
+    def parts(self, size: int) -> list[Tensor]:
+        """The training rows, by place, in groups of at most `size` that share the step that sees them first."""
+        visits = self._first_visit.unique().tolist()
+        return [part for t in visits for part in torch.nonzero(self._first_visit == t)[:, 0].split(size)]
+
     def changes(self, places: Tensor) -> Tensor:
-        """How the query changes without each of some training rows, given by place (M,): shape (K, M)."""
-        thetas = self._retrain(self._run.rows[places])
-        return sum(
-            (sign * (self._measure(thetas[index]) - self._actual[index][:, None]) for index, sign in self._ends),
-            start=torch.zeros(len(self._query.names), len(places), dtype=torch.float64),
-        )
+        """How the query changes without each of some training rows, one of `parts`, given by place (M,): (K, M)."""
+        thetas = self._retrain(self._run.rows[places], int(self._first_visit[places[0]].item()))
+        total = torch.zeros(len(self._query.names), len(places), dtype=torch.float64)
+        for index, sign in self._ends:
+            if index in thetas:
+                total += sign * (self._measure(thetas[index]) - self._actual[index][:, None])
+        return total
 
     def _measure(self, thetas: Tensor) -> Tensor:
         """The query's values (K, M) at M vectors θ."""
@@ -115,12 +127,17 @@ class _Task:
             values.append(self._query.value(self._run.model).cpu())
         return torch.stack(values, dim=1)
 
-    def _retrain(self, left_out: Tensor) -> dict[int, Tensor]:
-        """θ (M, P) without each of the rows `left_out` (M,), where the query is measured."""
+    def _retrain(self, left_out: Tensor, begin: int) -> dict[int, Tensor]:
+        """θ (M, P) without each of the rows `left_out` (M,) from step `begin` on, where the query is measured.
+
+        What is measured before that is as it was, and not among the results.
+        """
         run, plan = self._run, self._run.plan
-        steps = run.trajectory.steps[self._window.first_step - run.trajectory.first :]
-        theta = self._start.theta.repeat(len(left_out), 1)
-        moments = self._start.moments[:, None].repeat(1, len(left_out), 1)
+        if begin == self._window.stop:
+            return {}
+        state = run.state(begin)
+        theta = state.theta.repeat(len(left_out), 1)
+        moments = state.moments[:, None].repeat(1, len(left_out), 1)
         inputs, labels = run.examples.batch(run.rows[:1])
 
         def kept_loss(theta: Tensor, kept: Tensor) -> Tensor:
@@ -129,8 +146,8 @@ class _Task:
 
         gradient_of = torch.func.grad(kept_loss)
         reached = {}
-        for step in steps[: self._window.stop - self._window.first_step]:
-            if any(step.index == index for index, _ in self._ends):
+        for step in self._steps[begin - self._window.first_step :]:
+            if any(begin < step.index == index for index, _ in self._ends):
                 reached[step.index] = theta.clone()
             inputs, labels = run.examples.batch(step.rows, augmentation_seed=step.index)
             kept = (step.rows[None] != left_out[:, None]).to(theta)

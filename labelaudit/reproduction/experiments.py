@@ -111,7 +111,7 @@ class Trial:
     @property
     def solver(self) -> Solver:
         """How the influence function's system is solved."""
-        return Solver(damping=self.setting.damping, iterations=self.setting.solver_iterations)
+        return Solver(self.setting.solver, self.setting.damping, self.setting.solver_iterations)
 
 
 def make_trial(cell: Cell, setting: Setting, task: Task, seed: int) -> Trial:

@@ -35,6 +35,7 @@ class Setting(_Strict):
     scoring_steps: Annotated[int, Field(ge=1)] = 4
     removal: Removal = "start"
     query_at: QueryAt = "final"
+    solver: Literal["cg", "sgd"] = "cg"
     damping: Annotated[float, Field(ge=0)] = 0.01
     solver_iterations: Annotated[int, Field(ge=1)] = 100
 
@@ -49,6 +50,7 @@ class Cell(_Strict):
         original: The paper's own setting, as far as it is known.
         ours: The one we would choose, where it is another.
         leave_one_out: Whether to retrain without each sample where the table has a column for it.
+        seeds: How many seeds by default, if fewer than the recipe has.
         paper: Mean and deviation of each figure, in the paper.
     """
 
@@ -58,6 +60,7 @@ class Cell(_Strict):
     original: Setting | None = None
     ours: Setting | None = None
     leave_one_out: bool = True
+    seeds: Annotated[int, Field(ge=1)] | None = None
     paper: dict[str, tuple[float, float]] = {}
 
     @property

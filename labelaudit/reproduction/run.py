@@ -54,7 +54,7 @@ class Job:
         setting = self.cell.settings()[self.setting]
         parts: list[Any] = [
             setting.model_dump(mode="json"),
-            self.cell.model_dump(mode="json", exclude={"original", "ours", "paper"}),
+            self.cell.model_dump(mode="json", exclude={"original", "ours", "paper", "seeds"}),
         ]
         images = None if self.recipe.images is None else self.recipe.images.model_dump(mode="json")
         parts += [self.recipe.experiment, self.recipe.train, images, self.seed]
@@ -114,13 +114,12 @@ def reproduce(
     if not wanted:
         raise InputError(f"no cell's name contains {only!r}; there are: " + ", ".join(c.name for c in recipe.cells))
     cells = _with_data(recipe, wanted, data, weights, progress)
-    numbers = range(first_seed, first_seed + (recipe.seeds if seeds is None else seeds))
     jobs = [
         Job(recipe, cell, name, seed, data, weights, device)
         for cell in cells
         for name in cell.settings()
         if name in settings
-        for seed in numbers
+        for seed in range(first_seed, first_seed + (seeds or cell.seeds or recipe.seeds))
     ]
     if not jobs:
         raise InputError("the recipe has no such setting; try --setting both")

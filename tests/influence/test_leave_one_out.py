@@ -66,7 +66,7 @@ def losses_without(left_out, factory, make_optimizer, steps, window, clip_norm=N
         (cnn, SGD(), lambda p: torch.optim.SGD(p, 0.05), None),
     ],
 )
-@pytest.mark.parametrize("window", [Window("last", 3, 6), Window("middle", 2, 5, "start")])
+@pytest.mark.parametrize("window", [Window("last", 3, 6), Window("middle", 2, 5, "start"), Window("steps", 4, 5)])
 def test_it_is_training_without_the_row_by_torchs_own_optimizers(factory, optimizer, make, clip_norm, window):
     run = recorded(factory, optimizer, clip_norm=clip_norm)
     result = leave_one_out(run, window, TestLoss("loss", EXAMPLES, QUERY, 4), ignore)
