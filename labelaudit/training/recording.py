@@ -96,6 +96,11 @@ def plan_recording(
         if choices[name].memory <= memory and choices[name].disk <= disk:
             return choices[name]
     least = choices[allowed[-1]]
+    if disk == 0 and least.disk > 0:
+        raise InputError(
+            f"the trajectory of {steps} steps needs {gigabytes(least.disk)} of disk, and this run has no folder to "
+            "write into: give it one (run_folder)"
+        )
     raise InputError(
         f"the trajectory of {steps} steps does not fit: with --trajectory {mode} it needs {gigabytes(least.memory)} of "
         f"memory ({gigabytes(memory)} may be used) and {gigabytes(least.disk)} of disk ({gigabytes(disk)} free). Try "

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from labelaudit.errors import InputError
+from labelaudit.models.paper import cnn
+from labelaudit.training.needs import as_time, check_per_sample_loss, measure_step
+from tests.conftest import digits, examples_of, flat, plan
+
+EXAMPLES = examples_of(*digits((1, 7, 4), 7))
+ROWS = torch.arange(21)
+
+
+class ActiveDropout(nn.Module):
+    def forward(self, inputs):
+        return nn.functional.dropout(inputs.flatten(1)[:, :3] + 1, 0.5)
+
+
+class ActiveNormalisation(nn.Module):
+    def forward(self, inputs):
+        return nn.functional.batch_norm(inputs.flatten(1)[:, 400:403], None, None, training=True)
+
+
+class OneForAll(nn.Module):
+    def forward(self, inputs):
+        return inputs.mean((0, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (ActiveDropout(), "answers the same images differently each time.*dropout or other noise is active"),
+        (ActiveNormalisation(), "depends on the other images of its batch.*batch normalisation is active"),
+        (OneForAll(), r"maps a batch of shape \(4, 1, 28, 28\) to \(1,\); it should give one row of logits"),
+    ],
+)
+def test_a_loss_that_is_not_one_samples_is_refused_with_the_remedy(module, message):
+    module.unused = nn.Parameter(torch.zeros(3))
+    with pytest.raises(InputError, match=message):
+        check_per_sample_loss(flat(module), EXAMPLES, ROWS)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Identity(), nn.Dropout(0.5), nn.BatchNorm2d(1), nn.InstanceNorm2d(1), nn.GroupNorm(1, 1)]
+)
+def test_layers_that_are_well_behaved_in_evaluation_mode_are_let_through(layer):
+    network = nn.Sequential(layer, cnn(3, 1, 28))
+    check_per_sample_loss(flat(network), EXAMPLES, ROWS)
+    check_per_sample_loss(flat(network, torch.float32), examples_of(*digits((1, 7, 4), 7), dtype=torch.float32), ROWS)
+
+
+def test_a_step_is_weighed_by_hand():
+    """A linear layer keeps its input; cross-entropy its logarithms of probabilities, the labels and a weight or so."""
+    model = flat(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)))
+    theta = model.theta.clone()
+    cost = measure_step(model, EXAMPLES, ROWS, plan(batch_size=8))
+    kept = 8 * 784 * 8 + 8 * 3 * 8 + 8 * 8
+    assert kept <= cost.activations <= kept + 500
+    assert cost.seconds > 0
+    assert torch.equal(model.theta, theta)
+    assert cost.working_memory(100, 2, forward_mode=False) == 2 * cost.activations + 1200
+
+
+def test_durations_for_people():
+    assert [as_time(s) for s in (0.2, 61, 100, 5399, 9000)] == ["1 s", "61 s", "2 min", "90 min", "2.5 h"]
