@@ -17,22 +17,21 @@ from labelaudit.data.dataset import content_hash
 from labelaudit.errors import InputError, RunError
 from labelaudit.files import write_atomically
 
-IDENTITY = "run.json"
-
 
 class Checkpoints:
     """Named groups of tensors in a folder, each file whole or not there, each marked as this run's."""
 
-    def __init__(self, folder: Path, mark: str, every_seconds: float) -> None:
+    def __init__(self, folder: Path, run: RunFolder, identity: str, every_seconds: float) -> None:
         """Use `RunFolder.open`, which checks whose folder it is."""
         self.folder = folder
-        self._mark = mark
+        self._run, self._identity = run, identity
+        self._mark = content_hash(identity.encode())
         self._every = every_seconds
         self._last = time.monotonic()
 
     def part(self, name: str) -> Checkpoints:
         """The folder of a part of the run."""
-        return Checkpoints(self.folder / name, self._mark, self._every)
+        return Checkpoints(self.folder / name, self._run, self._identity, self._every)
 
     def due(self) -> bool:
         """Whether it is time to save what has been computed since the last `save`."""
@@ -48,6 +47,8 @@ class Checkpoints:
         contiguous = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._run.identity_file.exists():  # a run that ends before it has anything to keep leaves nothing
+                write_atomically(self._run.identity_file, lambda file: file.write_text(self._identity))
             write_atomically(path, lambda file: save_file(contiguous, file, metadata={"run": self._mark}))
         except (OSError, SafetensorError) as error:
             raise RunError(
@@ -92,13 +93,18 @@ class RunFolder:
     resume: bool = False
     every_seconds: float = 60.0
 
+    @property
+    def identity_file(self) -> Path:
+        """What decides the run's results, in words."""
+        return self.folder / "run.json"
+
     def check(self) -> None:
         """Look, before anything is computed, whether there is an unfinished run.
 
         Raises:
             InputError: There is one and `resume` is off, or there is none and it is on.
         """
-        exists = (self.folder / IDENTITY).exists()
+        exists = self.identity_file.exists()
         if exists and not self.resume:
             raise InputError(
                 f"{self.folder} holds an unfinished run; go on with --resume, or start anew with --overwrite"
@@ -114,10 +120,9 @@ class RunFolder:
 
         Raises:
             InputError: The folder holds an unfinished run and `resume` is off, or another run and it is on.
-            RunError: It cannot be written.
         """
         self.check()
-        file = self.folder / IDENTITY
+        file = self.identity_file
         text = json.dumps(identity, indent=2, sort_keys=True) + "\n"
         if self.resume:
             try:
@@ -129,13 +134,7 @@ class RunFolder:
                     f"--resume: the unfinished run in {self.folder} is another one: {_differences(found, identity)}. "
                     "Repeat its settings, or start anew with --overwrite"
                 )
-        else:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(file, lambda path: path.write_text(text))
-            except OSError as error:
-                raise RunError(f"cannot write {file}: {error.strerror}") from error
-        return Checkpoints(self.folder, content_hash(text.encode()), self.every_seconds)
+        return Checkpoints(self.folder, self, text, self.every_seconds)
 
     def remove(self) -> None:
         """Delete the folder, once the run is done or is to be overwritten."""

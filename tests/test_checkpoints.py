@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from labelaudit.checkpoints import Checkpoints, RunFolder
+from labelaudit.checkpoints import RunFolder
 from labelaudit.errors import InputError
 
 
@@ -19,7 +19,8 @@ def test_a_group_comes_back_as_it_was(tmp_path):
 
 
 def test_only_the_run_itself_may_go_on(tmp_path):
-    RunFolder(tmp_path / "run").open({"seed": 1, "settings": {"lr": 0.1, "epochs": 3}})
+    first = RunFolder(tmp_path / "run").open({"seed": 1, "settings": {"lr": 0.1, "epochs": 3}})
+    first.save("group", {"a": torch.zeros(1)})
     again = RunFolder(tmp_path / "run", resume=True)
     again.open({"settings": {"epochs": 3, "lr": 0.1}, "seed": 1})
     with pytest.raises(InputError, match=r"settings.lr was 0.1 and is now 0.2"):
@@ -30,7 +31,9 @@ def test_only_the_run_itself_may_go_on(tmp_path):
 
 
 def test_it_is_due_after_a_time_and_not_right_after_saving(tmp_path):
-    assert not Checkpoints(tmp_path, "mark", every_seconds=3600).due()
-    always = Checkpoints(tmp_path, "mark", every_seconds=0)
+    assert not RunFolder(tmp_path / "run", every_seconds=3600).open({}).due()
+    always = RunFolder(tmp_path / "run", every_seconds=0).open({})
+    assert not (tmp_path / "run").exists()  # nothing is written before there is something to keep
     always.save("group", {"a": torch.zeros(1)})
     assert always.due()
+    assert (tmp_path / "run" / "run.json").exists()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
-from labelaudit.checkpoints import RunFolder
 from labelaudit.cli.console import Console
 from labelaudit.cli.options import DATA, REPORT, auditing_command
 from labelaudit.cli.reproducing import reproduce
 from labelaudit.config import AuditConfig, Noise
 from labelaudit.errors import InputError
 from labelaudit.files import check_output
+
+if TYPE_CHECKING:
+    from labelaudit.checkpoints import RunFolder
 
 app = typer.Typer(
     help="Find mislabelled training examples.",
@@ -54,6 +56,8 @@ def begin_output(
     out: Path, written: tuple[str, ...], overwrite: bool, resume: bool, checkpoint_every: float
 ) -> RunFolder:
     """Check, before anything is computed, that results may be written into `out`."""
+    from labelaudit.checkpoints import RunFolder
+
     if overwrite and resume:
         raise InputError("--overwrite starts anew and --resume goes on: give one of them")
     check_output(out, written, overwrite or resume)

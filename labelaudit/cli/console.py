@@ -148,17 +148,14 @@ class Console:
         seconds = result["seconds_of_all_seeds"]
         self._out.print(Text(f"{count}, mean ± std · {result['machine']} · {seconds:g} s of work"), soft_wrap=True)
         table = Table(box=None, pad_edge=False)
-        table.add_column("network · data", overflow="fold")
-        table.add_column("figure", overflow="fold")
+        table.add_column("", overflow="fold")
         for name in ("paper", "original setting", "our setting"):
             table.add_column(name, justify="right", no_wrap=True)
         for cell in result["cells"]:
             columns = [cell["paper"], *(cell["settings"].get(s, {}).get("figures", {}) for s in ("original", "ours"))]
-            for number, figure in enumerate(dict.fromkeys(name for column in columns for name in column)):
-                table.add_row(
-                    "" if number else cell["cell"], figure, *(_figure(column.get(figure)) for column in columns)
-                )
-            table.add_section()
+            table.add_row(Text(printable(cell["cell"]), style="bold"))
+            for figure in dict.fromkeys(name for column in columns for name in column):
+                table.add_row(f"  {figure}", *(_figure(column.get(figure)) for column in columns))
         self._out.print(table)
         for note in result["notes"]:
             self._out.print(Text(note, style="dim"), soft_wrap=True)

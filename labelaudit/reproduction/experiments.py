@@ -37,6 +37,19 @@ MEMORY = 2 << 30  # bytes a trajectory may take; those of these networks take so
 QUERY_BATCH = 256
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What one seed gives.
+
+    Attributes:
+        figures: The table's figures, by name.
+        influence: Each sample's influence in each epoch, shape (N, epochs), where the table is about it.
+    """
+
+    figures: Figures
+    influence: Floats | None = None
+
+
 def _ignore(amount: int) -> None:
     """One seed is too short to have a progress of its own."""
 
@@ -136,29 +149,27 @@ def influence_by_epoch(trial: Trial, run: Run) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def patterns(trial: Trial) -> Figures:
+def patterns(trial: Trial) -> Outcome:
     """Table I: the share of the samples, in per cent, whose influence has each pattern; by both readings of a trend."""
     influence = influence_by_epoch(trial, run := trial.train())
     by_value = classify_patterns(influence)
     by_magnitude = classify_patterns(influence, trend_of="magnitude")
-    return (
-        dict(zip(by_value.names, by_value.share.tolist(), strict=True))
-        | {f"{n} (magnitude)": s for n, s in zip(by_magnitude.names, by_magnitude.share.tolist(), strict=True)}
-        | _learnt(trial, run)
-    )
+    figures = dict(zip(by_value.names, by_value.share.tolist(), strict=True))
+    figures |= {f"{n} (magnitude)": s for n, s in zip(by_magnitude.names, by_magnitude.share.tolist(), strict=True)}
+    return Outcome(figures | _learnt(trial, run), influence)
 
 
-def agreement_with_retraining(trial: Trial) -> Figures:
+def agreement_with_retraining(trial: Trial) -> Outcome:
     """Table II: full-window DIT and influence functions against leave-one-out."""
     run = trial.train()
     truth, estimates = _full_influences(trial, run)
     figures: Figures = {}
     for method, values in estimates.items():
         figures |= _agreement_figures(method, values, truth)
-    return figures | _learnt(trial, run)
+    return Outcome(figures | _learnt(trial, run))
 
 
-def agreement_by_pattern(trial: Trial) -> Figures:
+def agreement_by_pattern(trial: Trial) -> Outcome:
     """Table III: the same, among the samples of each pattern."""
     run = trial.train()
     found = classify_patterns(influence_by_epoch(trial, run))
@@ -169,10 +180,10 @@ def agreement_by_pattern(trial: Trial) -> Figures:
         if chosen.sum() >= 3:
             for method, values in estimates.items():
                 figures |= _agreement_figures(f"{name}: {method}", values[chosen], truth[chosen])
-    return figures
+    return Outcome(figures)
 
 
-def similarity_of_stages(trial: Trial) -> Figures:
+def similarity_of_stages(trial: Trial) -> Outcome:
     """Table IV: Kendall's τ between DIT in the early, middle and late stage of training, and in the whole."""
     run = trial.train()
     stages = training_stages(run.epoch_losses.numpy())
@@ -185,10 +196,11 @@ def similarity_of_stages(trial: Trial) -> Figures:
     by_stage = {influence.window.name: influence.values[0].numpy() for influence in swept}
     pairs = ("early-middle", "early-late", "middle-late", "early-full", "middle-full", "late-full")
     figures = {pair: float(kendalltau(*(by_stage[name] for name in pair.split("-"))).statistic) for pair in pairs}
-    return figures | {"middle stage begins": stages.boundaries[0] + 1, "late stage begins": stages.boundaries[1] + 1}
+    figures |= {"middle stage begins": stages.boundaries[0] + 1, "late stage begins": stages.boundaries[1] + 1}
+    return Outcome(figures | {"stages by change points": float(stages.adaptive)})
 
 
-def found_flips(trial: Trial) -> Figures:
+def found_flips(trial: Trial) -> Outcome:
     """Table V: how many of k flipped labels are among the k most suspect, by each way to rank."""
     run = trial.train()
     query = trial.query(run)
@@ -209,10 +221,10 @@ def found_flips(trial: Trial) -> Figures:
         name: float(trial.flipped[np.argsort(-values.double().numpy(), kind="stable")[:count]].sum())
         for name, values in suspicion.items()
     }
-    return figures | _learnt(trial, run)
+    return Outcome(figures | _learnt(trial, run))
 
 
-EXPERIMENTS: dict[Experiment, Callable[[Trial], Figures]] = {
+EXPERIMENTS: dict[Experiment, Callable[[Trial], Outcome]] = {
     "patterns": patterns,
     "agreement": agreement_with_retraining,
     "agreement-by-pattern": agreement_by_pattern,

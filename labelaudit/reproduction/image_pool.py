@@ -18,6 +18,7 @@ from labelaudit.influence.queries import TestLoss
 from labelaudit.models.flat import FlatModel
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Silent
+from labelaudit.reproduction.experiments import Outcome
 from labelaudit.reproduction.recipe import Cell, ImagePool, Recipe, Setting
 from labelaudit.runtime import choose_device, free_memory, reproducible
 from labelaudit.training.fine_tune import Plan, fine_tune
@@ -46,7 +47,7 @@ def check_pool(recipe: Recipe, data: Path, weights: Path) -> None:
 
 def rank_pool(
     recipe: Recipe, cell: Cell, setting: Setting, seed: int, data: Path, weights: Path, device: str
-) -> dict[str, float]:
+) -> Outcome:
     """Flip, fine-tune, sweep back over the last epoch, and count the flipped rows among the k most suspect.
 
     The query rows are held out and keep their labels. Of the flipped class all flipped rows, and of the others as
@@ -97,7 +98,7 @@ def rank_pool(
     found = {"DIT": -influence, "loss in the last epoch": loss}
     counts = {n: flipped[np.argsort(-s, kind="stable")[: cell.flips]].sum() for n, s in found.items()}
     rates = {f"{name}, found in %": 100 * float(count) / cell.flips for name, count in counts.items()}
-    return rates | {"pool": float(len(rows)), "query accuracy": accuracy}
+    return Outcome(rates | {"pool": float(len(rows)), "query accuracy": accuracy})
 
 
 def _images(recipe: Recipe) -> ImagePool:

@@ -46,6 +46,7 @@ class Cell(_Strict):
     Attributes:
         model: lr, dnn or cnn; for image pools any timm model.
         task: The dataset.
+        label: What sets it apart from another cell with the same network and dataset.
         flips: How many training labels are flipped.
         original: The paper's own setting, as far as it is known.
         ours: The one we would choose, where it is another.
@@ -56,6 +57,7 @@ class Cell(_Strict):
 
     model: str
     task: str
+    label: str = ""
     flips: Annotated[int, Field(ge=0)] = 0
     original: Setting | None = None
     ours: Setting | None = None
@@ -66,7 +68,8 @@ class Cell(_Strict):
     @property
     def name(self) -> str:
         """What a table calls it."""
-        return f"{self.model} · {self.task}" + (f" · {self.flips} flips" if self.flips else "")
+        flips = f"{self.flips} flips" if self.flips else ""
+        return " · ".join(part for part in (self.model, self.task, self.label, flips) if part)
 
     def settings(self) -> dict[SettingName, Setting]:
         """The settings there are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -21,8 +22,10 @@ import torch
 from labelaudit.data.dataset import content_hash
 from labelaudit.errors import InputError
 from labelaudit.files import write_atomically
+from labelaudit.influence.dynamics import classify_patterns
 from labelaudit.progress import Progress
-from labelaudit.reproduction.experiments import EXPERIMENTS, Figures, make_trial
+from labelaudit.report.plots import plot_influence_over_epochs, plot_patterns, save_png
+from labelaudit.reproduction.experiments import EXPERIMENTS, Figures, Outcome, make_trial
 from labelaudit.reproduction.image_pool import check_pool, rank_pool
 from labelaudit.reproduction.recipe import Cell, Recipe, Setting, SettingName
 from labelaudit.reproduction.tasks import load_task
@@ -45,8 +48,7 @@ class Job:
     @property
     def file_name(self) -> str:
         """Where its result is kept, below the results' folder."""
-        words = [self.cell.model, self.cell.task, str(self.cell.flips), self.setting, str(self.seed)]
-        return "-".join(word.replace("/", "_") for word in words) + ".json"
+        return "-".join(re.findall(r"\w+", self.cell.name)) + f"-{self.setting}-{self.seed}.json"
 
     @property
     def mark(self) -> str:
@@ -61,7 +63,7 @@ class Job:
         versions = [version("labelaudit"), torch.__version__]
         return content_hash(json.dumps([parts, versions], sort_keys=True).encode())
 
-    def run(self) -> Figures:
+    def run(self) -> Outcome:
         """Do it.
 
         Raises:
@@ -134,6 +136,7 @@ def reproduce(
             done[job.file_name] = result
             _save(folder / job.file_name, job, result)
             advance(1)
+    _plot(jobs, done, out)
     return _summary(recipe, jobs, done)
 
 
@@ -178,8 +181,10 @@ def _results(jobs: list[Job], processes: int | None) -> Iterable[tuple[Job, dict
 
 def _work(job: Job) -> dict[str, Any]:
     started = time.perf_counter()
-    figures = {name: value for name, value in job.run().items() if np.isfinite(value)}
-    return {"figures": figures, "seconds": round(time.perf_counter() - started, 2)}
+    outcome = job.run()
+    figures = {name: value for name, value in outcome.figures.items() if np.isfinite(value)}
+    influence = None if outcome.influence is None else outcome.influence.tolist()
+    return {"figures": figures, "influence": influence, "seconds": round(time.perf_counter() - started, 2)}
 
 
 def _load(path: Path, job: Job) -> dict[str, Any] | None:
@@ -194,6 +199,22 @@ def _load(path: Path, job: Job) -> dict[str, Any] | None:
 def _save(path: Path, job: Job, result: dict[str, Any]) -> None:
     kept = {"mark": job.mark, "result": result}
     write_atomically(path, lambda file: file.write_text(json.dumps(kept) + "\n"))
+
+
+def _plot(jobs: list[Job], done: dict[str, dict[str, Any]], out: Path) -> None:
+    """Draw the first seed's influence over the epochs, and the patterns in it, of each cell that has any."""
+    drawn = set()
+    for job in jobs:
+        influence = done[job.file_name]["influence"]
+        if influence is None or (job.cell.name, job.setting) in drawn:
+            continue
+        drawn.add((job.cell.name, job.setting))
+        series, name = np.array(influence), job.file_name.removesuffix(".json")
+        title = f"{job.cell.name}, {job.setting} setting, seed {job.seed}"
+        extreme = {int(series[:, -1].argmin()): "most harmful", int(series[:, -1].argmax()): "most helpful"}
+        highlighted = {row: f"{what} in the last epoch" for row, what in extreme.items()}
+        save_png(plot_patterns(classify_patterns(series), title), out / f"patterns-{name}.png")
+        save_png(plot_influence_over_epochs(series, highlighted, title), out / f"influence-{name}.png")
 
 
 def _summary(recipe: Recipe, jobs: list[Job], done: dict[str, dict[str, Any]]) -> dict[str, Any]:
