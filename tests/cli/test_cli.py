@@ -17,6 +17,7 @@ from labelaudit import Report
 from labelaudit.cli.app import app
 from labelaudit.cli.console import printable
 from tests.conftest import SAMPLE
+from tests.reproduction.test_recipes import digits_as_mnist
 
 TRAIN, TEST, TRUTH = (str(SAMPLE / name) for name in ("train", "test", "truth.csv"))
 
@@ -112,6 +113,14 @@ def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
         (["scan", TRAIN, "--test-fraction", "2"], "--test-fraction: input should be less than 1 (it is 2.0)"),
         (["scan", TRAIN, "--threshold", "nan"], "--threshold: input should be"),
         (["scan", TRAIN, "--learning-rate", "1e30", "--epochs", "3"], "try a smaller --learning-rate (it was 1e+30)"),
+        (["scan", TRAIN, "--window", "7"], "--window 7 is outside the run, which has epochs 1 to 6"),
+        (["scan", TRAIN, "--window", "5-3"], "--window 5-3 ends before it begins; did you mean 3-5?"),
+        (["scan", TRAIN, "--window", "each"], "a scan ranks by one, such as last"),
+        (["scan", TRAIN, "--clip-norm", "0"], "--clip-norm: input should be greater than 0 (it is 0.0)"),
+        (["scan", TRAIN, "--resume"], "--resume: there is no unfinished run in labelaudit-report/unfinished-run"),
+        (["scan", TRAIN, "--resume", "--overwrite"], "give one of them"),
+        (["reproduce", "table9"], "there is no recipe 'table9'; there are table1, table2"),
+        (["reproduce", "table2", "--only", "vit"], "no cell's name contains 'vit'"),
         (["scan", TRAIN, "--device", "cuda:9"], "--device cuda:9 is not available here"),
         (["scan", TRAIN, "--known", "truth.csv"], "--known: truth.csv does not exist"),
         (["scan", TRAIN, "--out", "/dev/null/x"], "is a file, not a folder"),
@@ -176,6 +185,72 @@ def test_version_help_and_module(run):
 def test_help_does_not_wait_for_torch():
     code = "import sys; from labelaudit.cli.app import app; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_killed_run_is_found_and_gone_on_with(run, small, tmp_path):
+    command = [sys.executable, "-m", "labelaudit", "scan", str(small), "--epochs", "100000", "--checkpoint-every", "0"]
+    process = subprocess.Popen([*command, "--model", "lr"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    kept = tmp_path / "labelaudit-report" / "unfinished-run" / "fold-0" / "training.safetensors"
+    for _ in range(600):
+        time.sleep(0.1)
+        if kept.exists():
+            break
+    process.kill()
+    process.wait()
+    arguments = ["scan", str(small), "--model", "lr", "--epochs", "100000"]
+    assert "holds an unfinished run; go on with --resume, or start anew with --overwrite" in run(*arguments).stderr
+    other = run("scan", str(small), "--model", "lr", "--epochs", "2", "--resume")
+    assert other.exit_code == 2
+    assert "settings.training.epochs was 100000 and is now 2" in other.stderr
+    assert kept.exists()
+    assert run("scan", str(small), "--model", "lr", "--epochs", "2", "--overwrite").exit_code == 0
+    assert [file.name for file in (tmp_path / "labelaudit-report").iterdir()] == ["report.parquet"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--optimizer", "adamw", "--warmup-steps", "3", "--schedule", "linear", "--clip-norm", "1"],
+        ["--nesterov", "--window", "first", "--removal", "start", "--query-at", "final", "--trajectory", "replay"],
+        ["--window", "steps:2-5", "--trajectory", "disk", "--query", "margin"],
+    ],
+)
+def test_every_kind_of_run_from_the_command_line(run, small, tmp_path, options):
+    result = run("scan", str(small), "--model", "dnn", "--json", *options)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["status"] == {"scored": 16}
+    assert [file.name for file in (tmp_path / "labelaudit-report").iterdir()] == ["report.parquet"]
+
+
+def test_reproduce_puts_our_figures_beside_the_papers(run, tmp_path):
+    digits_as_mnist(tmp_path)
+    recipe = """
+        title = "Quick"
+        experiment = "stages"
+        train = 20
+        [[cells]]
+        model = "lr"
+        task = "mnist"
+        original = { learning_rate = 0.01, epochs = 3, query_rows = 20 }
+        [cells.paper]
+        "early-late" = [0.15, 0.12]
+    """
+    (tmp_path / "own.toml").write_text(recipe)
+    result = run("reproduce", "own.toml", "--data", ".", "--seeds", "1")
+    assert result.exit_code == 0
+    lines = [line.rstrip() for line in result.stdout.splitlines()]
+    assert lines[0] == "Quick"
+    assert lines[1].startswith("seed 0, mean ± std · ")
+    assert lines[3] == "lr · mnist"
+    assert lines[4].split()[:4] == ["early-late", "0.150", "±", "0.120"]
+    assert lines[-1] == "Results: reproduction/own/own.json"
+    assert result.stderr == ""
+    as_json = run("reproduce", "own.toml", "--data", ".", "--seeds", "1", "--json")
+    assert json.loads(as_json.stdout) == json.loads((tmp_path / "reproduction" / "own" / "own.json").read_text())
+    missing = run("reproduce", "table5", "--data", "nowhere")
+    assert missing.exit_code == 2
+    assert "error: " in missing.stderr
+    assert "mnist.npz" in missing.stderr
 
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path):
