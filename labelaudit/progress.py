@@ -9,6 +9,10 @@ from typing import Protocol
 Advance = Callable[[int], None]
 
 
+def ignore(amount: int) -> None:
+    """Progress nobody watches."""
+
+
 class Progress(Protocol):
     """Shows notes and stages of work; `stage(...)` gives a context whose value is called with the amount done since."""
 
@@ -24,7 +28,7 @@ class Silent:
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Advance]:
         """Begin a stage nobody watches."""
-        return nullcontext(lambda amount: None)
+        return nullcontext(ignore)
 
     def note(self, text: str) -> None:
         """Tell nobody."""

@@ -13,6 +13,7 @@ from PIL import Image
 from labelaudit.config import Augmentation, Schedule, TrajectoryMode
 from labelaudit.data.examples import Examples, Images, standardise_each
 from labelaudit.models.flat import FlatModel
+from labelaudit.progress import ignore
 from labelaudit.training.fine_tune import Plan, Run, fine_tune
 from labelaudit.training.optimizers import SGD, Optimizer
 from labelaudit.training.recording import plan_recording
@@ -79,7 +80,7 @@ def train(
     seed: int = 0,
     windows: str = "last",
     mode: TrajectoryMode = "memory",
-    progress: Callable[[int], None] = lambda amount: None,
+    progress: Callable[[int], None] = ignore,
     keep_moments: bool = False,
 ) -> Run:
     """Fine-tune and record what the windows of that name need."""
@@ -94,7 +95,3 @@ def train(
         keep_moments=keep_moments,
     )
     return fine_tune(model, examples, rows, setting, seed, recording, progress)
-
-
-def ignore(amount: int) -> None:
-    """Progress nobody watches."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from labelaudit.influence.derivatives import Differentiate, choose_differentiation
 from labelaudit.influence.dit import Scoring, sweep
 from labelaudit.influence.queries import Query
-from labelaudit.progress import Advance
+from labelaudit.progress import Advance, ignore
 from labelaudit.training.fine_tune import Run
 from labelaudit.training.window import Window
 
@@ -40,7 +40,7 @@ class Influence:
 class Estimator(Protocol):
     """A way to estimate influence over a window of a recorded run."""
 
-    def __call__(self, run: Run, window: Window, query: Query, progress: Advance) -> Influence:
+    def __call__(self, run: Run, window: Window, query: Query, progress: Advance = ignore) -> Influence:
         """Estimate; `progress` is called with the number of rows (or parts of them) done since."""
 
 
@@ -48,7 +48,7 @@ def dynamic_influence(
     run: Run,
     window: Window,
     query: Query,
-    progress: Advance,
+    progress: Advance = ignore,
     scoring: Scoring = Scoring(),  # noqa: B008  # it is frozen
     differentiate: Differentiate | None = None,
 ) -> Influence:
@@ -60,7 +60,7 @@ def dynamic_influences(
     run: Run,
     windows: Sequence[Window],
     query: Query,
-    progress: Advance,
+    progress: Advance = ignore,
     scoring: Scoring = Scoring(),  # noqa: B008  # it is frozen
     differentiate: Differentiate | None = None,
 ) -> list[Influence]:

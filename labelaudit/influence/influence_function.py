@@ -17,7 +17,7 @@ from labelaudit.errors import InputError
 from labelaudit.influence.derivatives import Differentiate, choose_differentiation
 from labelaudit.influence.estimate import Influence
 from labelaudit.influence.queries import Query
-from labelaudit.progress import Advance
+from labelaudit.progress import Advance, ignore
 from labelaudit.training.fine_tune import Run
 from labelaudit.training.optimizers import SGD
 from labelaudit.training.window import Window
@@ -47,7 +47,7 @@ def influence_function(
     run: Run,
     window: Window,
     query: Query,
-    progress: Advance,
+    progress: Advance = ignore,
     solver: Solver = Solver(),  # it is frozen
     differentiate: Differentiate | None = None,
 ) -> Influence:

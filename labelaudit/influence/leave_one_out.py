@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.influence.estimate import Influence
 from labelaudit.influence.queries import Query
-from labelaudit.progress import Advance
+from labelaudit.progress import Advance, ignore
 from labelaudit.training.fine_tune import Run
 from labelaudit.training.optimizers import clip
 from labelaudit.training.window import Window
@@ -27,7 +27,7 @@ def leave_one_out(
     run: Run,
     window: Window,
     query: Query,
-    progress: Advance,
+    progress: Advance = ignore,
     *,
     processes: int = 1,
     checkpoints: Checkpoints | None = None,

@@ -16,7 +16,7 @@ from labelaudit.config import QueryName
 from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
-from labelaudit.progress import Advance
+from labelaudit.progress import Advance, ignore
 
 HIGHEST_TEMPERATURE = 20.0
 
@@ -186,7 +186,7 @@ class TestLoss:
                 gradients[group] += model.gradient
         return gradients
 
-    def evaluate(self, model: FlatModel, progress: Advance = lambda amount: None) -> Tensor:
+    def evaluate(self, model: FlatModel, progress: Advance = ignore) -> Tensor:
         """Set `temperature` and `log_probabilities` at the model's θ; return the logits (M, C)."""
         if torch.equal(self._theta, model.theta):
             return self._logits  # the passes over the query rows are not to be paid for twice
@@ -248,7 +248,7 @@ def sample_index(ids: Sequence[str], name: str) -> int:
     return list(ids).index(name)
 
 
-def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance) -> Tensor:
+def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
     logits = []
     with torch.no_grad():

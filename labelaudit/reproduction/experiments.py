@@ -22,18 +22,16 @@ from labelaudit.influence.estimate import dynamic_influence, dynamic_influences
 from labelaudit.influence.influence_function import Solver, influence_function
 from labelaudit.influence.leave_one_out import leave_one_out
 from labelaudit.influence.queries import TestLoss, predict
-from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import Logistic, cnn
 from labelaudit.reproduction.recipe import Cell, Experiment, Setting
 from labelaudit.reproduction.tasks import Task
-from labelaudit.training.fine_tune import Plan, Run, fine_tune
+from labelaudit.tracking import track
+from labelaudit.training.fine_tune import Plan, Run
 from labelaudit.training.optimizers import SGD
-from labelaudit.training.recording import plan_recording
-from labelaudit.training.window import Window, parse_windows
+from labelaudit.training.window import Window
 
 Floats = NDArray[np.float64]
 Figures = dict[str, float]
-MEMORY = 2 << 30  # bytes a trajectory may take; those of these networks take some ten megabytes
 QUERY_BATCH = 256
 
 
@@ -48,10 +46,6 @@ class Outcome:
 
     figures: Figures
     influence: Floats | None = None
-
-
-def _ignore(amount: int) -> None:
-    """One seed is too short to have a progress of its own."""
 
 
 def two_class_network(model: str, inputs: Tensor) -> nn.Module:
@@ -90,8 +84,7 @@ class Trial:
         dtype = torch.float32 if self.cell.model == "cnn" else torch.float64
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            network = two_class_network(self.cell.model, self.task.inputs)
-        model = FlatModel(network, torch.device("cpu"), dtype)
+            network = two_class_network(self.cell.model, self.task.inputs).to(dtype)
         plan = Plan(
             SGD(setting.momentum, setting.weight_decay),
             setting.epochs,
@@ -99,18 +92,11 @@ class Trial:
             setting.learning_rate,
             setting.schedule,
         )
-        steps = setting.epochs * plan.steps_per_epoch(len(rows))
-        everything = [Window("full", 0, steps)]
-        recording = plan_recording(
-            everything, steps, model.theta.nbytes, plan.optimizer, memory=MEMORY, keep_moments=True
-        )
-        examples = Features(self.task.inputs.to(dtype), self.labels)
-        return fine_tune(model, examples, rows, plan, self.seed, recording, _ignore)
+        return track(network, Features(self.task.inputs.to(dtype), self.labels), rows, plan, self.seed)
 
     def windows(self, run: Run, name: str) -> list[Window]:
         """Windows by name, in this setting's way of leaving out and measuring."""
-        per_epoch = run.plan.steps_per_epoch(len(run.rows))
-        return parse_windows(name, run.plan.epochs, per_epoch, self.setting.removal, self.setting.query_at)
+        return run.windows(name, self.setting.removal, self.setting.query_at)
 
     def query(self, run: Run) -> TestLoss:
         """The test rows' loss."""
@@ -140,12 +126,8 @@ def make_trial(cell: Cell, setting: Setting, task: Task, seed: int) -> Trial:
 
 def influence_by_epoch(trial: Trial, run: Run) -> Floats:
     """Leave-one-out influence inside each epoch, retrained from its start (Section V-B); shape (N, epochs)."""
-    per_epoch = run.plan.steps_per_epoch(len(run.rows))
     query = trial.query(run)
-    columns = [
-        leave_one_out(run, window, query, _ignore).values[0].numpy()
-        for window in parse_windows("each", run.plan.epochs, per_epoch)
-    ]
+    columns = [leave_one_out(run, window, query).values[0].numpy() for window in run.windows("each")]
     return np.stack(columns, axis=1)
 
 
@@ -192,7 +174,7 @@ def similarity_of_stages(trial: Trial) -> Outcome:
     ends = {"early": (0, middle), "middle": (middle, late), "late": (late, run.total_steps)}
     ends["full"] = (0, run.total_steps)
     windows = [Window(name, *steps, trial.setting.removal, trial.setting.query_at) for name, steps in ends.items()]
-    swept = dynamic_influences(run, windows, trial.query(run), _ignore, trial.scoring)
+    swept = dynamic_influences(run, windows, trial.query(run), scoring=trial.scoring)
     by_stage = {influence.window.name: influence.values[0].numpy() for influence in swept}
     pairs = ("early-middle", "early-late", "middle-late", "early-full", "middle-full", "late-full")
     figures = {pair: float(kendalltau(*(by_stage[name] for name in pair.split("-"))).statistic) for pair in pairs}
@@ -207,12 +189,12 @@ def found_flips(trial: Trial) -> Outcome:
     suspicion = {}
     for name in ("first", "middle", "last"):
         window = trial.windows(run, name)[0]
-        suspicion[f"{name}-epoch DIT"] = -dynamic_influence(run, window, query, _ignore, trial.scoring).values[0]
+        suspicion[f"{name}-epoch DIT"] = -dynamic_influence(run, window, query, scoring=trial.scoring).values[0]
     full = trial.windows(run, "full")[0]
-    suspicion["full DIT"] = -dynamic_influence(run, full, query, _ignore, trial.scoring).values[0]
-    suspicion["IF"] = -influence_function(run, full, query, _ignore, trial.solver).values[0]
+    suspicion["full DIT"] = -dynamic_influence(run, full, query, scoring=trial.scoring).values[0]
+    suspicion["IF"] = -influence_function(run, full, query, solver=trial.solver).values[0]
     if trial.cell.leave_one_out:
-        suspicion["LOO"] = -leave_one_out(run, full, query, _ignore).values[0]
+        suspicion["LOO"] = -leave_one_out(run, full, query).values[0]
     suspicion["final loss"] = _losses(run, run.rows)
     suspicion["mean margin (AUM)"] = -run.margins
     suspicion["out-of-fold loss"] = _out_of_fold_losses(trial)
@@ -237,10 +219,10 @@ def _full_influences(trial: Trial, run: Run) -> tuple[Floats, dict[str, Floats]]
     """Leave-one-out over the whole run, and the estimates of it."""
     window, query = trial.windows(run, "full")[0], trial.query(run)
     window = Window(window.name, window.start, window.stop)  # the effect itself, not its linear part
-    truth = leave_one_out(run, window, query, _ignore).values[0].numpy()
+    truth = leave_one_out(run, window, query).values[0].numpy()
     return truth, {
-        "DIT": dynamic_influence(run, window, query, _ignore).values[0].numpy(),
-        "IF": influence_function(run, window, query, _ignore, trial.solver).values[0].numpy(),
+        "DIT": dynamic_influence(run, window, query).values[0].numpy(),
+        "IF": influence_function(run, window, query, solver=trial.solver).values[0].numpy(),
     }
 
 
@@ -251,7 +233,7 @@ def _agreement_figures(method: str, values: Floats, truth: Floats) -> Figures:
 
 def _losses(run: Run, rows: Tensor) -> Tensor:
     run.model.theta.copy_(run.final)
-    logits = predict(run.model, run.examples, rows, QUERY_BATCH, _ignore)
+    logits = predict(run.model, run.examples, rows, QUERY_BATCH)
     return cross_entropy(logits.double(), run.examples.labels[rows], reduction="none")
 
 
@@ -268,6 +250,6 @@ def _out_of_fold_losses(trial: Trial) -> Tensor:
 def _learnt(trial: Trial, run: Run) -> Figures:
     """How far the training got."""
     run.model.theta.copy_(run.final)
-    logits = predict(run.model, run.examples, trial.task.test, QUERY_BATCH, _ignore)
+    logits = predict(run.model, run.examples, trial.task.test, QUERY_BATCH)
     right = logits.argmax(1) == trial.task.labels[trial.task.test]
     return {"test accuracy": right.double().mean().item(), "final training loss": run.epoch_losses[-1].item()}

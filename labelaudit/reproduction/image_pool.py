@@ -17,7 +17,7 @@ from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.queries import TestLoss
 from labelaudit.models.flat import FlatModel
 from labelaudit.pool import Pool, read_pool
-from labelaudit.progress import Silent
+from labelaudit.progress import Silent, ignore
 from labelaudit.reproduction.experiments import Outcome
 from labelaudit.reproduction.recipe import Cell, ImagePool, Recipe, Setting
 from labelaudit.runtime import choose_device, free_memory, reproducible
@@ -88,10 +88,10 @@ def rank_pool(
         recording = plan_recording(
             [window], window.stop, model.theta.nbytes, plan.optimizer, memory=free_memory(place) // 2
         )
-        run = fine_tune(model, examples, train, plan, seed, recording, lambda amount: None)
+        run = fine_tune(model, examples, train, plan, seed, recording, ignore)
         query_loss = TestLoss(setting.query, examples, query_rows, plan.batch_size)
         scoring = Scoring(setting.estimator, setting.scoring_steps)
-        influence = dynamic_influence(run, window, query_loss, lambda amount: None, scoring).values[0].numpy()
+        influence = dynamic_influence(run, window, query_loss, scoring=scoring).values[0].numpy()
         accuracy = (query_loss.log_probabilities.argmax(1) == examples.labels[query_rows]).double().mean().item()
     flipped = np.arange(len(rows)) < cell.flips
     loss = cross_entropy(run.mean_logits, examples.labels[train], reduction="none").numpy()

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from labelaudit.checkpoints import Checkpoints
-from labelaudit.config import Schedule
+from labelaudit.config import QueryAt, Removal, Schedule
 from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
@@ -18,6 +18,7 @@ from labelaudit.training.optimizers import Optimizer, clip
 from labelaudit.training.recording import Recording
 from labelaudit.training.schedule import learning_rate
 from labelaudit.training.trajectory import State, Step, Trajectory
+from labelaudit.training.window import Window, parse_windows
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,10 @@ class Run:
     def total_steps(self) -> int:
         """T."""
         return self.plan.epochs * self.plan.steps_per_epoch(len(self.rows))
+
+    def windows(self, text: str, removal: Removal = "window", query_at: QueryAt = "ends") -> list[Window]:
+        """The windows of this run that a text names, see `parse_windows`."""
+        return parse_windows(text, self.plan.epochs, self.plan.steps_per_epoch(len(self.rows)), removal, query_at)
 
     def places(self) -> Tensor:
         """Which of the training rows an example is, −1 for none; shape (len(examples.labels),)."""

@@ -10,7 +10,8 @@ from PIL import Image
 
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.images import decode, open_image, summarise_images
-from tests.conftest import SAMPLE, ignore
+from labelaudit.progress import ignore
+from tests.conftest import SAMPLE
 
 DIGIT = (SAMPLE / "train/0/00119.png").read_bytes()
 

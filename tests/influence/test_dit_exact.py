@@ -12,11 +12,12 @@ from labelaudit.influence.derivatives import central_differences, forward_over_r
 from labelaudit.influence.dit import Scoring, sweep
 from labelaudit.influence.queries import TestLoss, loss_by_class, loss_by_sample
 from labelaudit.models.paper import cnn, dnn, logistic_regression
+from labelaudit.progress import ignore
 from labelaudit.training.fine_tune import Run, fine_tune
 from labelaudit.training.optimizers import SGD, AdamW
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import Window, parse_windows
-from tests.conftest import digits, examples_of, flat, ignore, plan, train
+from tests.conftest import digits, examples_of, flat, plan, train
 
 ROWS, QUERY = torch.arange(21), torch.arange(21, 30)
 PLANS = {

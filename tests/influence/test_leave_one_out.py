@@ -15,9 +15,10 @@ from labelaudit.influence.influence_function import Solver, influence_function
 from labelaudit.influence.leave_one_out import leave_one_out
 from labelaudit.influence.queries import TestLoss
 from labelaudit.models.paper import cnn, dnn, logistic_regression
+from labelaudit.progress import ignore
 from labelaudit.training.optimizers import SGD, AdamW
 from labelaudit.training.window import Window
-from tests.conftest import digits, examples_of, flat, ignore, plan, train
+from tests.conftest import digits, examples_of, flat, plan, train
 
 ROWS, QUERY = torch.arange(21), torch.arange(21, 30)
 EXAMPLES = examples_of(*digits((1, 7, 4), 10))

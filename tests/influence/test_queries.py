@@ -20,9 +20,10 @@ from labelaudit.influence.queries import (
     sample_index,
 )
 from labelaudit.models.paper import dnn
+from labelaudit.progress import ignore
 from labelaudit.training.optimizers import SGD
 from labelaudit.training.window import Window
-from tests.conftest import digits, examples_of, flat, ignore, plan, train
+from tests.conftest import digits, examples_of, flat, plan, train
 
 EXAMPLES = examples_of(*digits((1, 7, 4), 10))
 ROWS = torch.arange(3, 20)

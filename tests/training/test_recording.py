@@ -6,11 +6,12 @@ import torch
 from labelaudit.checkpoints import RunFolder
 from labelaudit.errors import InputError
 from labelaudit.models.paper import dnn
+from labelaudit.progress import ignore
 from labelaudit.training.fine_tune import fine_tune, take_step
 from labelaudit.training.optimizers import SGD, AdamW
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import Window
-from tests.conftest import digits, examples_of, flat, ignore, plan
+from tests.conftest import digits, examples_of, flat, plan
 
 EXAMPLES = examples_of(*digits((1, 7, 4), 7), augmentation="shift")
 ROWS = torch.arange(21)
