@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from labelaudit.audit import Audit, audit
 from labelaudit.checkpoints import Checkpoints, RunFolder
 from labelaudit.config import AuditConfig
-from labelaudit.data.dataset import NO_LABEL, content_hash
+from labelaudit.data.dataset import NO_LABEL
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.truth import read_truth
 from labelaudit.detection.ranking import Ranking, rank_rows
@@ -57,11 +58,13 @@ def scan(
 
 def identity(pool: Pool, config: AuditConfig) -> dict[str, Any]:
     """All that decides what an audit computes, for a resumed run to be the same one."""
+    data = hashlib.sha256(pool.labels.tobytes())
+    data.update(pool.pixels.numpy().data)  # as it lies in memory: a copy of all images might not fit
     return {
         "labelaudit_version": version("labelaudit"),
         "torch_version": torch.__version__,
         "settings": config.model_dump(mode="json"),
-        "data": content_hash(pool.pixels.numpy().tobytes() + pool.labels.tobytes()),
+        "data": data.hexdigest(),
     }
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import Estimator
-from labelaudit.errors import InputError
 from labelaudit.influence.derivatives import BatchDerivatives, Differentiate
 from labelaudit.influence.queries import Query
 from labelaudit.training.fine_tune import Run, backpropagate
@@ -27,17 +26,26 @@ class Scoring:
         estimator: `visited` is the paper's sum over the steps that saw j, with weight 1[j ∈ S_t]/|S_t|. `expected` is
             its expectation over the draw of the mini-batches, with weight 1/N at every step, estimated from
             `scoring_steps` of the window's T_w steps with weight T_w/(N·scoring_steps).
-        scoring_steps: How many steps `expected` evaluates, evenly spaced over the steps the sample is left out of.
+        scoring_steps: How many steps of the window `expected` evaluates, evenly spaced.
     """
 
     estimator: Estimator = "visited"
     scoring_steps: int = 2
 
-    def steps(self, window: Window) -> set[int]:
-        """The steps at which `expected` scores all rows for a window."""
-        length = window.stop - window.first_step
-        count = min(self.scoring_steps, length)
-        return {window.first_step + int((i + 0.5) * length / count) for i in range(count)}
+    def steps(self, window: Window) -> dict[int, float]:
+        """The steps at which `expected` scores all rows for a window, and how many steps each stands for.
+
+        What lies before a window that is removed from the start counts as a window of its own: the adjoint jumps at t1.
+        """
+        stretches = [(window.start, window.stop)]
+        if window.first_step < window.start:
+            stretches.append((window.first_step, window.start))
+        stands_for = {}
+        for start, stop in stretches:
+            count = min(self.scoring_steps, stop - start)
+            for i in range(count):
+                stands_for[start + int((i + 0.5) * (stop - start) / count)] = (stop - start) / count
+        return stands_for
 
 
 @dataclass
@@ -87,12 +95,7 @@ def sweep(
     model.theta.copy_(run.final)
     first, stop = min(window.first_step for window in windows), max(window.stop for window in windows)
     for window in windows:
-        recorded = trajectory.first <= window.first_step and min(window.stop + 1, run.total_steps) <= trajectory.stop
-        if not recorded or window.stop > run.total_steps:
-            raise InputError(
-                f"the window {window.name} needs the steps {window.first_step + 1} to {window.stop}; recorded are "
-                f"{trajectory.first + 1} to {trajectory.stop} of {run.total_steps}"
-            )
+        run.check_recorded(window, moments=False)
     final = query.gradient(model) if any(window.query_at == "final" for window in windows) else None
     lanes = _lanes(windows)
     influence = torch.zeros(
@@ -138,14 +141,13 @@ def sweep(
                 for changes, lane_windows in zip(_by_lane(batch.loss_changes(), active), reading, strict=True):
                     for w in lane_windows:
                         if step.index in chosen[w]:
-                            steps = windows[w].stop - windows[w].first_step
-                            influence[w][:, part] -= changes * (steps / (len(run.rows) * len(chosen[w])))
+                            influence[w][:, part] -= changes * (chosen[w][step.index] / len(run.rows))
                 progress(len(part))
         for lane in active:
             if lane.start == step.index:
                 lane.adjoint = None
 
-    loaded = _load(checkpoints, lanes, influence) if checkpoints is not None else None
+    loaded = _load(checkpoints, lanes, influence, model.theta.device) if checkpoints is not None else None
     reached = stop if loaded is None else loaded
     if loaded is None and stop == run.total_steps:
         arrive(stop)
@@ -214,7 +216,7 @@ def _save(checkpoints: Checkpoints, lanes: list[_Lane], influence: Tensor, reach
     checkpoints.save("sweep", tensors)
 
 
-def _load(checkpoints: Checkpoints, lanes: list[_Lane], influence: Tensor) -> int | None:
+def _load(checkpoints: Checkpoints, lanes: list[_Lane], influence: Tensor, device: torch.device) -> int | None:
     """Put a saved sweep into `lanes` and `influence`; return the step it had come back to, None if none was saved."""
     saved = checkpoints.load("sweep")
     if saved is None:
@@ -222,5 +224,5 @@ def _load(checkpoints: Checkpoints, lanes: list[_Lane], influence: Tensor) -> in
     influence.copy_(saved["influence"])
     for number, lane in enumerate(lanes):
         if f"theta{number}" in saved:
-            lane.adjoint = Adjoint(saved[f"theta{number}"], saved[f"moments{number}"])
+            lane.adjoint = Adjoint(saved[f"theta{number}"].to(device), saved[f"moments{number}"].to(device))
     return int(saved["reached"].item())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -39,14 +43,20 @@ def leave_one_out(
     takes, <q(T), θ_{−j} − θ>; else the query itself.
 
     Args:
-        run: The recorded run. The window's states must have their moments (`keep_moments`).
+        run: The recorded run, with moments where the optimizer has any (`keep_moments`).
         window: Which steps the row is left out of.
         query: K quantities.
         progress: Called with the number of rows left out since.
         processes: How many to use, on the CPU (by fork, where the system has it).
-        checkpoints: Where finished trainings are kept, and found again.
+        checkpoints: Where finished trainings are kept, and found again; a folder of its own for each run and query.
+
+    Raises:
+        InputError: The run did not record the window, or not its moments.
     """
     started = time.perf_counter()
+    run.check_recorded(window, moments=True)
+    if checkpoints is not None:
+        checkpoints = checkpoints.part(re.sub(r"\W+", "-", repr(window)))
     task = _Task(run, window, query)
     parts = task.parts(SIDE_BY_SIDE if _batches_well(run) else 1)
     values = torch.full((len(query.names), len(run.rows)), torch.nan, dtype=torch.float64)
@@ -65,7 +75,7 @@ def leave_one_out(
             checkpoints.save(f"left-out-{number}", {"values": changes})
         progress(len(parts[number]))
 
-    if processes > 1 and missing and not run.model.theta.is_cuda:
+    if processes > 1 and missing and not run.model.theta.is_cuda and "fork" in get_all_start_methods():
         _in_processes(task, [(number, parts[number]) for number in missing], processes, keep)
     else:
         for number in missing:
@@ -101,7 +111,13 @@ class _Task:
             self._ends.append((window.start, -1))
         run.model.theta.copy_(run.final)
         self._final = query.gradient(run.model).double() if window.query_at == "final" else None
-        self._actual = {index: self._measure(run.state(index).theta[None].clone())[:, 0] for index, _ in self._ends}
+        self._queries: dict[int, Query] = {}
+        self._actual: dict[int, Tensor] = {}
+        for index, _ in self._ends:
+            theta = run.state(index).theta.clone()
+            run.model.theta.copy_(theta)
+            self._queries[index] = query.frozen(run.model)
+            self._actual[index] = self._measure(theta[None], index)[:, 0]
 
     def parts(self, size: int) -> list[Tensor]:
         """The training rows, by place, in groups of at most `size` that share the step that sees them first."""
@@ -114,17 +130,17 @@ class _Task:
         total = torch.zeros(len(self._query.names), len(places), dtype=torch.float64)
         for index, sign in self._ends:
             if index in thetas:
-                total += sign * (self._measure(thetas[index]) - self._actual[index][:, None])
+                total += sign * (self._measure(thetas[index], index) - self._actual[index][:, None])
         return total
 
-    def _measure(self, thetas: Tensor) -> Tensor:
-        """The query's values (K, M) at M vectors θ."""
+    def _measure(self, thetas: Tensor, index: int) -> Tensor:
+        """The query's values (K, M) at M vectors θ, with all it fits as it is in the recorded state `index`."""
         if self._final is not None:
             return (self._final @ thetas.double().T).cpu()
         values = []
         for theta in thetas:
             self._run.model.theta.copy_(theta)
-            values.append(self._query.value(self._run.model).cpu())
+            values.append(self._queries[index].value(self._run.model).cpu())
         return torch.stack(values, dim=1)
 
     def _retrain(self, left_out: Tensor, begin: int) -> dict[int, Tensor]:
@@ -170,17 +186,18 @@ def _begin_worker(task: _Task) -> None:
     _task = task
 
 
-def _work(places: Tensor) -> Tensor:
+def _work(places: Tensor) -> NDArray[np.float64]:
     assert _task is not None
-    return _task.changes(places)
+    return _task.changes(places).numpy()  # a tensor would travel as shared memory, with an open file each
 
 
-def _in_processes(task: _Task, parts: list[tuple[int, Tensor]], processes: int, keep: object) -> None:
+def _in_processes(
+    task: _Task, parts: list[tuple[int, Tensor]], processes: int, keep: Callable[[int, Tensor], None]
+) -> None:
     """Do the parts in forked processes, which share the task's memory as torch's DataLoader workers do."""
-    assert callable(keep)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
         with ProcessPoolExecutor(processes, get_context("fork"), _begin_worker, (task,)) as pool:
             futures = {pool.submit(_work, places): number for number, places in parts}
             for future in as_completed(futures):
-                keep(futures[future], future.result())
+                keep(futures[future], torch.from_numpy(future.result()))

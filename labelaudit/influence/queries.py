@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -38,6 +38,9 @@ class Query(Protocol):
     def value(self, model: FlatModel) -> Tensor:
         """The quantities at the model's θ, float64, shape (K,)."""
 
+    def frozen(self, model: FlatModel) -> Query:
+        """The query with all that it fits (a temperature) fixed as it is at the model's θ; `gradient` is that of it."""
+
     def gradient(self, model: FlatModel) -> Tensor:
         """Their gradients q at the model's θ, shape (K, P)."""
 
@@ -59,6 +62,10 @@ class ValueQuery:
     def value(self, model: FlatModel) -> Tensor:
         """See `Query`."""
         return self.function(model.theta.detach()).detach().double()
+
+    def frozen(self, model: FlatModel) -> Query:
+        """See `Query`: it fits nothing."""
+        return self
 
     def gradient(self, model: FlatModel) -> Tensor:
         """See `Query`.
@@ -141,6 +148,7 @@ class TestLoss:
         batch_size: How many to put through the network at once.
         group_names: K names; one for all rows together.
         groups: The group, 0 … K−1, of each row, int64, shape (M,).
+        fixed_temperature: T, where it is not to be fitted.
         temperature: T of the last evaluation.
         log_probabilities: log softmax(z/T̂) at the last evaluation, float64, shape (M, C).
     """
@@ -153,9 +161,10 @@ class TestLoss:
     batch_size: int
     group_names: tuple[str, ...] = ("test loss",)
     groups: Tensor | None = None
+    fixed_temperature: float | None = None
     temperature: float = field(default=1.0, init=False)
     log_probabilities: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
-    _theta: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
+    _theta: Tensor | None = field(default=None, init=False)
     _logits: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
 
     @property
@@ -186,14 +195,21 @@ class TestLoss:
                 gradients[group] += model.gradient
         return gradients
 
+    def frozen(self, model: FlatModel) -> Query:
+        """See `Query`."""
+        self.evaluate(model)
+        return replace(self, fixed_temperature=self.temperature)
+
     def evaluate(self, model: FlatModel, progress: Advance = ignore) -> Tensor:
         """Set `temperature` and `log_probabilities` at the model's θ; return the logits (M, C)."""
-        if torch.equal(self._theta, model.theta):
+        if self._theta is not None and torch.equal(self._theta, model.theta):
             return self._logits  # the passes over the query rows are not to be paid for twice
         logits = predict(model, self.examples, self.rows, self.batch_size, progress)
         self._theta, self._logits = model.theta.clone(), logits
         fitted = 1.0 if self.name in ("loss", "margin") else fit_temperature(logits, self.examples.labels[self.rows])
         self.temperature = max(1.0, fitted) if self.name == "probability" else fitted
+        if self.fixed_temperature is not None:
+            self.temperature = self.fixed_temperature
         self.log_probabilities = (logits.double() / fitted).log_softmax(1)
         return logits
 

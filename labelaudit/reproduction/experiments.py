@@ -194,7 +194,8 @@ def found_flips(trial: Trial) -> Outcome:
     suspicion["full DIT"] = -dynamic_influence(run, full, query, scoring=trial.scoring).values[0]
     suspicion["IF"] = -influence_function(run, full, query, solver=trial.solver).values[0]
     if trial.cell.leave_one_out:
-        suspicion["LOO"] = -leave_one_out(run, full, query).values[0]
+        whole = Window("full", 0, run.total_steps)  # the effect itself, not its linear part
+        suspicion["LOO"] = -leave_one_out(run, whole, query).values[0]
     suspicion["final loss"] = _losses(run, run.rows)
     suspicion["mean margin (AUM)"] = -run.margins
     suspicion["out-of-fold loss"] = _out_of_fold_losses(trial)

@@ -14,7 +14,7 @@ from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from labelaudit.influence.dit import Scoring
 from labelaudit.influence.estimate import dynamic_influence
-from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.queries import TestLoss, predict
 from labelaudit.models.flat import FlatModel
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Silent, ignore
@@ -84,7 +84,7 @@ def rank_pool(
             setting.schedule,
         )
         per_epoch = plan.steps_per_epoch(len(rows))
-        window = parse_windows("last", setting.epochs, per_epoch, "window", "ends")[0]
+        window = parse_windows("last", setting.epochs, per_epoch, setting.removal, setting.query_at)[0]
         recording = plan_recording(
             [window], window.stop, model.theta.nbytes, plan.optimizer, memory=free_memory(place) // 2
         )
@@ -92,10 +92,11 @@ def rank_pool(
         query_loss = TestLoss(setting.query, examples, query_rows, plan.batch_size)
         scoring = Scoring(setting.estimator, setting.scoring_steps)
         influence = dynamic_influence(run, window, query_loss, scoring=scoring).values[0].numpy()
+        logits = predict(model, examples, train, plan.batch_size)
+        loss = cross_entropy(logits.double(), examples.labels[train], reduction="none").numpy()
         accuracy = (query_loss.log_probabilities.argmax(1) == examples.labels[query_rows]).double().mean().item()
     flipped = np.arange(len(rows)) < cell.flips
-    loss = cross_entropy(run.mean_logits, examples.labels[train], reduction="none").numpy()
-    found = {"DIT": -influence, "loss in the last epoch": loss}
+    found = {"DIT": -influence, "final loss": loss}
     counts = {n: flipped[np.argsort(-s, kind="stable")[: cell.flips]].sum() for n, s in found.items()}
     rates = {f"{name}, found in %": 100 * float(count) / cell.flips for name, count in counts.items()}
     return Outcome(rates | {"pool": float(len(rows)), "query accuracy": accuracy})

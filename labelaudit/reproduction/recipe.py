@@ -21,7 +21,10 @@ class _Strict(BaseModel):
 
 
 class Setting(_Strict):
-    """How a network is trained and its influence estimated; the defaults are the paper's."""
+    """How a network is trained and its influence estimated; the defaults are the paper's.
+
+    `seeds` is how many seeds there are by default, where those of the recipe would take too long.
+    """
 
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Schedule = "constant"
@@ -38,6 +41,7 @@ class Setting(_Strict):
     solver: Literal["cg", "sgd"] = "cg"
     damping: Annotated[float, Field(ge=0)] = 0.01
     solver_iterations: Annotated[int, Field(ge=1)] = 100
+    seeds: Annotated[int, Field(ge=1)] | None = None
 
 
 class Cell(_Strict):
@@ -51,7 +55,6 @@ class Cell(_Strict):
         original: The paper's own setting, as far as it is known.
         ours: The one we would choose, where it is another.
         leave_one_out: Whether to retrain without each sample where the table has a column for it.
-        seeds: How many seeds by default, if fewer than the recipe has.
         paper: Mean and deviation of each figure, in the paper.
     """
 
@@ -62,7 +65,6 @@ class Cell(_Strict):
     original: Setting | None = None
     ours: Setting | None = None
     leave_one_out: bool = True
-    seeds: Annotated[int, Field(ge=1)] | None = None
     paper: dict[str, tuple[float, float]] = {}
 
     @property

@@ -55,8 +55,8 @@ class Job:
         """A hash of what decides its result."""
         setting = self.cell.settings()[self.setting]
         parts: list[Any] = [
-            setting.model_dump(mode="json"),
-            self.cell.model_dump(mode="json", exclude={"original", "ours", "paper", "seeds"}),
+            setting.model_dump(mode="json", exclude={"seeds"}),
+            self.cell.model_dump(mode="json", exclude={"original", "ours", "paper"}),
         ]
         images = None if self.recipe.images is None else self.recipe.images.model_dump(mode="json")
         parts += [self.recipe.experiment, self.recipe.train, images, self.seed]
@@ -119,9 +119,9 @@ def reproduce(
     jobs = [
         Job(recipe, cell, name, seed, data, weights, device)
         for cell in cells
-        for name in cell.settings()
+        for name, setting in cell.settings().items()
         if name in settings
-        for seed in range(first_seed, first_seed + (seeds or cell.seeds or recipe.seeds))
+        for seed in range(first_seed, first_seed + (seeds or setting.seeds or recipe.seeds))
     ]
     if not jobs:
         raise InputError("the recipe has no such setting; try --setting both")

@@ -95,6 +95,24 @@ class Run:
         """The windows of this run that a text names, see `parse_windows`."""
         return parse_windows(text, self.plan.epochs, self.plan.steps_per_epoch(len(self.rows)), removal, query_at)
 
+    def check_recorded(self, window: Window, *, moments: bool) -> None:
+        """Make sure that the states a window needs were recorded.
+
+        Raises:
+            InputError: They were not, or, if they are needed, not the optimizer's moments.
+        """
+        kept = self.trajectory
+        recorded = kept.first <= window.first_step and min(window.stop + 1, self.total_steps) <= kept.stop
+        if not recorded or window.stop > self.total_steps:
+            raise InputError(
+                f"the window {window.name} needs the steps {window.first_step + 1} to {window.stop}; recorded are "
+                f"{kept.first + 1} to {kept.stop} of {self.total_steps}"
+            )
+        if moments and self.plan.optimizer.moments and not kept.keep_moments:
+            raise InputError(
+                f"the window {window.name} needs the optimizer's moments; record the run with keep_moments"
+            )
+
     def places(self) -> Tensor:
         """Which of the training rows an example is, −1 for none; shape (len(examples.labels),)."""
         return torch.full((len(self.examples.labels),), -1).index_copy(0, self.rows, torch.arange(len(self.rows)))
