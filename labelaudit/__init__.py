@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from labelaudit.influence.estimate import dynamic_influence, dynamic_influences
     from labelaudit.influence.influence_function import Solver, influence_function
     from labelaudit.influence.leave_one_out import leave_one_out
-    from labelaudit.influence.queries import TestLoss, ValueQuery
+    from labelaudit.influence.queries import (
+        TestLoss,
+        ValueQuery,
+        feature_importance,
+        loss_by_class,
+        loss_by_sample,
+        parameter_importance,
+        prediction,
+    )
     from labelaudit.report.report import Report
     from labelaudit.scanning import scan
     from labelaudit.tracking import track
@@ -31,6 +39,11 @@ if TYPE_CHECKING:
     from labelaudit.training.window import Window
 
 _HOMES = {
+    "prediction": "labelaudit.influence.queries",
+    "parameter_importance": "labelaudit.influence.queries",
+    "loss_by_sample": "labelaudit.influence.queries",
+    "loss_by_class": "labelaudit.influence.queries",
+    "feature_importance": "labelaudit.influence.queries",
     "SGD": "labelaudit.training.optimizers",
     "AdamW": "labelaudit.training.optimizers",
     "AuditConfig": "labelaudit.config",
@@ -75,10 +88,15 @@ __all__ = [
     "classify_patterns",
     "dynamic_influence",
     "dynamic_influences",
+    "feature_importance",
     "flip_test",
     "influence_function",
     "leave_one_out",
     "load_dataset",
+    "loss_by_class",
+    "loss_by_sample",
+    "parameter_importance",
+    "prediction",
     "scan",
     "track",
     "training_stages",

@@ -82,8 +82,7 @@ def audit(
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         model = FlatModel(pool.spec.network(classes, network_seed), device, dtype)
         parameters = len(model.theta)
-        title = f"Fold {number + 1} of {len(folds)}: " if len(folds) > 1 else ""
-        task = FoldTask(model, examples, fold, training_plan(training), order_seed, title, len(folds) - number)
+        task = FoldTask(model, examples, fold, training_plan(training), order_seed, number, len(folds))
         part = None if checkpoints is None else checkpoints.part(f"fold-{number}")
         with reproducible():
             found = audit_fold(task, config, progress, part)

@@ -86,12 +86,14 @@ class RunFolder:
     Attributes:
         folder: The run's own folder.
         resume: Whether to go on with the run that is in it.
+        overwrite: Whether to delete it, once the new run begins.
         every_seconds: How far apart the run saves what it has.
     """
 
     folder: Path
     resume: bool = False
     every_seconds: float = 60.0
+    overwrite: bool = False
 
     @property
     def identity_file(self) -> Path:
@@ -105,7 +107,7 @@ class RunFolder:
             InputError: There is one and `resume` is off, or there is none and it is on.
         """
         exists = self.identity_file.exists()
-        if exists and not self.resume:
+        if exists and not self.resume and not self.overwrite:
             raise InputError(
                 f"{self.folder} holds an unfinished run; go on with --resume, or start anew with --overwrite"
             )
@@ -134,6 +136,8 @@ class RunFolder:
                     f"--resume: the unfinished run in {self.folder} is another one: {_differences(found, identity)}. "
                     "Repeat its settings, or start anew with --overwrite"
                 )
+        elif self.overwrite:
+            self.remove()
         return Checkpoints(self.folder, self, text, self.every_seconds)
 
     def remove(self) -> None:

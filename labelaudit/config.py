@@ -54,7 +54,7 @@ class TrainingConfig(_Settings):
     optimizer: OptimizerName = "sgd"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = False
-    epsilon_root: Annotated[float, Field(ge=0)] = 1e-6
+    epsilon_root: Annotated[float, Field(gt=0)] = 1e-6
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     schedule: Schedule = "constant"

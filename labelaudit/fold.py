@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
 
 import torch
@@ -37,8 +38,8 @@ class FoldTask:
         fold: Which of them train, and which are the query.
         plan: The fine-tune.
         seed: Decides its data order.
-        title: What to call the fold before the user, empty if there is only one.
-        repeats: How many folds, with this one, are still to be done.
+        number: Which fold of the audit it is, from 0.
+        folds: How many there are.
     """
 
     model: FlatModel
@@ -46,8 +47,13 @@ class FoldTask:
     fold: Fold
     plan: Plan
     seed: int
-    title: str
-    repeats: int
+    number: int
+    folds: int
+
+    @property
+    def title(self) -> str:
+        """What to call the fold before the user."""
+        return f"Fold {self.number + 1} of {self.folds}: " if self.folds > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,10 @@ def plan_within_means(
     """
     model, plan, rows = task.model, task.plan, len(task.fold.train)
     device, theta_bytes = model.theta.device, model.theta.nbytes
+    total_steps = plan.epochs * plan.steps_per_epoch(rows)
+    if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
+        anything = plan_recording([window], total_steps, theta_bytes, plan.optimizer, memory=sys.maxsize)
+        return anything.like(saved["recording"])
     step = measure_step(model, task.examples, torch.from_numpy(task.fold.train), plan)
     forward_mode = choose_differentiation(config.influence.derivatives, model) is forward_over_reverse
     working = step.working_memory(theta_bytes, plan.optimizer.moments, forward_mode)
@@ -156,24 +166,23 @@ def plan_within_means(
             f"the fine-tune needs {gigabytes(working)} of memory and {gigabytes(memory)} may be used: try a smaller "
             f"--batch-size (it is {plan.batch_size}), a smaller --image-size or a smaller --model"
         )
-    steps_per_epoch = plan.steps_per_epoch(rows)
     recording = plan_recording(
         [window],
-        plan.epochs * steps_per_epoch,
+        total_steps,
         theta_bytes,
         plan.optimizer,
         memory=memory - working,
         disk=0 if checkpoints is None else int(SHARE_OF_FREE * free_disk(checkpoints.folder)),
         mode=config.influence.trajectory,
     )
-    passes = plan.epochs * steps_per_epoch + (recording.stop - recording.first) * (recording.interval > 1)
+    passes = total_steps + (recording.stop - recording.first) * (recording.interval > 1)
     swept = sweep_rows(window, scoring, rows, plan) / plan.batch_size * (4 if forward_mode else 2)
     seconds = step.seconds * (passes + swept + (rows + 2 * len(task.fold.query)) / plan.batch_size)
-    if task.repeats == 1 or task.title.startswith("Fold 1 "):
+    if task.number == 0:
         parts = [f"{gigabytes(working + recording.memory)} of memory beside the images"]
         parts += [f"{gigabytes(recording.disk)} of disk"] * (recording.disk > 0)
         progress.note(
-            f"this will take about {as_time(seconds * task.repeats)}, {' and '.join(parts)}"
+            f"this audit will take about {as_time(seconds * task.folds)}, {' and '.join(parts)}"
             + "; states between checkpoints are replayed" * (recording.interval > 1)
         )
     return recording

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from labelaudit.data.examples import Examples
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, ignore
-from labelaudit.runtime import free_memory
+from labelaudit.runtime import free_memory, reproducible
 from labelaudit.training.fine_tune import Plan, Run, fine_tune
 from labelaudit.training.needs import check_per_sample_loss
 from labelaudit.training.recording import plan_recording
@@ -45,4 +45,5 @@ def track(
         memory=free_memory(first.device) // 2,
         keep_moments=True,
     )
-    return fine_tune(model, examples, rows, plan, seed, recording, progress)
+    with reproducible():
+        return fine_tune(model, examples, rows, plan, seed, recording, progress)

@@ -21,6 +21,7 @@ from labelaudit.errors import InputError, RunError
 from labelaudit.report.report import Report
 from labelaudit.scanning import scan
 from labelaudit.training.fine_tune import backpropagate
+from labelaudit.training.recording import plan_recording
 from tests.conftest import SAMPLE
 
 KILLS = 20
@@ -101,6 +102,7 @@ def test_killed_at_twenty_random_points_and_resumed_it_ends_with_the_same_bytes(
         assert run_child(source, tmp_path / f"whole-{mode}", settings(mode), False, 10**9, whole) == 0
         wholes[mode] = scores(whole)
     assert wholes["memory"] == wholes["replay"] == wholes["disk"]
+    resumed = 0
     for number in range(KILLS):
         mode = ("memory", "replay", "disk")[number % 3]
         events = int((tmp_path / f"{mode}.events").read_text())
@@ -110,11 +112,13 @@ def test_killed_at_twenty_random_points_and_resumed_it_ends_with_the_same_bytes(
         assert not out.exists()
         if not (folder / "run.json").exists():  # killed before there was anything to keep
             continue
+        resumed += 1
         died_again = generator.randrange(1, max(2, events - died_at))
         assert run_child(source, folder, settings(mode), True, died_again, out) in (0, -signal.SIGKILL)
         if not out.exists():
             assert run_child(source, folder, settings(mode), True, 10**9, out) == 0
         assert scores(out) == wholes[mode], (mode, died_at, died_again)
+    assert resumed >= KILLS - 3
 
 
 class Interrupted(Exception):  # noqa: N818  # a stand-in for Ctrl-C
@@ -168,6 +172,16 @@ def test_what_is_there_is_not_computed_again(source, tmp_path, monkeypatch):
     resumed = scan(source, config=settings("disk"), run_folder=folder)
     assert len(crossed) == 6  # of the window's seven steps; the interruption came in the middle of the second one
     assert resumed.table["score"].equals(whole.table["score"])
+
+
+def test_a_run_goes_on_with_the_trajectory_it_began_with(source, tmp_path, monkeypatch):
+    """Memory that has become free since must not make the run look in memory for what is on disk."""
+    whole = scan(source, config=settings("auto"))
+    with monkeypatch.context() as patch:
+        patch.setattr("labelaudit.fold.plan_recording", lambda *a, **k: plan_recording(*a, **{**k, "mode": "disk"}))
+        folder = begun(source, tmp_path / "run", settings("auto"))
+    resumed = scan(source, config=settings("auto"), run_folder=folder)
+    assert resumed.table["influence"].equals(whole.table["influence"])
 
 
 def test_another_run_is_refused_by_the_name_of_what_differs(source, tmp_path):

@@ -61,9 +61,7 @@ def begin_output(
     if overwrite and resume:
         raise InputError("--overwrite starts anew and --resume goes on: give one of them")
     check_output(out, written, overwrite or resume)
-    run_folder = RunFolder(out / "unfinished-run", resume, checkpoint_every)
-    if overwrite:
-        run_folder.remove()
+    run_folder = RunFolder(out / "unfinished-run", resume, checkpoint_every, overwrite)
     run_folder.check()
     return run_folder
 

@@ -24,6 +24,10 @@ SMALL_NETWORK = 1_000_000
 """Parameters below which twice the time of a sweep is still next to nothing."""
 
 
+DIRECTIONS_AT_ONCE = 32
+"""Each keeps the tangents of a whole batch's activations."""
+
+
 @dataclass(frozen=True)
 class BatchDerivatives:
     """A batch at θ, differentiated along K directions u.
@@ -132,6 +136,6 @@ def forward_over_reverse(
         if len(directions) == 1:
             parts = [part[None] for part in along(directions[0])]
         else:
-            parts = list(torch.func.vmap(along)(directions))
+            parts = list(torch.func.vmap(along, chunk_size=DIRECTIONS_AT_ONCE)(directions))
     logits, changes, products = (part.detach() for part in parts)
     return BatchDerivatives(logits[0], changes, products)

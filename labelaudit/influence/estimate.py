@@ -1,11 +1,13 @@
-"""What every way to estimate influence takes and gives: `dynamic_influence`, `leave_one_out`, `influence_function`."""
+"""What every way to estimate influence gives, and the first of them.
+
+`dynamic_influence`, `leave_one_out` and `influence_function` all take (run, window, query, progress).
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from labelaudit.influence.derivatives import Differentiate, choose_differentiati
 from labelaudit.influence.dit import Scoring, sweep
 from labelaudit.influence.queries import Query
 from labelaudit.progress import Advance, ignore
+from labelaudit.runtime import reproducible
 from labelaudit.training.fine_tune import Run
 from labelaudit.training.window import Window
 
@@ -35,13 +38,6 @@ class Influence:
     names: tuple[str, ...]
     values: Tensor
     seconds: float
-
-
-class Estimator(Protocol):
-    """A way to estimate influence over a window of a recorded run."""
-
-    def __call__(self, run: Run, window: Window, query: Query, progress: Advance = ignore) -> Influence:
-        """Estimate; `progress` is called with the number of rows (or parts of them) done since."""
 
 
 def dynamic_influence(
@@ -67,7 +63,8 @@ def dynamic_influences(
     """DIT over several windows in one sweep; each is given the time of the whole sweep."""
     started = time.perf_counter()
     differentiate = differentiate or choose_differentiation("auto", run.model)
-    swept = sweep(run, windows, query, differentiate, scoring, progress)
+    with reproducible():
+        swept = sweep(run, windows, query, differentiate, scoring, progress)
     values = swept[..., torch.arange(len(run.rows)), run.examples.labels[run.rows]]
     seconds = time.perf_counter() - started
     method = f"DIT ({scoring.estimator})"

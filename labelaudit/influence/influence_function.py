@@ -64,7 +64,7 @@ def influence_function(
         differentiate: How H v is computed.
 
     Raises:
-        InputError: The window is not the whole run, or the solution is not finite.
+        InputError: The window is not the whole run, or the linear system could not be solved.
     """
     if (window.first_step, window.stop) != (0, run.total_steps):
         raise InputError(f"influence functions only know the end of a run, not the window {window.name}; ask for full")
@@ -104,7 +104,12 @@ def _conjugate_gradients(
         return total.double().cpu().numpy()
 
     operator = LinearOperator((len(q), len(q)), matvec=product, dtype=np.float64)
-    solution, _ = cg(operator, q.double().cpu().numpy(), rtol=1e-6, maxiter=solver.iterations)
+    solution, unfinished = cg(operator, q.double().cpu().numpy(), rtol=1e-6, maxiter=solver.iterations)
+    if unfinished:
+        raise InputError(
+            f"the influence function's linear system is not solved in {solver.iterations} steps; away from an optimum "
+            "the Hessian has negative eigenvalues: give it more damping, more iterations, or use Solver('sgd')"
+        )
     return torch.from_numpy(solution).to(q)
 
 

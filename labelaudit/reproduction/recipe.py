@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labelaudit.config import Estimator, QueryAt, QueryName, Removal, Schedule
 from labelaudit.errors import InputError
@@ -119,6 +119,14 @@ class Recipe(_Strict):
     train: Annotated[int, Field(ge=2)] = 256
     images: ImagePool | None = None
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _cells_have_names_of_their_own(self) -> Recipe:
+        names = [cell.name for cell in self.cells]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two cells are called {twice[0]!r}: give one of them a label")
+        return self
 
 
 def recipe_names() -> list[str]:

@@ -27,7 +27,7 @@ from labelaudit.progress import Progress
 from labelaudit.report.plots import plot_influence_over_epochs, plot_patterns, save_png
 from labelaudit.reproduction.experiments import EXPERIMENTS, Figures, Outcome, make_trial
 from labelaudit.reproduction.image_pool import check_pool, rank_pool
-from labelaudit.reproduction.recipe import Cell, Recipe, Setting, SettingName
+from labelaudit.reproduction.recipe import Cell, Recipe, SettingName
 from labelaudit.reproduction.tasks import load_task
 
 RESULTS = "seeds"  # the folder below --out
@@ -60,6 +60,7 @@ class Job:
         ]
         images = None if self.recipe.images is None else self.recipe.images.model_dump(mode="json")
         parts += [self.recipe.experiment, self.recipe.train, images, self.seed]
+        parts.append(str(self.data.resolve()))
         versions = [version("labelaudit"), torch.__version__]
         return content_hash(json.dumps([parts, versions], sort_keys=True).encode())
 
@@ -131,11 +132,19 @@ def reproduce(
     if done:
         progress.note(f"{len(done)} of {len(jobs)} results are in {folder} already")
     missing = [job for job in jobs if job.file_name not in done]
+    problems: list[str] = []
     with progress.stage("Seeds", len(missing)) as advance:
         for job, result in _results(missing, 1 if recipe.experiment == "image-pool" else processes):
+            if "problem" in result:
+                problems.append(f"{job.cell.name}, {job.setting} setting, seed {job.seed}: {result['problem']}")
+                progress.note(problems[-1])
+                advance(1)
+                continue
             done[job.file_name] = result
             _save(folder / job.file_name, job, result)
             advance(1)
+    if not done:
+        raise InputError(problems[0])
     _plot(jobs, done, out)
     return _summary(recipe, jobs, done)
 
@@ -181,7 +190,10 @@ def _results(jobs: list[Job], processes: int | None) -> Iterable[tuple[Job, dict
 
 def _work(job: Job) -> dict[str, Any]:
     started = time.perf_counter()
-    outcome = job.run()
+    try:
+        outcome = job.run()
+    except InputError as error:  # of one seed: the others may do
+        return {"problem": str(error)}
     figures = {name: value for name, value in outcome.figures.items() if np.isfinite(value)}
     influence = None if outcome.influence is None else outcome.influence.tolist()
     return {"figures": figures, "influence": influence, "seconds": round(time.perf_counter() - started, 2)}
@@ -205,7 +217,7 @@ def _plot(jobs: list[Job], done: dict[str, dict[str, Any]], out: Path) -> None:
     """Draw the first seed's influence over the epochs, and the patterns in it, of each cell that has any."""
     drawn = set()
     for job in jobs:
-        influence = done[job.file_name]["influence"]
+        influence = done.get(job.file_name, {}).get("influence")
         if influence is None or (job.cell.name, job.setting) in drawn:
             continue
         drawn.add((job.cell.name, job.setting))
@@ -222,11 +234,11 @@ def _summary(recipe: Recipe, jobs: list[Job], done: dict[str, dict[str, Any]]) -
     for cell in recipe.cells:
         settings = {}
         for name in cell.settings():
-            results = [done[job.file_name] for job in jobs if (job.cell, job.setting) == (cell, name)]
+            results = [done[j.file_name] for j in jobs if (j.cell, j.setting) == (cell, name) and j.file_name in done]
             if not results:
                 continue
             settings[name] = {
-                "setting": _shown(cell.settings()[name]),
+                "setting": cell.settings()[name].model_dump(mode="json"),
                 "figures": _mean_and_deviation([result["figures"] for result in results]),
                 "seconds_a_seed": round(float(np.mean([result["seconds"] for result in results])), 2),
             }
@@ -244,10 +256,6 @@ def _summary(recipe: Recipe, jobs: list[Job], done: dict[str, dict[str, Any]]) -
         "notes": list(recipe.notes),
         "cells": cells,
     }
-
-
-def _shown(setting: Setting) -> dict[str, Any]:
-    return setting.model_dump(mode="json")
 
 
 def _mean_and_deviation(seeds: list[Figures]) -> dict[str, dict[str, float]]:

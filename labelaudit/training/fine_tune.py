@@ -164,11 +164,12 @@ def fine_tune(
         "mean_logits": torch.zeros(len(rows), classes, dtype=torch.float64),
         "epoch_losses": torch.zeros(plan.epochs, dtype=torch.float64),
         "step": torch.zeros(1, dtype=torch.int64),
+        "recording": recording.as_tensor(),
     }
     if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
         for name, tensor in progress_so_far.items():
             tensor.copy_(saved[name])
-    moments, margins, mean_logits, losses, reached = (progress_so_far[name] for name in list(progress_so_far)[1:])
+    moments, margins, mean_logits, losses, reached = (progress_so_far[name] for name in list(progress_so_far)[1:6])
     place = torch.full((len(examples.labels),), -1).index_copy(0, rows, torch.arange(len(rows)))
     per_epoch = plan.steps_per_epoch(len(rows))
     for step in plan.steps(rows, seed):

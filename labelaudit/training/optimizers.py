@@ -130,7 +130,8 @@ class AdamW:
         weight_decay: λ, decoupled from the gradient.
         betas: (β1, β2).
         epsilon: ε.
-        epsilon_root: ε_root; at least 1e-6 is advisable.
+        epsilon_root: ε_root; at least 1e-6 is advisable. At 0 the adjoint of a parameter that never had a gradient is
+            not finite.
     """
 
     weight_decay: float = 0.0

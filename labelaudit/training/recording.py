@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, isqrt
 
 import torch
+from torch import Tensor
 
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import TrajectoryMode
@@ -37,6 +38,15 @@ class Recording:
     on_disk: bool
     memory: int
     disk: int
+
+    def as_tensor(self) -> Tensor:
+        """What has to stay as it is if the run is gone on with, for `like`."""
+        return torch.tensor([self.interval, self.keep_moments, self.on_disk], dtype=torch.int64)
+
+    def like(self, saved: Tensor) -> Recording:
+        """This recording, in the way a saved run began it."""
+        interval, keep_moments, on_disk = saved.tolist()
+        return replace(self, interval=interval, keep_moments=bool(keep_moments), on_disk=bool(on_disk))
 
     def trajectory(self, files: Checkpoints | None, device: torch.device) -> Trajectory:
         """An empty trajectory of this kind."""

@@ -169,6 +169,14 @@ def test_expected_from_some_steps_is_close_to_it_from_all():
     assert torch.corrcoef(torch.stack([everything.flatten(), middle.flatten()]))[0, 1] > 0.95
 
 
+def test_expected_from_the_start_scores_the_window_itself_too():
+    """The adjoint jumps where the window begins, so that steps on both sides are needed."""
+    assert Scoring("expected", 2).steps(Window("last", 16, 22, "start")) == {17: 3, 20: 3, 4: 8, 12: 8}
+    window = Window("last", 3, 6, "start")
+    run, influence = swept(dnn, plan(optimizer=SGD(0.9)), [window], Scoring("expected", 10**6))
+    assert_close(given(run, influence[0, 0]), derivative_by_autograd(dnn, run.examples, run, window, expected=True))
+
+
 def test_windows_swept_together_or_alone_are_the_same():
     setting = plan(optimizer=AdamW(0.01), learning_rate=0.003, epochs=3)
     run, together = swept(dnn, setting, list(WINDOWS.values()))

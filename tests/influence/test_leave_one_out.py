@@ -100,10 +100,37 @@ def test_processes_and_resumption_give_the_same(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         leave_one_out(run, window, query, stop, checkpoints=files)
-    assert len(list((tmp_path / "run").glob("left-out-*"))) == 5
+    assert len(list((tmp_path / "run").rglob("left-out-*"))) == 5
     resumed = leave_one_out(run, window, query, ignore, processes=2, checkpoints=files)
     assert torch.allclose(alone.values, resumed.values, rtol=1e-9, atol=1e-15)
     assert torch.equal(run.model.theta, run.final)
+
+
+def test_windows_share_a_folder_without_being_mixed_up(tmp_path):
+    run = recorded(dnn, SGD(0.9))
+    query = TestLoss("loss", EXAMPLES, QUERY, 9)
+    files = RunFolder(tmp_path / "run").open({})
+    for window in run.windows("each"):
+        kept = leave_one_out(run, window, query, checkpoints=files)
+        assert torch.equal(kept.values, leave_one_out(run, window, query).values)
+
+
+def test_what_was_not_recorded_is_refused():
+    setting = plan(optimizer=SGD(0.9), epochs=2)
+    last = train(flat(network(dnn)), EXAMPLES, ROWS, setting, windows="last", keep_moments=True)
+    query = TestLoss("loss", EXAMPLES, QUERY, 9)
+    for window in (Window("first", 0, 3), Window("last", 3, 6, "start"), Window("beyond", 3, 99)):
+        with pytest.raises(InputError, match=f"the window {window.name} needs the steps"):
+            leave_one_out(last, window, query)
+    without = train(flat(network(dnn)), EXAMPLES, ROWS, setting, windows="last")
+    with pytest.raises(InputError, match="record the run with keep_moments"):
+        leave_one_out(without, Window("last", 3, 6), query)
+
+
+def test_an_unsolved_system_is_told_and_not_returned():
+    run = recorded(dnn, SGD(0.9))
+    with pytest.raises(InputError, match=r"is not solved in 3 steps; .* give it more damping"):
+        influence_function(run, Window("full", 0, 6), TestLoss("loss", EXAMPLES, QUERY, 9), solver=Solver(iterations=3))
 
 
 def test_influence_function_is_exact_on_a_quadratic_bowl():

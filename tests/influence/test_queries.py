@@ -36,7 +36,7 @@ def model_at_start():
     return flat(dnn(3, 1, 28))
 
 
-@pytest.mark.parametrize("name", ["loss", "calibrated", "probability"])
+@pytest.mark.parametrize("name", ["loss", "calibrated", "probability", "margin"])
 @pytest.mark.parametrize("scale", [0.1, 30.0])  # logits too timid, and too sure of themselves
 def test_gradient_and_value_are_of_the_mean_loss_over_all_rows_at_once(name, scale):
     model = model_at_start()
@@ -49,12 +49,15 @@ def test_gradient_and_value_are_of_the_mean_loss_over_all_rows_at_once(name, sca
     loss = {
         "loss": lambda: cross_entropy(logits, labels),
         "calibrated": lambda: cross_entropy(logits / fitted, labels),
+        "margin": lambda: (
+            logits.scatter(1, labels[:, None], -torch.inf).logsumexp(1) - logits[torch.arange(17), labels]
+        ).mean(),
         "probability": lambda: 1 - (logits / max(1, fitted)).softmax(1)[torch.arange(17), labels].mean(),
     }[name]()
     (expected,) = torch.autograd.grad(loss, theta)
     assert torch.allclose(query.gradient(model), expected[None], rtol=1e-9, atol=1e-14)
     assert query.value(model).tolist() == pytest.approx([loss.item()])
-    of_query = logits.detach() / (1 if name == "loss" else fitted)
+    of_query = logits.detach() / (1 if name in ("loss", "margin") else fitted)
     assert torch.allclose(query.log_probabilities, of_query.log_softmax(1))
 
 
@@ -79,6 +82,9 @@ def queries(model):
     names = [f"row {i}" for i in TEST.tolist()]
     return {
         "loss": TestLoss("loss", EXAMPLES, TEST, 4),
+        "calibrated": TestLoss("calibrated", EXAMPLES, TEST, 4),
+        "probability": TestLoss("probability", EXAMPLES, TEST, 4),
+        "margin": TestLoss("margin", EXAMPLES, TEST, 4),
         "by class": loss_by_class("loss", EXAMPLES, TEST, 4, CLASSES),
         "by sample": loss_by_sample("loss", EXAMPLES, TEST, 4, names),
         "prediction": prediction(model, inputs[:2], names[:2], class_index(CLASSES, "seven"), "seven"),
@@ -88,12 +94,19 @@ def queries(model):
     }
 
 
+def fitted_temperature(query, model):
+    query.evaluate(model)
+    return query.temperature
+
+
 @pytest.mark.parametrize("name", queries(model_at_start()))
 @pytest.mark.parametrize("window", [Window("last", 3, 6), Window("from start", 3, 6, "start")])
 def test_each_query_is_what_retraining_without_the_sample_changes(name, window):
     """Small steps, so that the first order is nearly all; every row's change of every quantity is compared."""
     model = model_at_start()
-    setting = plan(optimizer=SGD(0.9), epochs=2, batch_size=8, learning_rate=1e-5)
+    model.theta.mul_(4)  # logits so sure of themselves that the fitted temperature is above one
+    assert name not in ("calibrated", "probability") or fitted_temperature(queries(model)[name], model) > 1.5
+    setting = plan(optimizer=SGD(0.9), epochs=2, batch_size=8, learning_rate=1e-6)
     run = train(model, EXAMPLES, TRAIN, setting, windows="full", keep_moments=True)
     query = queries(model)[name]
     estimated = dynamic_influence(run, window, query, ignore)

@@ -14,7 +14,7 @@ from labelaudit.reproduction.recipe import Cell, Recipe, Setting, load_recipe, r
 from labelaudit.reproduction.run import reproduce
 from tests.conftest import ROOT, SAMPLE, digits, flat
 
-QUICK = Setting(learning_rate=0.05, epochs=3, batch_size=8)
+QUICK = Setting(learning_rate=0.05, epochs=3, batch_size=8, solver="sgd", damping=0.1)
 
 
 def digits_as_mnist(folder):
@@ -74,7 +74,9 @@ def test_each_experiment_gives_the_figures_of_its_table(experiment, tmp_path):
     table = {"patterns": 1, "agreement": 2, "agreement-by-pattern": 3, "stages": 4, "flips": 5}[experiment]
     of_paper = set(load_recipe(f"table{table}").cells[0].paper)
     found = set(figures)
-    assert of_paper <= found or experiment == "agreement-by-pattern"  # a pattern may have too few samples
+    if experiment == "agreement-by-pattern":  # patterns but the stable one may have too few samples
+        of_paper = {name for name in of_paper if name.startswith("stable")}
+    assert of_paper <= found
     assert all(figure["seeds"] <= 2 for figure in figures.values())
     pictures = sorted(file.name for file in (tmp_path / "out").glob("*.png"))
     assert pictures == (
@@ -83,7 +85,8 @@ def test_each_experiment_gives_the_figures_of_its_table(experiment, tmp_path):
     if experiment == "patterns":
         assert sum(figures[name]["mean"] for name in ("stable", "early", "late", "fluctuating")) == pytest.approx(100)
     if experiment == "flips":
-        assert all(0 <= figures[name]["mean"] <= 3 for name in of_paper)
+        assert figures["last-epoch DIT"]["mean"] >= 1.5  # of three; chance is 0.45
+        assert figures["final loss"]["mean"] >= 1.5
     if experiment == "agreement":
         assert figures["DIT pearson"]["mean"] > figures["IF pearson"]["mean"]
     json.dumps(result, allow_nan=False)
@@ -135,6 +138,9 @@ def test_what_is_no_recipe_is_told(tmp_path):
     file.write_text(text + "orginal = { learning_rate = 1 }\n")
     with pytest.raises(InputError, match=r"cells.0.orginal: extra inputs are not permitted"):
         load_recipe(str(file))
+    file.write_text(text + "[[cells]]\nmodel = 'lr'\ntask = 'mnist'\n")
+    with pytest.raises(InputError, match="two cells are called 'lr · mnist': give one of them a label"):
+        load_recipe(str(file))
     file.write_text("title = ")
     with pytest.raises(InputError, match=r"own.toml: "):
         load_recipe(str(file))
@@ -175,6 +181,7 @@ def test_an_image_pool_is_ranked_by_a_held_out_query(tmp_path):
     wanted = tomllib.loads(text)
     wanted["images"] = {"file": "pair.parquet", "flipped_class": "0", "query_per_class": 10, "pool": 30}
     setting = {"learning_rate": 0.01, "epochs": 6, "batch_size": 8, "momentum": 0.5, "estimator": "expected"}
+    setting |= {"removal": "window", "query_at": "ends"}
     wanted["cells"] = [{"model": "cnn", "task": "digits", "flips": 8, "ours": setting}]
     result = run(Recipe.model_validate(wanted), tmp_path, seeds=2)
     figures = result["cells"][0]["settings"]["ours"]["figures"]
