@@ -85,11 +85,18 @@ class ValueQuery:
         return torch.stack(gradients)
 
 
-def prediction(model: FlatModel, inputs: Tensor, names: Sequence[str], class_index: int, class_name: str) -> ValueQuery:
-    """f_c(x), the logit of a class for each of the inputs (B, …) (Theorem 5)."""
+def prediction(
+    model: FlatModel, inputs: Tensor, names: Sequence[str], classes: Sequence[str], class_name: str
+) -> ValueQuery:
+    """f_c(x), the logit of a class for each of the inputs (B, …), called `names` (Theorem 5).
+
+    Raises:
+        InputError: There is no class of that name.
+    """
+    index = _index(classes, class_name, "class")
     return ValueQuery(
         tuple(f"prediction of {class_name} for {name}" for name in names),
-        lambda theta: model.at(theta, inputs)[:, class_index],
+        lambda theta: model.at(theta, inputs)[:, index],
     )
 
 
@@ -236,32 +243,29 @@ def loss_by_class(
     return TestLoss(name, examples, rows, batch_size, names, groups)
 
 
-def loss_by_sample(name: QueryName, examples: Examples, rows: Tensor, batch_size: int, ids: Sequence[str]) -> TestLoss:
-    """One test loss for each query row, named by its id."""
-    names = tuple(f"loss on {i}" for i in ids)
-    return TestLoss(name, examples, rows, batch_size, names, torch.arange(len(rows)))
-
-
-def class_index(classes: Sequence[str], name: str) -> int:
-    """The index of a class.
-
-    Raises:
-        InputError: There is no class of that name.
-    """
-    if name not in classes:
-        raise InputError(f"there is no class {name!r}; the classes are {', '.join(classes[:20])}")
-    return list(classes).index(name)
-
-
-def sample_index(ids: Sequence[str], name: str) -> int:
-    """The row of a sample.
+def loss_by_sample(
+    name: QueryName,
+    examples: Examples,
+    rows: Tensor,
+    batch_size: int,
+    ids: Sequence[str],
+    only: Sequence[str] | None = None,
+) -> TestLoss:
+    """One test loss for each of the query rows (M,), called `ids`, or only for some of them by id.
 
     Raises:
-        InputError: There is no sample of that id.
+        InputError: There is no sample of such an id.
     """
-    if name not in ids:
-        raise InputError(f"there is no sample {name!r}; ids look like {', '.join(ids[:3])}")
-    return list(ids).index(name)
+    places = range(len(ids)) if only is None else [_index(ids, wanted, "sample") for wanted in only]
+    names = tuple(f"loss on {ids[place]}" for place in places)
+    return TestLoss(name, examples, rows[list(places)], batch_size, names, torch.arange(len(places)))
+
+
+def _index(known: Sequence[str], name: str, what: str) -> int:
+    if name not in known:
+        shown = ", ".join(known[:10]) + " …" * (len(known) > 10)
+        raise InputError(f"there is no {what} {name!r}; there are {shown}")
+    return list(known).index(name)
 
 
 def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:

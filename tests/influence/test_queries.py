@@ -10,14 +10,12 @@ from labelaudit.influence.leave_one_out import leave_one_out
 from labelaudit.influence.queries import (
     TestLoss,
     ValueQuery,
-    class_index,
     feature_importance,
     fit_temperature,
     loss_by_class,
     loss_by_sample,
     parameter_importance,
     prediction,
-    sample_index,
 )
 from labelaudit.models.paper import dnn
 from labelaudit.progress import ignore
@@ -87,7 +85,7 @@ def queries(model):
         "margin": TestLoss("margin", EXAMPLES, TEST, 4),
         "by class": loss_by_class("loss", EXAMPLES, TEST, 4, CLASSES),
         "by sample": loss_by_sample("loss", EXAMPLES, TEST, 4, names),
-        "prediction": prediction(model, inputs[:2], names[:2], class_index(CLASSES, "seven"), "seven"),
+        "prediction": prediction(model, inputs[:2], names[:2], CLASSES, "seven"),
         "feature importance": feature_importance(model, inputs[:1], int(labels[0]), [14 * 28 + 14, 400]),
         "parameter importance": parameter_importance(model, ["5.weight[1, 3]", "1.bias[4]"]),
         "own": ValueQuery(("squared norm of logits",), lambda theta: model.at(theta, inputs).square().sum()[None]),
@@ -129,15 +127,16 @@ def test_names_of_groups_and_the_way_a_gradient_is_split_among_them():
 
 def test_what_is_not_there_is_told_by_name():
     model = model_at_start()
-    with pytest.raises(InputError, match="there is no class 'five'; the classes are one, seven, four"):
-        class_index(CLASSES, "five")
-    with pytest.raises(InputError, match=r"there is no sample 'x.png'; ids look like a.png"):
-        sample_index(("a.png", "b.png"), "x.png")
+    inputs, _ = EXAMPLES.batch(TEST[:1])
+    with pytest.raises(InputError, match="there is no class 'five'; there are one, seven, four"):
+        prediction(model, inputs, ["row 21"], CLASSES, "five")
+    with pytest.raises(InputError, match=r"there is no sample 'x.png'; there are a.png, b.png"):
+        loss_by_sample("loss", EXAMPLES, TEST[:2], 4, ("a.png", "b.png"), only=("x.png",))
+    assert loss_by_sample("loss", EXAMPLES, TEST[:2], 4, ("a.png", "b.png"), only=("b.png",)).rows.tolist() == [22]
     with pytest.raises(InputError, match=r"no parameter '9.weight\[0\]'; names look like 1.weight\[0, 0\]"):
         parameter_importance(model, ["9.weight[0]"])
     with pytest.raises(InputError, match=r"1.bias has the shape \(8,\); 1.bias\[8\] is not in it"):
         parameter_importance(model, ["1.bias[8]"])
-    inputs, _ = EXAMPLES.batch(TEST[:1])
     with pytest.raises(InputError, match=r"feature 784 is outside the input, which has features 0 to 783"):
         feature_importance(model, inputs, 0, [784])
     with pytest.raises(InputError, match=r"gave a tensor of shape \(\); it should have 1 values"):
