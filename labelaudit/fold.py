@@ -19,13 +19,11 @@ from labelaudit.influence.dit import Scoring, sweep
 from labelaudit.influence.queries import TestLoss, predict
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
-from labelaudit.runtime import free_disk, free_memory
+from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory, gigabytes
 from labelaudit.training.fine_tune import Plan, fine_tune
 from labelaudit.training.needs import as_time, check_per_sample_loss, measure_step
-from labelaudit.training.recording import Recording, gigabytes, plan_recording
+from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window, parse_windows
-
-SHARE_OF_FREE = 0.8  # of memory and disk: others use the machine, too
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from labelaudit.errors import InputError
 from labelaudit.models.registry import model_spec
 from labelaudit.models.spec import ModelSpec
 from labelaudit.progress import Progress
+from labelaudit.runtime import SHARE_OF_FREE, free_memory, gigabytes
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progr
             progress.note(f"{part.source}: {note}")
     for note in spec.notes:
         progress.note(f"{spec.name}: {note}")
+    check_memory(sum(map(len, parts)), spec)
     with progress.stage("Reading images", sum(map(len, parts))) as advance:
         decoded = [decode(part, spec.channels, spec.image_size, spec.resize, advance) for part in parts]
     for part, images_of_part in zip(parts, decoded, strict=True):
@@ -94,6 +96,21 @@ def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progr
         audited=audited,
         test_rows=test_rows,
     )
+
+
+def check_memory(rows: int, spec: ModelSpec) -> None:
+    """Make sure that the decoded images fit into memory.
+
+    Raises:
+        InputError: They do not.
+    """
+    needed = rows * spec.channels * spec.image_size**2
+    free = int(SHARE_OF_FREE * free_memory(torch.device("cpu")))
+    if needed > free:
+        raise InputError(
+            f"{rows} images of {spec.image_size}×{spec.image_size} pixels need {gigabytes(needed)} of memory and "
+            f"{gigabytes(free)} may be used: try a smaller --image-size, or fewer rows"
+        )
 
 
 def _check_classes(dataset: Dataset, test: Dataset | None) -> tuple[str, ...]:

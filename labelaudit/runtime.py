@@ -13,6 +13,8 @@ import torch
 from labelaudit.config import Precision
 from labelaudit.errors import InputError
 
+SHARE_OF_FREE = 0.8  # of memory and disk: others use the machine, too
+
 
 def choose_device(name: str) -> torch.device:
     """The device of that name; `auto` is the first GPU, or else the CPU.
@@ -39,6 +41,11 @@ def free_memory(device: torch.device) -> int:
     """Bytes that are free on the GPU, or in main memory."""
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     return int(free)
+
+
+def gigabytes(size: float) -> str:
+    """A number of bytes for people."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def free_disk(folder: Path) -> int:

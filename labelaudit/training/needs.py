@@ -37,8 +37,12 @@ class StepCost:
 
 
 def measure_step(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan) -> StepCost:
-    """Time a forward and backward pass over one mini-batch, the better of two, and weigh what it keeps."""
-    inputs, labels = examples.batch(rows[: plan.batch_size])
+    """Time a forward and backward pass over a few rows, the better of two, weigh what it keeps, and scale up.
+
+    A whole mini-batch might be just what does not fit.
+    """
+    inputs, labels = examples.batch(rows[: min(PROBE_ROWS, plan.batch_size)])
+    share = len(labels) / min(plan.batch_size, len(rows))
     parameters = model.theta.untyped_storage().data_ptr()
     kept: dict[int, int] = {}
 
@@ -57,7 +61,7 @@ def measure_step(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan)
         if model.theta.is_cuda:
             torch.cuda.synchronize(model.theta.device)
         seconds.append(time.perf_counter() - started)
-    return StepCost(min(seconds), sum(kept.values()))
+    return StepCost(min(seconds) / share, int(sum(kept.values()) / share))
 
 
 def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) -> None:

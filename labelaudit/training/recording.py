@@ -12,6 +12,7 @@ from torch import Tensor
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import TrajectoryMode
 from labelaudit.errors import InputError
+from labelaudit.runtime import gigabytes
 from labelaudit.training.optimizers import Optimizer
 from labelaudit.training.trajectory import InMemory, OnDisk, Trajectory
 from labelaudit.training.window import Window
@@ -117,8 +118,3 @@ def plan_recording(
         + ("--trajectory replay, " if mode in ("memory", "disk") else "")
         + "a shorter --window, a larger --batch-size, or a smaller --model"
     )
-
-
-def gigabytes(size: float) -> str:
-    """A number of bytes for people."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

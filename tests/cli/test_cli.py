@@ -119,6 +119,10 @@ def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
         (["scan", TRAIN, "--clip-norm", "0"], "--clip-norm: input should be greater than 0 (it is 0.0)"),
         (["scan", TRAIN, "--resume"], "--resume: there is no unfinished run in labelaudit-report/unfinished-run"),
         (["scan", TRAIN, "--resume", "--overwrite"], "give one of them"),
+        (
+            ["scan", TRAIN, "--model", "resnet18", "--image-size", "90000"],
+            "images of 90000×90000 pixels need 14580.0 GB",
+        ),
         (["reproduce", "table9"], "there is no recipe 'table9'; there are table1, table2"),
         (["reproduce", "table2", "--only", "vit"], "no cell's name contains 'vit'"),
         (["scan", TRAIN, "--device", "cuda:9"], "--device cuda:9 is not available here"),
@@ -162,6 +166,14 @@ def test_a_failing_disk_is_exit_3(run, small, monkeypatch):
     result = run("scan", str(small), "--model", "lr")
     assert result.exit_code == 3
     assert "the run failed: [Errno 28] No space left on device" in result.stderr
+
+
+def test_a_run_that_does_not_fit_is_refused_before_it_starts(run, small, monkeypatch):
+    monkeypatch.setattr("labelaudit.fold.free_memory", lambda device: 1_000_000)
+    result = run("scan", str(small), "--model", "cnn")
+    assert result.exit_code == 2
+    assert "the fine-tune needs " in result.stderr
+    assert "and 0.8 MB may be used: try a smaller --batch-size (it is 8)" in result.stderr
 
 
 def test_hostile_names_cannot_touch_the_terminal(run, small):
