@@ -57,6 +57,12 @@ def two_class_network(model: str, inputs: Tensor) -> nn.Module:
     return Logistic(nn.Sequential(nn.Flatten(), *hidden, nn.Linear(8 if hidden else features, 1)))
 
 
+def plan_of(setting: Setting) -> Plan:
+    """How a setting trains."""
+    optimizer = SGD(setting.momentum, setting.weight_decay)
+    return Plan(optimizer, setting.epochs, setting.batch_size, setting.learning_rate, setting.schedule)
+
+
 @dataclass(frozen=True)
 class Trial:
     """One seed of one setting in one cell: the data, and how to train on it.
@@ -79,20 +85,12 @@ class Trial:
 
     def train(self, rows: Tensor | None = None) -> Run:
         """Train on the task's training rows, or on some of them, and record everything."""
-        setting = self.setting
         rows = self.task.train if rows is None else rows
         dtype = torch.float32 if self.cell.model == "cnn" else torch.float64
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = two_class_network(self.cell.model, self.task.inputs).to(dtype)
-        plan = Plan(
-            SGD(setting.momentum, setting.weight_decay),
-            setting.epochs,
-            setting.batch_size,
-            setting.learning_rate,
-            setting.schedule,
-        )
-        return track(network, Features(self.task.inputs.to(dtype), self.labels), rows, plan, self.seed)
+        return track(network, Features(self.task.inputs.to(dtype), self.labels), rows, plan_of(self.setting), self.seed)
 
     def windows(self, run: Run, name: str) -> list[Window]:
         """Windows by name, in this setting's way of leaving out and measuring."""

@@ -18,11 +18,10 @@ from labelaudit.influence.queries import TestLoss, predict
 from labelaudit.models.flat import FlatModel
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Silent, ignore
-from labelaudit.reproduction.experiments import Outcome
+from labelaudit.reproduction.experiments import Outcome, plan_of
 from labelaudit.reproduction.recipe import Cell, ImagePool, Recipe, Setting
 from labelaudit.runtime import choose_device, free_memory, reproducible
-from labelaudit.training.fine_tune import Plan, fine_tune
-from labelaudit.training.optimizers import SGD
+from labelaudit.training.fine_tune import fine_tune
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import parse_windows
 
@@ -76,13 +75,7 @@ def rank_pool(
     train, query_rows = torch.from_numpy(rows), torch.from_numpy(np.concatenate(query))
     with reproducible():
         model = FlatModel(pool.spec.network(2, seed), place, torch.float32)
-        plan = Plan(
-            SGD(setting.momentum, setting.weight_decay),
-            setting.epochs,
-            setting.batch_size,
-            setting.learning_rate,
-            setting.schedule,
-        )
+        plan = plan_of(setting)
         per_epoch = plan.steps_per_epoch(len(rows))
         window = parse_windows("last", setting.epochs, per_epoch, setting.removal, setting.query_at)[0]
         recording = plan_recording(
