@@ -111,14 +111,11 @@ def feature_importance(model: FlatModel, inputs: Tensor, label: int, features: S
             raise InputError(f"feature {feature} is outside the input, which has features 0 to {inputs.numel() - 1}")
     target = torch.tensor([label], device=inputs.device)
 
-    def gradient_by_input(theta: Tensor) -> Tensor:
-        x = inputs.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(cross_entropy(model.at(theta, x), target), x, create_graph=True)
-        return gradient.reshape(-1)[list(features)]
-
     def function(theta: Tensor) -> Tensor:
         with torch.enable_grad():
-            return gradient_by_input(theta)
+            x = inputs.clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(cross_entropy(model.at(theta, x), target), x, create_graph=True)
+            return gradient.reshape(-1)[list(features)]
 
     return ValueQuery(tuple(f"∂loss/∂x[{k}]" for k in features), function)
 
@@ -157,7 +154,8 @@ class TestLoss:
         groups: The group, 0 … K−1, of each row, int64, shape (M,).
         fixed_temperature: T, where it is not to be fitted.
         temperature: T of the last evaluation.
-        log_probabilities: log softmax(z/T̂) at the last evaluation, float64, shape (M, C).
+        log_probabilities: log softmax(z/T̂) at the last evaluation, whichever the loss, float64, shape (M, C); with a
+            fixed temperature, that takes T̂'s place.
     """
 
     __test__ = False  # pytest, this is no test class
@@ -207,16 +205,18 @@ class TestLoss:
         self.evaluate(model)
         return replace(self, fixed_temperature=self.temperature)
 
-    def evaluate(self, model: FlatModel, progress: Advance = ignore) -> Tensor:
+    def evaluate(self, model: FlatModel) -> Tensor:
         """Set `temperature` and `log_probabilities` at the model's θ; return the logits (M, C)."""
         if self._theta is not None and torch.equal(self._theta, model.theta):
             return self._logits  # the passes over the query rows are not to be paid for twice
-        logits = predict(model, self.examples, self.rows, self.batch_size, progress)
+        logits = predict(model, self.examples, self.rows, self.batch_size)
         self._theta, self._logits = model.theta.clone(), logits
-        fitted = 1.0 if self.name in ("loss", "margin") else fit_temperature(logits, self.examples.labels[self.rows])
-        self.temperature = max(1.0, fitted) if self.name == "probability" else fitted
         if self.fixed_temperature is not None:
-            self.temperature = self.fixed_temperature
+            self.temperature = fitted = self.fixed_temperature
+        else:
+            fitted = fit_temperature(logits, self.examples.labels[self.rows])
+            of_loss = {"loss": 1.0, "margin": 1.0, "calibrated": fitted, "probability": max(1.0, fitted)}
+            self.temperature = of_loss[self.name]
         self.log_probabilities = (logits.double() / fitted).log_softmax(1)
         return logits
 

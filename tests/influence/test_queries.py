@@ -55,8 +55,7 @@ def test_gradient_and_value_are_of_the_mean_loss_over_all_rows_at_once(name, sca
     (expected,) = torch.autograd.grad(loss, theta)
     assert torch.allclose(query.gradient(model), expected[None], rtol=1e-9, atol=1e-14)
     assert query.value(model).tolist() == pytest.approx([loss.item()])
-    of_query = logits.detach() / (1 if name in ("loss", "margin") else fitted)
-    assert torch.allclose(query.log_probabilities, of_query.log_softmax(1))
+    assert torch.allclose(query.log_probabilities, (logits.detach() / fitted).log_softmax(1))
 
 
 def test_a_query_is_evaluated_anew_when_theta_has_moved():
