@@ -32,7 +32,7 @@ class Pool:
         classes: Class names; class indices count in them.
         pixels: uint8, shape (N + M, C, S, S).
         labels: Class indices, shape (N + M,), `NO_LABEL` where there is none.
-        hashes: Content hash of each audited row, None where nothing could be read.
+        hashes: Content hash of each row, audited rows first, None where nothing could be read.
         problems: Why an audited row's image is unreadable, None where it is not.
         audited: The audited rows that can be scored: readable and labelled.
         test_rows: The readable, labelled rows of the test set.
@@ -91,7 +91,7 @@ def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progr
         classes=classes,
         pixels=torch.cat([part.pixels for part in decoded]),
         labels=labels,
-        hashes=decoded[0].hashes,
+        hashes=tuple(content for part in decoded for content in part.hashes),
         problems=decoded[0].problems,
         audited=audited,
         test_rows=test_rows,

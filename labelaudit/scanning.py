@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from labelaudit.audit import Audit, audit
 from labelaudit.checkpoints import Checkpoints, RunFolder
 from labelaudit.config import AuditConfig
-from labelaudit.data.dataset import NO_LABEL
+from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.truth import read_truth
 from labelaudit.detection.ranking import Ranking, rank_rows
@@ -58,13 +57,13 @@ def scan(
 
 def identity(pool: Pool, config: AuditConfig) -> dict[str, Any]:
     """All that decides what an audit computes, for a resumed run to be the same one."""
-    data = hashlib.sha256(pool.labels.tobytes())
-    data.update(pool.pixels.numpy().data)  # as it lies in memory: a copy of all images might not fit
+    parts = [pool.dataset] if pool.test is None else [pool.dataset, pool.test]
+    rows = [row for part in parts for row in zip(part.ids, part.labels, strict=True)]
     return {
         "labelaudit_version": version("labelaudit"),
         "torch_version": torch.__version__,
         "settings": config.model_dump(mode="json"),
-        "data": data.hexdigest(),
+        "data": fingerprint([(*row, content) for row, content in zip(rows, pool.hashes, strict=True)]),
     }
 
 

@@ -131,14 +131,14 @@ def sweep(
         directions, batch = _pull_back(run, step, state, [_adjoint_of(lane) for lane in active], differentiate)
         reading = [[w for w in lane.windows if windows[w].first_step <= step.index] for lane in active]
         if scoring.estimator == "visited":
-            for changes, lane_windows in zip(_by_lane(batch.loss_changes(), active), reading, strict=True):
+            for changes, lane_windows in zip(batch.loss_changes().chunk(len(active)), reading, strict=True):
                 for w in lane_windows:
                     influence[w][:, place[step.rows]] -= changes / len(step.rows)
         elif any(step.index in chosen[w] for lane_windows in reading for w in lane_windows):
             for part in torch.arange(len(run.rows)).split(run.plan.batch_size):
                 inputs, labels = run.examples.batch(run.rows[part])
                 batch = differentiate(model, inputs, labels, directions, hessian=False)
-                for changes, lane_windows in zip(_by_lane(batch.loss_changes(), active), reading, strict=True):
+                for changes, lane_windows in zip(batch.loss_changes().chunk(len(active)), reading, strict=True):
                     for w in lane_windows:
                         if step.index in chosen[w]:
                             influence[w][:, part] -= changes * (chosen[w][step.index] / len(run.rows))
@@ -179,11 +179,6 @@ def _lanes(windows: Sequence[Window]) -> list[_Lane]:
 def _adjoint_of(lane: _Lane) -> Adjoint:
     assert lane.adjoint is not None
     return lane.adjoint
-
-
-def _by_lane(changes: Tensor, lanes: list[_Lane]) -> tuple[Tensor, ...]:
-    """Changes of all directions (L·K, B, C) as L parts of shape (K, B, C)."""
-    return changes.chunk(len(lanes))
 
 
 def _pull_back(

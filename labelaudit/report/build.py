@@ -52,7 +52,7 @@ def build_report(
         {
             "id": list(pool.dataset.ids),
             "row": np.arange(rows),
-            "content_hash": list(pool.hashes),
+            "content_hash": list(pool.hashes[:rows]),
             "label": [names[index] for index in labels],
             "suggested_label": [names[index] for index in ranking.suggested],
             "influence": pa.array(signals.influence, mask=~scored),
@@ -68,7 +68,7 @@ def build_report(
         },
         schema=SCHEMA,
     )
-    identity = zip(pool.dataset.ids, (names[index] for index in labels), pool.hashes, strict=True)
+    identity = zip(pool.dataset.ids, (names[index] for index in labels), pool.hashes[:rows], strict=True)
     metadata: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "labelaudit_version": version("labelaudit"),

@@ -192,7 +192,7 @@ def found_flips(trial: Trial) -> Outcome:
     suspicion["full DIT"] = -dynamic_influence(run, full, query, scoring=trial.scoring).values[0]
     suspicion["IF"] = -influence_function(run, full, query, solver=trial.solver).values[0]
     if trial.cell.leave_one_out:
-        whole = Window("full", 0, run.total_steps)  # the effect itself, not its linear part
+        whole = run.windows("full")[0]  # the effect itself, not its linear part
         suspicion["LOO"] = -leave_one_out(run, whole, query).values[0]
     suspicion["final loss"] = _losses(run, run.rows)
     suspicion["mean margin (AUM)"] = -run.margins
@@ -216,8 +216,7 @@ EXPERIMENTS: dict[Experiment, Callable[[Trial], Outcome]] = {
 
 def _full_influences(trial: Trial, run: Run) -> tuple[Floats, dict[str, Floats]]:
     """Leave-one-out over the whole run, and the estimates of it."""
-    window, query = trial.windows(run, "full")[0], trial.query(run)
-    window = Window(window.name, window.start, window.stop)  # the effect itself, not its linear part
+    window, query = run.windows("full")[0], trial.query(run)  # the effect itself, not its linear part
     truth = leave_one_out(run, window, query).values[0].numpy()
     return truth, {
         "DIT": dynamic_influence(run, window, query).values[0].numpy(),

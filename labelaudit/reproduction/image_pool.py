@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,6 @@ from labelaudit.runtime import choose_device, free_memory, reproducible
 from labelaudit.training.fine_tune import fine_tune
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import parse_windows
-
-_pools: dict[tuple[ImagePool, str, Path], Pool] = {}  # decoded once for all cells and seeds
 
 
 def check_pool(recipe: Recipe, data: Path, weights: Path) -> None:
@@ -53,7 +52,7 @@ def rank_pool(
     many as the pool has room for, are trained on and ranked.
     """
     images = _images(recipe)
-    pool = _open(images, cell, data, weights)
+    pool = _open(images, cell.model, data, weights)
     generator = np.random.default_rng(seed)
     is_flipped_class = pool.labels == pool.classes.index(images.flipped_class)
     query, rest = [], []
@@ -101,11 +100,9 @@ def _images(recipe: Recipe) -> ImagePool:
     return recipe.images
 
 
-def _open(images: ImagePool, cell: Cell, data: Path, weights: Path) -> Pool:
-    key = (images, cell.model, data)
-    if key not in _pools:
-        file = None if images.weights is None else weights / images.weights
-        model = ModelConfig(name=cell.model, weights=file, image_size=images.image_size)
-        config = AuditConfig(model=model)
-        _pools[key] = read_pool(load_dataset(data / images.file, config.source), None, config, Silent())
-    return _pools[key]
+@lru_cache(maxsize=1)
+def _open(images: ImagePool, model: str, data: Path, weights: Path) -> Pool:
+    """Decode the images, once for all cells and seeds."""
+    file = None if images.weights is None else weights / images.weights
+    config = AuditConfig(model=ModelConfig(name=model, weights=file, image_size=images.image_size))
+    return read_pool(load_dataset(data / images.file, config.source), None, config, Silent())

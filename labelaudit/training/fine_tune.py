@@ -115,7 +115,7 @@ class Run:
 
     def places(self) -> Tensor:
         """Which of the training rows an example is, −1 for none; shape (len(examples.labels),)."""
-        return torch.full((len(self.examples.labels),), -1).index_copy(0, self.rows, torch.arange(len(self.rows)))
+        return places_of(self.rows, len(self.examples.labels))
 
     def replay(self, step: Step, moments: Tensor) -> Tensor:
         """Take a recorded step again."""
@@ -156,21 +156,24 @@ def fine_tune(
         RunError: Nothing more can be written.
     """
     trajectory = recording.trajectory(checkpoints, model.theta.device)
-    classes = _number_of_classes(model, examples, rows)
+    moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
+    margins = torch.zeros(len(rows), dtype=torch.float64)
+    mean_logits = torch.zeros(len(rows), _number_of_classes(model, examples, rows), dtype=torch.float64)
+    losses = torch.zeros(plan.epochs, dtype=torch.float64)
+    reached = torch.zeros(1, dtype=torch.int64)
     progress_so_far = {
         "theta": model.theta,
-        "moments": model.theta.new_zeros(plan.optimizer.moments, len(model.theta)),
-        "margins": torch.zeros(len(rows), dtype=torch.float64),
-        "mean_logits": torch.zeros(len(rows), classes, dtype=torch.float64),
-        "epoch_losses": torch.zeros(plan.epochs, dtype=torch.float64),
-        "step": torch.zeros(1, dtype=torch.int64),
+        "moments": moments,
+        "margins": margins,
+        "mean_logits": mean_logits,
+        "epoch_losses": losses,
+        "step": reached,
         "recording": recording.as_tensor(),
     }
     if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
         for name, tensor in progress_so_far.items():
             tensor.copy_(saved[name])
-    moments, margins, mean_logits, losses, reached = (progress_so_far[name] for name in list(progress_so_far)[1:6])
-    place = torch.full((len(examples.labels),), -1).index_copy(0, rows, torch.arange(len(rows)))
+    place = places_of(rows, len(examples.labels))
     per_epoch = plan.steps_per_epoch(len(rows))
     for step in plan.steps(rows, seed):
         done = step.index < reached.item()
@@ -220,6 +223,11 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
     given = labels[:, None]
     best_other = logits.scatter(1, given, -torch.inf).amax(1)
     return logits.gather(1, given)[:, 0] - best_other
+
+
+def places_of(rows: Tensor, total: int) -> Tensor:
+    """Which of some rows (N,) each of `total` rows is, −1 for none; shape (total,)."""
+    return torch.full((total,), -1).index_copy(0, rows, torch.arange(len(rows)))
 
 
 def _number_of_classes(model: FlatModel, examples: Examples, rows: Tensor) -> int:

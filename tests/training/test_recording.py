@@ -18,7 +18,7 @@ ROWS = torch.arange(21)
 LAST = [Window("last", 100, 200)]
 
 
-def recording(memory, disk=0, mode="auto", optimizer=SGD(0.9), windows=LAST):  # noqa: B008
+def recording(memory, disk=0, mode="auto", optimizer=SGD(0.9), windows=LAST):  # noqa: B008  # it is frozen
     return plan_recording(windows, 200, 8, optimizer, memory=memory, disk=disk, mode=mode)
 
 
