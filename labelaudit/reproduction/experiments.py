@@ -184,13 +184,11 @@ def found_flips(trial: Trial) -> Outcome:
     """Table V: how many of k flipped labels are among the k most suspect, by each way to rank."""
     run = trial.train()
     query = trial.query(run)
-    suspicion = {}
-    for name in ("first", "middle", "last"):
-        window = trial.windows(run, name)[0]
-        suspicion[f"{name}-epoch DIT"] = -dynamic_influence(run, window, query, scoring=trial.scoring).values[0]
-    full = trial.windows(run, "full")[0]
-    suspicion["full DIT"] = -dynamic_influence(run, full, query, scoring=trial.scoring).values[0]
-    suspicion["IF"] = -influence_function(run, full, query, solver=trial.solver).values[0]
+    windows = [trial.windows(run, name)[0] for name in ("first", "middle", "last", "full")]
+    swept = dynamic_influences(run, windows, query, scoring=trial.scoring)
+    names = ("first-epoch DIT", "middle-epoch DIT", "last-epoch DIT", "full DIT")
+    suspicion = {name: -influence.values[0] for name, influence in zip(names, swept, strict=True)}
+    suspicion["IF"] = -influence_function(run, windows[-1], query, solver=trial.solver).values[0]
     if trial.cell.leave_one_out:
         whole = run.windows("full")[0]  # the effect itself, not its linear part
         suspicion["LOO"] = -leave_one_out(run, whole, query).values[0]
