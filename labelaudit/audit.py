@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
-from labelaudit.data.examples import Images
+from labelaudit.data.examples import Examples, Images
 from labelaudit.data.splits import Fold, cross_audit, hold_out
+from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import label_posterior, relabel_evidence
 from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
@@ -26,6 +28,27 @@ from labelaudit.training.optimizers import SGD, AdamW, Optimizer
 
 USUAL_BATCH_SIZE = 32
 LEARNT_BY_HEART = 0.1  # training loss over query loss, below which wrong labels have been memorised, too
+DEVIATIONS = 3  # above chance, for a network to have learnt something
+MOST_NOISE = 0.6  # above which labels carry next to no information
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is said of the rows, whatever kind of data they are.
+
+    Attributes:
+        signals: Of each row.
+        noise: What is estimated of the wrong labels.
+        doubt: Why the scores are not to be relied on, None where they are.
+        temperatures: The query's temperature in each fold.
+        parameters: P, the number of trainable parameters.
+    """
+
+    signals: Signals
+    noise: Noise
+    doubt: str | None
+    temperatures: tuple[float, ...]
+    parameters: int
 
 
 @dataclass(frozen=True)
@@ -33,19 +56,15 @@ class Audit:
     """What an audit found, and how it came about.
 
     Attributes:
-        signals: What is said of each row.
+        findings: What was found.
         training: The fine-tune's settings, nothing left open.
-        temperatures: The query's temperature in each fold.
         query_text: Which rows were the query.
-        parameters: P, the number of trainable parameters.
         device: Where it ran.
     """
 
-    signals: Signals
+    findings: Findings
     training: TrainingConfig
-    temperatures: tuple[float, ...]
     query_text: str
-    parameters: int
     device: str
 
 
@@ -56,7 +75,7 @@ def audit(
     progress: Progress,
     checkpoints: Checkpoints | None = None,
 ) -> Audit:
-    """Fine-tune, record, sweep back and collect, fold by fold.
+    """Audit images.
 
     Args:
         pool: The images.
@@ -69,65 +88,117 @@ def audit(
         InputError: A setting does not fit the data or the machine, or the training diverged.
         RunError: Nothing more can be written.
     """
-    device, dtype = choose_device(config.device), choose_dtype(config.precision)
+    device, dtype = choose_device(config.device), choose_dtype(config.dtype)
     folds = plan_folds(pool, labels, config)
     training = complete(config.training, pool.spec.defaults, min(len(fold.train) for fold in folds))
     examples = Images(pool.pixels, torch.from_numpy(labels), pool.spec.normalise, device, dtype, training.augmentation)
-    rows, classes = len(pool.dataset), len(pool.classes)
-    influence, from_influence, from_logits, out_of_fold = (np.full((rows, classes), np.nan) for _ in range(4))
+
+    def network(seed: int) -> FlatModel:
+        return FlatModel(pool.spec.network(len(pool.classes), seed), device, dtype)
+
+    config = config.model_copy(update={"training": training})
+    findings = audit_folds(
+        examples, folds, network, len(pool.dataset), len(pool.classes), config, progress, checkpoints
+    )
+    return Audit(findings, training, query_text(pool, config, folds), str(device))
+
+
+def audit_folds(
+    examples: Examples,
+    folds: list[Fold],
+    network: Callable[[int], FlatModel],
+    rows: int,
+    classes: int,
+    config: AuditConfig,
+    progress: Progress,
+    checkpoints: Checkpoints | None = None,
+) -> Findings:
+    """Fine-tune, record, sweep back and collect, fold by fold, and judge the labels by all of it.
+
+    Args:
+        examples: All rows.
+        folds: Who trains, and who is the query. With several, each row that is trained on is a query row elsewhere.
+        network: Makes the network from a seed.
+        rows: N; the first so many of the rows are audited, and scored if a fold trains on them.
+        classes: C.
+        config: The settings, with none of the training's left open.
+        progress: Told of each stage.
+        checkpoints: Where to save the run from time to time, and to go on from if it was saved.
+
+    Raises:
+        InputError: A setting does not fit the data or the machine, or the training diverged.
+        RunError: Nothing more can be written.
+    """
+    labels = examples.labels.numpy()
+    blank = np.full((rows, classes), np.nan)
+    influence, from_influence, from_training, held_out, out_of_fold = (blank.copy() for _ in range(5))
     loss, margin = np.full(rows, np.nan), np.full(rows, np.nan)
-    temperatures, query_loss = [], []
+    temperatures, asked, predicted = [], [], []
     parameters = 0
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
-        model = FlatModel(pool.spec.network(classes, network_seed), device, dtype)
+        model = network(network_seed)
         parameters = len(model.theta)
-        task = FoldTask(model, examples, fold, training_plan(training), order_seed, number, len(folds))
+        task = FoldTask(model, examples, fold, training_plan(config.training), order_seed, number, len(folds))
         part = None if checkpoints is None else checkpoints.part(f"fold-{number}")
         with reproducible():
             found = audit_fold(task, config, progress, part)
         influence[fold.train] = found.influence.numpy()
         from_influence[fold.train] = relabel_evidence(influence[fold.train])
-        from_logits[fold.train] = found.mean_logits.log_softmax(1).numpy()
+        from_training[fold.train] = found.mean_logits.log_softmax(1).numpy()
         loss[fold.train], margin[fold.train] = found.loss.numpy(), found.margins.numpy()
         if len(folds) > 1:
-            out_of_fold[fold.query] = found.query_log_probabilities.numpy()
+            held_out[fold.query] = found.query_mean_logits.log_softmax(1).numpy()
+            out_of_fold[fold.query] = found.query_log_probabilities.exp().numpy()
         temperatures.append(found.temperature.item())
-        query_loss.append(-found.query_log_probabilities[range(len(fold.query)), labels[fold.query]].mean().item())
+        asked.append(labels[fold.query])
+        predicted.append(found.query_log_probabilities.numpy())
 
-    note_how_it_went(np.nanmean(loss), float(np.mean(query_loss)), classes, progress)
     scored = np.sort(np.concatenate([fold.train for fold in folds]))
-    evidence = [from_influence, from_logits] + [out_of_fold] * (len(folds) > 1)
+    sources = [(held_out, 2.0)] * (len(folds) > 1) + [(from_training, 2.0), (from_influence, 1.0)]
+    evidence = [(values[scored], weight) for values, weight in sources]
+    noise = estimate_noise(evidence[0][0], labels[scored])
     posterior = np.full((rows, classes), np.nan)
-    posterior[scored] = label_posterior([source[scored] for source in evidence], labels[scored])
-    return Audit(
-        signals=Signals(
-            influence=influence[np.arange(rows), labels[:rows]],
-            posterior=posterior,
-            out_of_fold=np.exp(out_of_fold) if len(folds) > 1 else None,
-            loss=loss,
-            margin=margin,
-        ),
-        training=training,
-        temperatures=tuple(temperatures),
-        query_text=query_text(pool, config, folds),
-        parameters=parameters,
-        device=str(device),
+    posterior[scored] = label_posterior(evidence, labels[scored], noise)
+    signals = Signals(
+        influence=influence[np.arange(rows), labels[:rows]],
+        posterior=posterior,
+        out_of_fold=out_of_fold if len(folds) > 1 else None,
+        loss=loss,
+        margin=margin,
     )
+    log_p, query_labels = np.concatenate(predicted), np.concatenate(asked)
+    doubt = why_unreliable(log_p, query_labels, noise)
+    query_loss = -log_p[np.arange(len(log_p)), query_labels].mean()
+    if doubt is not None:
+        progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")
+    elif np.nanmean(loss) < LEARNT_BY_HEART * query_loss:
+        progress.note(
+            f"the network knows its training labels by heart (mean loss {np.nanmean(loss):.2g} nats, "
+            f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer --epochs"
+        )
+    return Findings(signals, noise, doubt, tuple(temperatures), parameters)
 
 
-def note_how_it_went(mean_loss: float, query_loss: float, classes: int, progress: Progress) -> None:
-    """Say so if the training makes the scores unreliable."""
-    if mean_loss >= np.log(classes):
-        progress.note(
-            f"the network learnt nothing: its mean training loss is {mean_loss:.3g} nats where guessing has "
-            f"{np.log(classes):.3g}. The ranking is not reliable; try a smaller --learning-rate or more --epochs"
+def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:
+    """Say why the scores mean nothing, if they do: the network does not predict labels, or too many are wrong.
+
+    Args:
+        log_p: What it says of rows it was not trained on, shape (M, C).
+        query_labels: Their labels, shape (M,).
+        noise: How the audited ones go wrong.
+    """
+    agreement = float((log_p.argmax(1) == query_labels).mean())
+    share = float(np.bincount(query_labels).max() / len(query_labels))
+    chance = share + DEVIATIONS * np.sqrt(share * (1 - share) / len(query_labels))
+    if agreement <= chance:
+        return (
+            f"the network learnt nothing: it predicts {agreement:.0%} of the labels it was not trained on, and always "
+            f"answering the most frequent class {share:.0%}; try more --epochs, another --learning-rate or --model"
         )
-    elif mean_loss < LEARNT_BY_HEART * query_loss:
-        progress.note(
-            f"the network knows its training labels by heart (mean loss {mean_loss:.2g} nats, "
-            f"{query_loss:.2g} on the query): scores are too low, their order holds better; try fewer --epochs"
-        )
+    if noise.rate > MOST_NOISE:
+        return f"an estimated {noise.rate:.0%} of the labels are wrong, too many to tell which"
+    return None
 
 
 def plan_folds(pool: Pool, labels: NDArray[np.int64], config: AuditConfig) -> list[Fold]:

@@ -16,7 +16,7 @@ Augmentation = Literal["none", "shift", "flip-shift"]
 QueryName = Literal["probability", "calibrated", "loss", "margin"]
 Estimator = Literal["expected", "visited"]
 DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"]
-Precision = Literal["float32", "float64"]
+Dtype = Literal["float32", "float64"]
 Noise = Literal["symmetric", "pair"]
 RankBy = Literal["influence", "score"]
 
@@ -75,6 +75,17 @@ class InfluenceConfig(_Settings):
     derivatives: DerivativeMethod = "auto"
 
 
+class Aim(_Settings):
+    """Which rows to call suspects.
+
+    With neither, those whose label is more probably wrong than right, which has the fewest expected errors. With
+    `precision`, as many as can be had at that expected share of wrong labels; with `budget`, the first so many.
+    """
+
+    precision: Annotated[float, Field(gt=0, le=1)] | None = None
+    budget: Annotated[int, Field(ge=1)] | None = None
+
+
 class AuditConfig(_Settings):
     """One audit, whole."""
 
@@ -84,7 +95,7 @@ class AuditConfig(_Settings):
     influence: InfluenceConfig = InfluenceConfig()
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     rank_by: RankBy = "score"
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.9
+    aim: Aim = Aim()
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
-    precision: Precision = "float32"
+    dtype: Dtype = "float32"

@@ -16,7 +16,7 @@ from labelaudit.config import AuditConfig, Noise
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.data.noise import check_rate, plant_flips
 from labelaudit.detection.metrics import Metrics, detection_metrics, suggestion_accuracy, summarise
-from labelaudit.detection.posterior import Floats
+from labelaudit.detection.noise import Floats
 from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
@@ -118,7 +118,7 @@ def flip_test(
             "noise": noise if rate is not None else None,
             "known": known and str(known),
         }
-        measured, count = measure(found.signals, ranking, labels[: len(pool.dataset)], truth, seeded.seed)
+        measured, count = measure(found.findings.signals, ranking, labels[: len(pool.dataset)], truth, seeded.seed)
         finished(number, report)
         reports.append(report)
         metrics.append(measured)

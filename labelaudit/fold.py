@@ -16,12 +16,13 @@ from labelaudit.data.splits import Fold
 from labelaudit.errors import InputError
 from labelaudit.influence.derivatives import choose_differentiation, forward_over_reverse
 from labelaudit.influence.dit import Scoring, sweep
-from labelaudit.influence.queries import TestLoss, predict
+from labelaudit.influence.queries import TestLoss
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
 from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory, gigabytes
 from labelaudit.training.fine_tune import Plan, fine_tune
 from labelaudit.training.needs import as_time, check_per_sample_loss, measure_step
+from labelaudit.training.predict import predict
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window, parse_windows
 
@@ -64,6 +65,7 @@ class FoldResult:
         margins: Over the training, float64, shape (N,).
         loss: After it, float64, shape (N,).
         query_log_probabilities: Calibrated, after it, float64, shape (M, C).
+        query_mean_logits: Over the ends of the epochs, float64, shape (M, C); none unless another fold trains on them.
         temperature: The query's, float64, shape ().
     """
 
@@ -72,6 +74,7 @@ class FoldResult:
     margins: Tensor
     loss: Tensor
     query_log_probabilities: Tensor
+    query_mean_logits: Tensor
     temperature: Tensor
 
 
@@ -93,7 +96,8 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     recording = plan_within_means(task, window, scoring, config, progress, checkpoints)
 
     with progress.stage(f"{task.title}fine-tuning", plan.epochs * len(train)) as advance:
-        run = fine_tune(model, examples, train, plan, task.seed, recording, advance, checkpoints)
+        held_out = query_rows if task.folds > 1 else None
+        run = fine_tune(model, examples, train, plan, task.seed, recording, advance, checkpoints, held_out)
     with progress.stage(f"{task.title}losses", len(train)) as advance:
         train_logits = predict(model, examples, train, plan.batch_size, advance)
     query = TestLoss(config.influence.query, examples, query_rows, plan.batch_size)
@@ -107,6 +111,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         margins=run.margins,
         loss=cross_entropy(train_logits.double(), examples.labels[train], reduction="none"),
         query_log_probabilities=query.log_probabilities,
+        query_mean_logits=run.held_out_logits,
         temperature=torch.tensor(query.temperature, dtype=torch.float64),
     )
     if checkpoints is not None:
@@ -175,7 +180,8 @@ def plan_within_means(
     )
     passes = total_steps + (recording.stop - recording.first) * (recording.interval > 1)
     swept = sweep_rows(window, scoring, rows, plan) / plan.batch_size * (4 if forward_mode else 2)
-    seconds = step.seconds * (passes + swept + (rows + 2 * len(task.fold.query)) / plan.batch_size)
+    predicted = rows + (2 + plan.epochs / 3 * (task.folds > 1)) * len(task.fold.query)
+    seconds = step.seconds * (passes + swept + predicted / plan.batch_size)
     if task.number == 0:
         parts = [f"{gigabytes(working + recording.memory)} of memory beside the images"]
         parts += [f"{gigabytes(recording.disk)} of disk"] * (recording.disk > 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from labelaudit.config import Precision
+from labelaudit.config import Dtype
 from labelaudit.errors import InputError
 
 SHARE_OF_FREE = 0.8  # of memory and disk: others use the machine, too
@@ -32,9 +32,9 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_dtype(precision: Precision) -> torch.dtype:
+def choose_dtype(name: Dtype) -> torch.dtype:
     """The floating-point type of parameters, inputs and gradients."""
-    return {"float32": torch.float32, "float64": torch.float64}[precision]
+    return {"float32": torch.float32, "float64": torch.float64}[name]
 
 
 def free_memory(device: torch.device) -> int:

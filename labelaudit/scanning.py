@@ -93,6 +93,7 @@ def audit_and_report(
     started = time.perf_counter()
     found = audit(pool, labels, config, progress, checkpoints)
     given = labels[: len(pool.dataset)]
-    ranking = rank_rows(found.signals, given, config.rank_by, config.threshold)
+    findings = found.findings
+    ranking = rank_rows(findings.signals, given, config.rank_by, config.aim, reliable=findings.doubt is None)
     seconds = {"reading": round(reading_seconds, 3), "audit": round(time.perf_counter() - started, 3)}
     return build_report(pool, given, truth, found, ranking, config, seconds), found, ranking

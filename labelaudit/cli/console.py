@@ -114,12 +114,16 @@ class Console:
             table.add_row(*(Text(printable(cell)) for cell in cells))
         out.print(table)
         out.print()
+        noise = summary["noise"]
         out.print(
             Text.assemble(
-                (f"{summary['suspects']} suspects", "bold"),
-                f" among {scored} scored rows (score ≥ {summary['threshold']:g})",
-            )
+                (f"{summary['suspects']} suspects", "bold"), f" among {scored} scored rows", _expected(noise)
+            ),
+            soft_wrap=True,
         )
+        pairs = ", ".join(f"{pair['rows']:.0f} {pair['true']} called {pair['given']}" for pair in noise["pairs"])
+        often = f"; most often {printable(pairs)}" * bool(pairs)
+        out.print(Text(f"About {noise['rate']:.1%} of the labels are wrong{often}"), soft_wrap=True)
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
             out.print(f"{found} of the {wrong} labels known to be wrong are among the first {wrong}", soft_wrap=True)
@@ -163,6 +167,13 @@ class Console:
     def written(self, text: str) -> None:
         """Where the results are."""
         self._out.print(Text(printable(text)), soft_wrap=True)
+
+
+def _expected(noise: dict[str, Any]) -> str:
+    expected = noise["expected_precision"]
+    if expected is None:
+        return ""
+    return f", of which {expected['mean']:.0%} ± {expected['std']:.0%} are expected to be wrong"
 
 
 def _figure(value: dict[str, float] | None) -> str:

@@ -16,14 +16,15 @@ from typer import Option
 
 from labelaudit.cli.console import Console
 from labelaudit.config import (
+    Aim,
     AuditConfig,
     Augmentation,
     DerivativeMethod,
+    Dtype,
     Estimator,
     InfluenceConfig,
     ModelConfig,
     OptimizerName,
-    Precision,
     QueryAt,
     QueryName,
     RankBy,
@@ -178,18 +179,28 @@ def audit_config(
     device: Annotated[
         str, Option(help="auto, cpu, cuda, cuda:1, …; auto is the first GPU or else the CPU.", rich_help_panel=TRAINING)
     ] = "auto",
-    precision: Annotated[Precision, Option(help="Floating-point type.", rich_help_panel=TRAINING)] = "float32",
+    dtype: Annotated[Dtype, Option(help="Floating-point type.", rich_help_panel=TRAINING)] = "float32",
     rank_by: Annotated[
         RankBy,
         Option(help="score: all evidence of the run together; influence: DIT alone.", rich_help_panel=REPORT),
     ] = "score",
-    threshold: Annotated[float, Option(help="Least score, 0 to 1, of a suspect.", rich_help_panel=REPORT)] = 0.9,
+    precision: Annotated[
+        float | None,
+        Option(
+            help="Call as many rows suspects as keeps this share of them, 0 to 1, expected to be wrong; by default "
+            "those that are more probably wrong than right.",
+            rich_help_panel=REPORT,
+        ),
+    ] = None,
+    budget: Annotated[int | None, Option(help="Call this many first rows suspects.", rich_help_panel=REPORT)] = None,
 ) -> AuditConfig:
     """Make the configuration of the options.
 
     Raises:
-        InputError: A value is out of its range.
+        InputError: A value is out of its range, or two exclude each other.
     """
+    if precision is not None and budget is not None:
+        raise InputError("--precision and --budget exclude each other: one aims at a share, the other at a number")
     return AuditConfig(
         source=_checked(
             SourceConfig,
@@ -227,15 +238,15 @@ def audit_config(
             trajectory=trajectory,
             derivatives=derivatives,
         ),
+        aim=_checked(Aim, precision=precision, budget=budget),
         **_checked(
             AuditConfig,
             test_fraction=test_fraction,
             rank_by=rank_by,
-            threshold=threshold,
             seed=seed,
             device=device,
-            precision=precision,
-        ).model_dump(include={"test_fraction", "rank_by", "threshold", "seed", "device", "precision"}),
+            dtype=dtype,
+        ).model_dump(include={"test_fraction", "rank_by", "seed", "device", "dtype"}),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from labelaudit.detection.posterior import Floats
+from labelaudit.detection.noise import Floats
 
 SHARES = (0.01, 0.05, 0.10, 0.20)
 """The shares of all rows at which precision and recall are measured, besides k = the number of wrong labels."""

@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from torch.nn.functional import cross_entropy
+from scipy.optimize import brentq
+from scipy.special import expit, logit
 
-Floats = NDArray[np.float64]
+from labelaudit.detection.noise import Floats, Labels, Noise, calibrate, normalise
 
-BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
+LARGEST_LOG_ODDS = 30.0
 
 
-def label_posterior(evidence: list[Floats], labels: NDArray[np.int64]) -> Floats:
-    """P(label c | row) = softmax_c(b_c + Σ_k w_k e_k[row, c]), with w_k ≥ 0 and b of maximal likelihood.
+def label_posterior(evidence: list[tuple[Floats, float]], labels: Labels, noise: Noise) -> Floats:
+    """P(true label c | row, given label g), so that on average as many labels are wrong as the noise estimate says.
 
-    The likelihood is that of the given labels, right and wrong: where a kind of evidence often contradicts them, its
-    weight shrinks, so that a weak network yields cautious probabilities instead of confident nonsense. With one
-    weight for each kind of evidence and one bias for each class there is next to nothing to overfit.
+    Each kind of evidence is calibrated by itself, for a fit of all together would give all the weight to the kind
+    that has seen the given labels. Their weighted geometric mean p(c) is joined with how the labels go wrong:
+    p(c) T[c, g], normalised. The log odds of the given label are then shifted, all by the same, until the mean
+    probability of a wrong label is the estimated rate.
 
     Args:
-        evidence: Arrays of shape (N, C), larger where a label is more plausible.
-        labels: Given class indices, shape (N,).
+        evidence: Arrays of shape (N, C), larger where a label is more plausible, each with its weight.
+        labels: Given class indices g, shape (N,).
+        noise: How the labels go wrong.
 
     Returns:
         Probabilities, shape (N, C).
     """
-    stacked = torch.from_numpy(np.stack(evidence))
-    given = torch.from_numpy(labels)
-    kinds, _, classes = stacked.shape
-
-    def logits(parameters: torch.Tensor) -> torch.Tensor:
-        return parameters[kinds:] + torch.einsum("k,knc->nc", parameters[:kinds], stacked)
-
-    def loss(values: Floats) -> tuple[float, Floats]:
-        parameters = torch.tensor(values, requires_grad=True)
-        value = cross_entropy(logits(parameters), given) + BIAS_PENALTY * parameters[kinds:].square().sum()
-        (gradient,) = torch.autograd.grad(value, parameters)
-        return value.item(), gradient.numpy()
-
-    start = np.concatenate([np.ones(kinds), np.zeros(classes)])
-    bounds = [(0, None)] * kinds + [(None, None)] * classes
-    fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    posterior: Floats = logits(torch.from_numpy(fitted.x)).softmax(1).numpy()
+    total = sum(weight for _, weight in evidence)
+    mean = np.zeros_like(evidence[0][0])
+    for values, weight in evidence:
+        mean += weight / total * calibrate(values, labels, noise.transition).log_probabilities(values)
+    posterior = np.exp(normalise(mean + noise.log_likelihood(labels)))
+    rows = np.arange(len(labels))
+    right = posterior[rows, labels]
+    log_odds = np.clip(logit(1 - right), -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+    wrong = expit(log_odds + _shift(log_odds, noise.rate))
+    posterior[rows, labels] = 0
+    others = posterior.sum(1)
+    posterior *= np.divide(wrong, others, out=np.zeros_like(wrong), where=others > 0)[:, None]
+    posterior[rows, labels] = 1 - wrong
     return posterior
 
 
@@ -59,3 +55,9 @@ def relabel_evidence(influence: Floats) -> Floats:
     centred: Floats = influence - influence.mean(1, keepdims=True)
     scale = float(centred.std())
     return centred / max(scale, np.finfo(np.float64).tiny)  # all equal: all zero, nothing is said
+
+
+def _shift(log_odds: Floats, rate: float) -> float:
+    """What to add to log odds so that the mean probability is the rate."""
+    bound = 2 * LARGEST_LOG_ODDS
+    return float(brentq(lambda shift: float(expit(log_odds + shift).mean()) - rate, -bound, bound))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labelaudit.detection.posterior import Floats
+from labelaudit.detection.noise import Floats
 
 
 @dataclass(frozen=True)

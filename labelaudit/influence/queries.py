@@ -16,7 +16,7 @@ from labelaudit.config import QueryName
 from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
-from labelaudit.progress import Advance, ignore
+from labelaudit.training.predict import predict
 
 HIGHEST_TEMPERATURE = 20.0
 
@@ -266,16 +266,6 @@ def _index(known: Sequence[str], name: str, what: str) -> int:
         shown = ", ".join(known[:10]) + " …" * (len(known) > 10)
         raise InputError(f"there is no {what} {name!r}; there are {shown}")
     return list(known).index(name)
-
-
-def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
-    """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
-    logits = []
-    with torch.no_grad():
-        for batch in rows.split(batch_size):
-            logits.append(model(examples.batch(batch)[0]).cpu())
-            progress(len(batch))
-    return torch.cat(logits)
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

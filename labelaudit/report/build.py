@@ -20,6 +20,8 @@ from labelaudit.pool import Pool
 from labelaudit.report.report import Report
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
 
+PAIRS = 50  # of classes mistaken for each other that are kept
+
 
 def build_report(
     pool: Pool,
@@ -44,7 +46,7 @@ def build_report(
     rows = len(pool.dataset)
     names = [*pool.classes, None]  # NO_LABEL, −1, is None
     true = np.full(rows, NO_LABEL) if truth is None else truth
-    signals, scored = audit.signals, audit.signals.scored
+    signals, scored = audit.findings.signals, audit.findings.signals.scored
     out_of_fold = signals.out_of_fold
     p_label = np.full(rows, np.nan) if out_of_fold is None else out_of_fold[np.arange(rows), labels]
     status, reason = _statuses(pool, labels, scored)
@@ -81,18 +83,37 @@ def build_report(
         "query": {
             "rows": audit.query_text,
             "what": QUERY_TEXT[config.influence.query],
-            "temperatures": list(audit.temperatures),
+            "temperatures": list(audit.findings.temperatures),
         },
+        "noise": _noise(pool.classes, labels, audit, ranking),
         "config": config.model_dump(mode="json"),
         "training": audit.training.model_dump(mode="json"),
         "image": {"channels": pool.spec.channels, "size": pool.spec.image_size},
-        "parameters": audit.parameters,
+        "parameters": audit.findings.parameters,
         "seed": config.seed,
         "dataset_fingerprint": fingerprint(list(identity)),
         "classes": list(pool.classes),
         "seconds": seconds,
     }
     return Report(table, metadata)
+
+
+def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ranking: Ranking) -> dict[str, Any]:
+    """The estimates: how many labels are wrong, which class is mistaken for which, how good the list is."""
+    posterior, scored = audit.findings.signals.posterior, np.flatnonzero(audit.findings.signals.scored)
+    rows = np.zeros((len(classes), len(classes)))  # given × true
+    np.add.at(rows, labels[scored], posterior[scored])
+    np.fill_diagonal(rows, 0)
+    pairs = sorted(((rows[g, c], g, c) for g, c in zip(*np.nonzero(rows), strict=True)), reverse=True)[:PAIRS]
+    expected = ranking.expected_precision
+    return {
+        "rate": audit.findings.noise.rate,
+        "pairs": [
+            {"given": classes[given], "true": classes[true], "rows": float(count)} for count, given, true in pairs
+        ],
+        "expected_precision": None if expected is None else {"mean": expected[0], "std": expected[1]},
+        "doubt": audit.findings.doubt,
+    }
 
 
 def _statuses(pool: Pool, labels: NDArray[np.int64], scored: NDArray[np.bool_]) -> tuple[list[str], list[str | None]]:

@@ -9,6 +9,7 @@ import pandas as pd
 from labelaudit.report.report import Report
 
 TOP = 20
+SHOWN_PAIRS = 3
 
 
 def summarise_report(report: Report) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def summarise_report(report: Report) -> dict[str, Any]:
         "classes": len(metadata["classes"]),
         "status": {name: int(count) for name, count in counts.items()},
         "suspects": int(frame["suspect"].sum()),
-        "threshold": metadata["config"]["threshold"],
+        "noise": metadata["noise"] | {"pairs": metadata["noise"]["pairs"][:SHOWN_PAIRS]},
         "model": metadata["config"]["model"]["name"],
         "query": metadata["query"],
         "known": _known(ranked),

@@ -21,13 +21,14 @@ from labelaudit.influence.dynamics import classify_patterns, training_stages
 from labelaudit.influence.estimate import dynamic_influence, dynamic_influences
 from labelaudit.influence.influence_function import Solver, influence_function
 from labelaudit.influence.leave_one_out import leave_one_out
-from labelaudit.influence.queries import TestLoss, predict
+from labelaudit.influence.queries import TestLoss
 from labelaudit.models.paper import Logistic, cnn
 from labelaudit.reproduction.recipe import Cell, Experiment, Setting
 from labelaudit.reproduction.tasks import Task
 from labelaudit.tracking import track
 from labelaudit.training.fine_tune import Plan, Run
 from labelaudit.training.optimizers import SGD
+from labelaudit.training.predict import predict
 from labelaudit.training.window import Window
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from labelaudit.influence.dit import Scoring
 from labelaudit.influence.estimate import dynamic_influence
-from labelaudit.influence.queries import TestLoss, predict
+from labelaudit.influence.queries import TestLoss
 from labelaudit.models.flat import FlatModel
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Silent, ignore
@@ -23,6 +23,7 @@ from labelaudit.reproduction.experiments import Outcome, plan_of
 from labelaudit.reproduction.recipe import Cell, ImagePool, Recipe, Setting
 from labelaudit.runtime import choose_device, free_memory, reproducible
 from labelaudit.training.fine_tune import fine_tune
+from labelaudit.training.predict import predict
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import parse_windows
 

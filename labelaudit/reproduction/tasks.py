@@ -151,7 +151,7 @@ def _draw(
     return generator.choice(rows, count, replace=False)
 
 
-def _encode_table(values: NDArray[Any], train: int) -> Tensor:
+def encode_table(values: NDArray[Any], train: int) -> Tensor:
     """Standardised numbers, then one-hot categories; a "?" counts as the commonest category."""
     columns = ColumnTransformer(
         [
@@ -170,7 +170,7 @@ def _encode_table(values: NDArray[Any], train: int) -> Tensor:
     return torch.from_numpy(columns.transform(values))
 
 
-def _encode_texts(values: NDArray[Any], train: int) -> Tensor:
+def encode_texts(values: NDArray[Any], train: int) -> Tensor:
     """Standardised TF-IDF of the words in two or more, but at most a fifth, of the training texts."""
     words = TfidfVectorizer(stop_words="english", min_df=2, max_df=0.2).fit(values[:train])
     frequencies = words.transform(values).toarray()
@@ -293,8 +293,8 @@ def _image_part(images: NDArray[Any], labels: NDArray[Any], path: Path) -> _Part
 
 
 _DATASETS = {
-    "adult": _Dataset(("<=50K", ">50K"), _read_adult, _encode_table),
-    "20news": _Dataset(("comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware"), _read_news, _encode_texts),
+    "adult": _Dataset(("<=50K", ">50K"), _read_adult, encode_table),
+    "20news": _Dataset(("comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware"), _read_news, encode_texts),
     "mnist": _Dataset(("1", "7"), _read_mnist, _encode_images),
     "emnist": _Dataset(("A", "B"), _read_emnist, _encode_images),
 }

@@ -15,6 +15,7 @@ from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.optimizers import Optimizer, clip
+from labelaudit.training.predict import predict
 from labelaudit.training.recording import Recording
 from labelaudit.training.schedule import learning_rate
 from labelaudit.training.trajectory import State, Step, Trajectory
@@ -74,6 +75,7 @@ class Run:
             forward pass of the step that visits the row (AUM, Pleiss et al. 2020); float64, shape (N,).
         mean_logits: Its logits, averaged likewise; float64, shape (N, C).
         epoch_losses: The mean training loss of each epoch, measured likewise; float64, shape (epochs,).
+        held_out_logits: The logits of the held-out rows, averaged over the ends of the epochs; float64, shape (M, C).
     """
 
     model: FlatModel
@@ -85,6 +87,7 @@ class Run:
     margins: Tensor
     mean_logits: Tensor
     epoch_losses: Tensor
+    held_out_logits: Tensor
 
     @property
     def total_steps(self) -> int:
@@ -137,6 +140,7 @@ def fine_tune(
     recording: Recording,
     progress: Callable[[int], None],
     checkpoints: Checkpoints | None = None,
+    held_out: Tensor | None = None,
 ) -> Run:
     """Fine-tune `model` in place on `rows`.
 
@@ -150,6 +154,7 @@ def fine_tune(
         progress: Called after each step with the number of rows it has seen.
         checkpoints: Where to save the run from time to time, and to go on from if it was saved. A trajectory in memory
             is lost with the process, so that such a run goes on from before the window at the latest.
+        held_out: Rows to predict at the end of each epoch, int64, shape (M,).
 
     Raises:
         InputError: The loss is no longer finite.
@@ -160,6 +165,8 @@ def fine_tune(
     margins = torch.zeros(len(rows), dtype=torch.float64)
     mean_logits = torch.zeros(len(rows), _number_of_classes(model, examples, rows), dtype=torch.float64)
     losses = torch.zeros(plan.epochs, dtype=torch.float64)
+    held_out = rows[:0] if held_out is None else held_out
+    held_out_logits = torch.zeros(len(held_out), mean_logits.shape[1], dtype=torch.float64)
     reached = torch.zeros(1, dtype=torch.int64)
     progress_so_far = {
         "theta": model.theta,
@@ -167,6 +174,7 @@ def fine_tune(
         "margins": margins,
         "mean_logits": mean_logits,
         "epoch_losses": losses,
+        "held_out_logits": held_out_logits,
         "step": reached,
         "recording": recording.as_tensor(),
     }
@@ -193,11 +201,14 @@ def fine_tune(
             mean_logits[places] += logits / plan.epochs
             margins[places] += margin(logits, labels) / plan.epochs
             losses[epoch] += cross_entropy(logits, labels, reduction="sum") / len(rows)
+            if (step.index + 1) % per_epoch == 0 and len(held_out):
+                held_out_logits += predict(model, examples, held_out, plan.batch_size) / plan.epochs
             reached.fill_(step.index + 1)
         progress(len(step.rows))
     if checkpoints is not None and recording.on_disk:
         checkpoints.save("training", progress_so_far)
-    return Run(model, examples, rows, plan, trajectory, model.theta.clone(), margins, mean_logits, losses)
+    final = model.theta.clone()
+    return Run(model, examples, rows, plan, trajectory, final, margins, mean_logits, losses, held_out_logits)
 
 
 def take_step(model: FlatModel, examples: Examples, plan: Plan, step: Step, moments: Tensor) -> Tensor:

@@ -54,7 +54,14 @@ def test_scan_prints_the_suspects_and_writes_the_report(run, tmp_path):
     report = Report.load(tmp_path / "labelaudit-report")
     first = report.ranked().iloc[0]
     assert lines[5].split()[:4] == ["1", first["id"], first["label"], first["suggested_label"]]
-    assert f"{report.to_pandas()['suspect'].sum()} suspects among 600 scored rows (score ≥ 0.9)" in lines
+    expected = report.metadata["noise"]["expected_precision"]
+    assert (
+        f"{report.to_pandas()['suspect'].sum()} suspects among 600 scored rows, of which {expected['mean']:.0%} ± "
+        f"{expected['std']:.0%} are expected to be wrong"
+    ) in lines
+    assert any(
+        line.startswith(f"About {report.metadata['noise']['rate']:.1%} of the labels are wrong; ") for line in lines
+    )
     assert lines[-2].endswith("of the 30 labels known to be wrong are among the first 30")
     assert lines[-1].startswith("Report: labelaudit-report/report.parquet (")
     assert result.stderr.startswith("note: this audit will take about ")
@@ -111,7 +118,10 @@ def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
         (["scan", TRAIN, "--learning-rate", "-1"], "--learning-rate: input should be greater than 0 (it is -1.0)"),
         (["scan", TRAIN, "--momentum", "1"], "--momentum: input should be less than 1 (it is 1.0)"),
         (["scan", TRAIN, "--test-fraction", "2"], "--test-fraction: input should be less than 1 (it is 2.0)"),
-        (["scan", TRAIN, "--threshold", "nan"], "--threshold: input should be"),
+        (["scan", TRAIN, "--precision", "nan"], "--precision: input should be"),
+        (["scan", TRAIN, "--precision", "0"], "--precision: input should be"),
+        (["scan", TRAIN, "--budget", "0"], "--budget: input should be"),
+        (["scan", TRAIN, "--budget", "5", "--precision", "0.8"], "--precision and --budget exclude each other"),
         (["scan", TRAIN, "--learning-rate", "1e30", "--epochs", "3"], "try a smaller --learning-rate (it was 1e+30)"),
         (["scan", TRAIN, "--window", "7"], "--window 7 is outside the run, which has epochs 1 to 6"),
         (["scan", TRAIN, "--window", "5-3"], "--window 5-3 ends before it begins; did you mean 3-5?"),

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from labelaudit.config import Aim
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.metrics import detection_metrics, suggestion_accuracy, summarise
+from labelaudit.detection.noise import SHRINKAGE, Noise, calibrate, estimate_noise, normalise
 from labelaudit.detection.posterior import label_posterior, relabel_evidence
 from labelaudit.detection.ranking import rank_rows
 from labelaudit.detection.signals import Signals
@@ -33,23 +35,68 @@ def test_summary_is_mean_and_sample_deviation():
     assert summarise(runs[:1])["score"]["auroc"]["std"] == 0
 
 
-def test_posterior_recovers_the_model_that_made_the_labels():
-    generator = np.random.default_rng(0)
-    telling, noise = generator.normal(size=(2, 20000, 3))
-    bias = np.array([1.0, 0.0, -1.0])
-    logits = 2 * telling + bias
-    truth = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    labels = (truth.cumsum(1) > generator.random((20000, 1))).argmax(1)
-    posterior = label_posterior([telling, noise], labels)
-    assert np.abs(posterior - truth).mean() < 0.01
-    assert posterior.sum(1) == pytest.approx(np.ones(20000))
+def made_labels(transition, rows=20000, seed=0, sharpness=3.0):
+    """Evidence, true labels drawn from softmax(sharpness · evidence), and given labels drawn from T."""
+    generator = np.random.default_rng(seed)
+    evidence = generator.normal(size=(rows, len(transition)))
+    likely = np.exp(normalise(sharpness * evidence))
+    true = (likely.cumsum(1) > generator.random((rows, 1))).argmax(1)
+    given = (transition[true].cumsum(1) > generator.random((rows, 1))).argmax(1)
+    return evidence, true, given
+
+
+CONFUSED = np.array([[0.8, 0.2, 0.0], [0.0, 0.95, 0.05], [0.05, 0.0, 0.95]])
+
+
+def test_noise_is_recovered_from_labels_that_were_made_with_it():
+    evidence, true, given = made_labels(CONFUSED)
+    noise = estimate_noise(evidence, given)
+    assert noise.rate == pytest.approx((true != given).mean(), abs=0.015)
+    even = np.full((3, 3), np.nan)
+    rate = (true != given).mean()
+    even[:] = rate / 2
+    np.fill_diagonal(even, 1 - rate)
+    assert noise.transition == pytest.approx((CONFUSED + SHRINKAGE * even) / (1 + SHRINKAGE), abs=0.02)
+    assert noise.evidence_weight == pytest.approx(3.0, rel=0.1)  # the noise does not blunt it
+
+
+def test_clean_labels_of_which_many_are_hard_are_not_taken_for_noise():
+    evidence, true, _ = made_labels(np.eye(3))
+    wrong_by_evidence = (evidence.argmax(1) != true).mean()
+    assert wrong_by_evidence > 0.15
+    assert estimate_noise(evidence, true).rate < 0.02
 
 
 def test_evidence_that_contradicts_the_labels_gets_no_weight():
     generator = np.random.default_rng(0)
     labels = np.arange(300) % 3
     against = -np.eye(3)[labels] + 0.1 * generator.normal(size=(300, 3))
-    assert label_posterior([against], labels) == pytest.approx(np.full((300, 3), 1 / 3), abs=1e-3)
+    assert calibrate(against, labels, np.eye(3) * 0.97 + 0.01).weight == 0
+
+
+def test_posterior_is_bayes_rule_and_its_mean_the_rate():
+    """With the true sharpness and T, P(true c | evidence, given g) ∝ p(c) T[c, g]: compared with the draws."""
+    evidence, true, given = made_labels(CONFUSED, rows=40000)
+    even_less = Noise(float((true != given).mean()), np.clip(CONFUSED, 1e-9, 1), 1.0)
+    posterior = label_posterior([(evidence, 1.0)], given, even_less)
+    assert posterior.sum(1) == pytest.approx(np.ones(len(given)))
+    score = 1 - posterior[np.arange(len(given)), given]
+    assert score.mean() == pytest.approx(even_less.rate)
+    exact = np.exp(normalise(3.0 * evidence)) * even_less.transition[:, given].T
+    exact /= exact.sum(1, keepdims=True)
+    assert np.abs(posterior - exact).mean() < 0.01
+    for low, high in ((0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.0)):
+        rows = (score > low) & (score <= high)
+        assert (true != given)[rows].mean() == pytest.approx(score[rows].mean(), abs=0.03)
+
+
+def test_knowing_which_class_is_mistaken_for_which_helps_the_ranking():
+    evidence, true, given = made_labels(np.roll(np.eye(10), 1, axis=1) * 0.2 + np.eye(10) * 0.8, rows=3000)
+    noise = estimate_noise(evidence, given)
+    score = 1 - label_posterior([(evidence, 1.0)], given, noise)[np.arange(3000), given]
+    loss = -normalise(evidence)[np.arange(3000), given]
+    better, plain = (detection_metrics(s, true != given)["average_precision"] for s in (score, loss))
+    assert better > plain + 0.05
 
 
 def test_relabel_evidence_is_centred_in_rows_and_scaled():
@@ -72,21 +119,42 @@ def signals() -> Signals:
     )
 
 
-def test_a_network_that_knows_nothing_of_many_classes_has_no_suspects():
-    guessing = np.full((4, 100), 0.01)
-    guessing[:, 1] = 0.011
-    known = Signals(np.zeros(4), guessing, None, np.zeros(4), np.zeros(4))
-    ranking = rank_rows(known, np.zeros(4, dtype=np.int64), "score", threshold=0.9)
-    assert (ranking.score > 0.9).all()
-    assert not ranking.suspect.any()
+def test_unreliable_scores_have_no_suspects_unless_a_number_is_asked_for():
+    labels = np.array([0, 0, 0, 0, 1])
+    assert not rank_rows(signals(), labels, "score", Aim(), reliable=False).suspect.any()
+    assert not rank_rows(signals(), labels, "score", Aim(precision=0.1), reliable=False).suspect.any()
+    assert rank_rows(signals(), labels, "score", Aim(budget=2), reliable=False).suspect.sum() == 2
 
 
 def test_ranking_by_hand():
     labels = np.array([0, 0, 0, 0, 1])
-    ranking = rank_rows(signals(), labels, "score", threshold=0.6)
+    ranking = rank_rows(signals(), labels, "score", Aim(), reliable=True)
     assert ranking.rank.tolist() == [1, 4, 0, 2, 3]
     assert ranking.score[[0, 1, 3, 4]] == pytest.approx([0.95, 0.1, 0.6, 0.5])
-    assert ranking.suggested.tolist() == [1, NO_LABEL, NO_LABEL, 1, 0]
+    assert ranking.suggested.tolist() == [1, NO_LABEL, NO_LABEL, 1, NO_LABEL]
     assert ranking.suspect.tolist() == [True, False, False, True, False]
-    assert not rank_rows(signals(), labels, "score", threshold=0.96).suspect.any()
-    assert rank_rows(signals(), labels, "influence", 0.6).rank.tolist() == [4, 2, 0, 1, 3]
+    assert ranking.expected_precision == pytest.approx((0.775, (0.95 * 0.05 + 0.6 * 0.4) ** 0.5 / 2))
+    assert rank_rows(signals(), labels, "influence", Aim(), reliable=True).rank.tolist() == [4, 2, 0, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("aim", "suspects"),
+    [
+        (Aim(precision=0.95), [0]),
+        (Aim(precision=0.7), [0, 3]),  # (.95 + .6) / 2 = .775, (.95 + .6 + .5) / 3 = .683
+        (Aim(precision=0.6), [0, 3, 4]),
+        (Aim(precision=1.0), []),
+        (Aim(budget=3), [0, 3, 4]),
+        (Aim(budget=99), [0, 1, 3, 4]),
+    ],
+)
+def test_suspects_follow_from_the_aim(aim, suspects):
+    ranking = rank_rows(signals(), np.array([0, 0, 0, 0, 1]), "score", aim, reliable=True)
+    assert np.flatnonzero(ranking.suspect).tolist() == suspects
+    assert (ranking.suggested[suspects] != NO_LABEL).all()
+    assert (ranking.expected_precision is None) == (not suspects)
+
+
+def test_of_a_budget_by_influence_the_first_by_influence_are_suspects():
+    ranking = rank_rows(signals(), np.array([0, 0, 0, 0, 1]), "influence", Aim(budget=2), reliable=True)
+    assert np.flatnonzero(ranking.suspect).tolist() == [1, 3]

@@ -38,7 +38,8 @@ def test_columns_are_the_designs(report):
     assert frame["p_label"].between(0, 1).all()
     assert frame["is_flipped"].sum() == 30
     assert (frame["suggested_label"].isna() | (frame["suggested_label"] != frame["label"])).all()
-    assert (frame.loc[frame["suspect"], "score"] >= 0.9).all()
+    assert (frame["suspect"] == (frame["score"] > 0.5)).all()
+    assert frame.loc[frame["suspect"], "suggested_label"].notna().all()
     assert report.suspects()["rank"].is_monotonic_increasing
     assert set(frame["status"]) == {"scored"}
 

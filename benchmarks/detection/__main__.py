@@ -1,0 +1,99 @@
+"""Detection of wrong labels against other ways: `python -m benchmarks.detection --data DIR --weights DIR`.
+
+Same network, same settings of training and same seeds for all. Settings were chosen on MNIST, Adult and CIFAR-10N's
+rows below 15,000 only; everything else is for reporting.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+
+from benchmarks.detection.methods import Ranked, rank_all
+from benchmarks.detection.tasks import SOURCES, Task, make_task
+from labelaudit.config import Aim
+from labelaudit.detection.metrics import detection_metrics, suggestion_accuracy, summarise
+from labelaudit.detection.ranking import rank_rows
+from labelaudit.files import write_atomically
+
+RESULTS = Path(__file__).parents[1] / "results"
+PLAIN = "final loss"  # a plain fine-tune and nothing else
+AIMS = {"more probably wrong": Aim(), "precision 0.8": Aim(precision=0.8)}
+
+
+def measure(task: Task, seed: int) -> dict[str, Any]:
+    """All figures of one task and seed."""
+    ranked = rank_all(task, seed)
+    wrong = task.given != task.true
+    methods = {name: detection_metrics(values, wrong) for name, values in ranked.suspicion.items()}
+    for name, seconds in ranked.seconds.items():
+        methods[name]["cost"] = seconds / ranked.seconds[PLAIN]
+    return {"methods": methods, "suspects": suspects(ranked, task, wrong)}
+
+
+def suspects(ranked: Ranked, task: Task, wrong: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
+    """What our list of suspects says of itself, and what is true."""
+    findings = ranked.findings
+    found = {}
+    for name, aim in AIMS.items():
+        ranking = rank_rows(findings.signals, task.given, "score", aim, reliable=findings.doubt is None)
+        expected = ranking.expected_precision
+        chosen = ranking.suspect
+        caught = chosen & wrong
+        nothing = 1.0  # what an empty list claims is right
+        found[name] = {
+            "rate, estimated": findings.noise.rate,
+            "rate, true": float(wrong.mean()),
+            "rows": float(chosen.sum()),
+            "precision, stated": nothing if expected is None else expected[0],
+            "precision, true": float(wrong[chosen].mean()) if chosen.any() else nothing,
+            "recall": float(caught.sum() / wrong.sum()),
+            "suggestions right": suggestion_accuracy(ranking.suggested[caught], task.true[caught], task.given[caught])
+            if caught.any()
+            else nothing,
+        }
+    return found
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of the datasets.")],
+    weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
+    seeds: Annotated[int, typer.Option(min=1)] = 5,
+    only: Annotated[list[str] | None, typer.Option(help="Tasks whose name begins so.")] = None,
+) -> None:
+    """Measure, print and keep what was found."""
+    torch.set_num_threads(1)  # small networks are no faster with more, and timings steadier
+    out = RESULTS / "detection.json"
+    result = json.loads(out.read_text()) if out.is_file() else {"tasks": {}}
+    for name in SOURCES:
+        if only and not any(name.startswith(start) for start in only):
+            continue
+        runs = []
+        for seed in range(seeds):
+            runs.append(measure(make_task(name, data, weights, seed), seed))
+            print(f"{name}, seed {seed}", flush=True)
+        result["tasks"][name] = {
+            "date": date.today().isoformat(),
+            "machine": f"{platform.machine()}, 1 thread, torch {torch.__version__}",
+            "seeds": list(range(seeds)),
+            "methods": summarise([run["methods"] for run in runs]),
+            "suspects": summarise([run["suspects"] for run in runs]),
+        }
+        write_atomically(out, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+        for method, figures in result["tasks"][name]["methods"].items():
+            ap, cost = figures["average_precision"], figures["cost"]
+            print(f"  {method:36} AP {ap['mean']:.3f} ± {ap['std']:.3f}  cost {cost['mean']:.2f}", flush=True)
+        for aim, figures in result["tasks"][name]["suspects"].items():
+            print(f"  {aim}: " + ", ".join(f"{key} {value['mean']:.3f}" for key, value in figures.items()), flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

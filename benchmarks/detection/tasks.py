@@ -1,0 +1,194 @@
+"""Datasets with wrong labels that are known: read, encoded, and a share of the labels flipped where none are wrong."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import timm
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from labelaudit.config import Noise, TrainingConfig
+from labelaudit.data.examples import standardise_each
+from labelaudit.data.noise import flip_rows
+from labelaudit.models.paper import cnn
+from labelaudit.reproduction.tasks import CATEGORIES, NUMBERS, encode_table, encode_texts
+
+Labels = NDArray[np.int64]
+CACHE = Path(__file__).parent / "cache"
+BACKBONE, WEIGHTS = "tf_efficientnet_lite0", "tf_efficientnet_lite0.safetensors"
+HELD_BACK = 15_000  # CIFAR-10N's rows below are for choosing settings, those from here on for reporting
+
+
+@dataclass(frozen=True)
+class Task:
+    """A labelled dataset.
+
+    Attributes:
+        inputs: Float32, what the network gets, shape (N, …).
+        given: Class indices, some of them wrong, shape (N,).
+        true: The right ones, shape (N,).
+        network: Makes a network for a number of classes.
+        training: Settings of the fine-tune, the same for every method.
+    """
+
+    inputs: Tensor
+    given: Labels
+    true: Labels
+    network: Callable[[int], nn.Module]
+    training: TrainingConfig
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a task comes from.
+
+    Attributes:
+        load: Reads (inputs, true labels, given labels or None) of a seed from the data and weights folders.
+        network: See `Task`, from the inputs.
+        training: See `Task`.
+        noise: How labels are flipped, None where people already made mistakes.
+        rate: The share that is.
+    """
+
+    load: Callable[[Path, Path, int], tuple[Tensor, Labels, Labels | None]]
+    network: Callable[[Tensor, int], nn.Module]
+    training: TrainingConfig
+    noise: Noise | None = None
+    rate: float = 0.0
+
+
+def make_task(name: str, data: Path, weights: Path, seed: int) -> Task:
+    """Read a task, and flip its labels if it has no mistakes of its own."""
+    source = SOURCES[name]
+    inputs, true, given = source.load(data, weights, seed)
+    if source.noise is not None:
+        given = flip_rows(true, int(true.max()) + 1, int(source.rate * len(true)), source.noise, seed)
+    assert given is not None
+    return Task(inputs, given, true, lambda classes: source.network(inputs, classes), source.training)
+
+
+def _mnist(rows: int, digits: tuple[int, ...] = tuple(range(10))) -> Callable[..., Any]:
+    def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
+        with np.load(data / "mnist.npz") as arrays:
+            images, labels = arrays["x_train"], arrays["y_train"]
+        chosen = np.random.default_rng(seed).permutation(np.flatnonzero(np.isin(labels, digits)))[:rows]
+        inputs = standardise_each(torch.from_numpy(images[chosen]).float()[:, None] / 255)
+        return inputs, np.searchsorted(digits, labels[chosen]), None
+
+    return load
+
+
+def _adult(rows: int) -> Callable[..., Any]:
+    def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
+        frame = pd.read_parquet(data / "adult.parquet")
+        frame = frame[frame["split"] == "train"].sample(rows, random_state=seed)
+        values = frame[[*NUMBERS, *CATEGORIES]].to_numpy(dtype=object)
+        return encode_table(values, rows).float(), _indices(frame["income"]), None
+
+    return load
+
+
+def _news(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
+    frame = pd.read_parquet(data / "20news_ibm_mac.parquet")
+    return (
+        encode_texts(frame["text"].to_numpy(dtype=object), len(frame)).float(),
+        _indices(frame["target_name"]),
+        None,
+    )
+
+
+def _cifar(column: str) -> Callable[..., Any]:
+    def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, Labels]:
+        file = data / "cifar10n_train_30k.parquet"
+        features = _features(file, weights / WEIGHTS, HELD_BACK, 112)
+        frame = pd.read_parquet(file, columns=list(dict.fromkeys(["label", column]))).iloc[HELD_BACK:]
+        names = sorted(frame["label"].unique())
+        return features, np.searchsorted(names, frame["label"]), np.searchsorted(names, frame[column])
+
+    return load
+
+
+def _photographs(name: str) -> Callable[..., Any]:
+    def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
+        file = data / name
+        features = _features(file, weights / WEIGHTS, 0, 224)
+        return features, _indices(pd.read_parquet(file, columns=["label"])["label"]), None
+
+    return load
+
+
+def _sample(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, Labels]:
+    folder = Path(__file__).parents[2] / "sample_data"
+    frame = pd.read_csv(folder / "truth.csv", dtype=str)
+    images = [np.asarray(Image.open(folder / "train" / path)) for path in frame["path"]]
+    inputs = standardise_each(torch.from_numpy(np.stack(images)).float()[:, None] / 255)
+    return inputs, frame["true_label"].to_numpy(np.int64), frame["path"].str[0].to_numpy(np.int64)
+
+
+def _indices(values: pd.Series[Any]) -> Labels:
+    return np.unique(values.to_numpy(), return_inverse=True)[1].astype(np.int64)
+
+
+@lru_cache(maxsize=1)
+def _features(file: Path, weights: Path, start: int, size: int) -> Tensor:
+    """What the pretrained network's last layer sees of the images from row `start` on; computed once."""
+    cached = CACHE / f"{file.stem}-{start}-{size}.npy"
+    if not cached.is_file():
+        network = timm.create_model(
+            BACKBONE, pretrained=True, pretrained_cfg_overlay={"file": str(weights)}, num_classes=0
+        ).eval()
+        mean, std = (torch.tensor(network.pretrained_cfg[key])[:, None, None] for key in ("mean", "std"))
+        parts = []
+        for encoded in np.array_split(pd.read_parquet(file)["jpeg"].to_numpy()[start:], 100):
+            images = [Image.open(io.BytesIO(jpeg)).convert("RGB").resize((size, size)) for jpeg in encoded]
+            pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+            with torch.no_grad():
+                parts.append(network((pixels - mean) / std).numpy())
+        CACHE.mkdir(exist_ok=True)
+        np.save(cached, np.concatenate(parts))
+    return torch.from_numpy(np.load(cached))
+
+
+def _small_cnn(inputs: Tensor, classes: int) -> nn.Module:
+    return cnn(classes, inputs.shape[1], inputs.shape[2])
+
+
+def _head(inputs: Tensor, classes: int) -> nn.Module:
+    layer = nn.Linear(inputs.shape[1], classes)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _settings(learning_rate: float, epochs: int) -> TrainingConfig:
+    return TrainingConfig(learning_rate=learning_rate, epochs=epochs, batch_size=32)
+
+
+SOURCES: dict[str, Source] = {
+    "MNIST, 10% symmetric": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "symmetric", 0.1),
+    "MNIST, 20% class to class": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "pair", 0.2),
+    "MNIST 1/7, 256 rows, 10%": Source(_mnist(256, (1, 7)), _small_cnn, _settings(0.01, 6), "symmetric", 0.1),
+    "Adult, 10%": Source(_adult(6000), _head, _settings(0.003, 6), "symmetric", 0.1),
+    "20 Newsgroups, 10%": Source(_news, _head, _settings(0.003, 6), "symmetric", 0.1),
+    "CIFAR-10N aggregate": Source(_cifar("aggre_label"), _head, _settings(0.001, 10)),
+    "CIFAR-10N random1": Source(_cifar("random_label1"), _head, _settings(0.001, 10)),
+    "CIFAR-10N worse": Source(_cifar("worse_label"), _head, _settings(0.001, 10)),
+    "CIFAR-10, 20% class to class": Source(_cifar("label"), _head, _settings(0.001, 10), "pair", 0.2),
+    "ants and bees, 10%": Source(
+        _photographs("hymenoptera_224.parquet"), _head, _settings(0.001, 10), "symmetric", 0.1
+    ),
+    "bird and daisy, 10%": Source(
+        _photographs("bird_daisy_224.parquet"), _head, _settings(0.001, 10), "symmetric", 0.1
+    ),
+    "sample_data": Source(_sample, _small_cnn, _settings(0.01, 20)),
+}

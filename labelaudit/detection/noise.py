@@ -1,0 +1,135 @@
+"""How many labels are wrong, and which class is mistaken for which: a latent-class model of the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+FIRST_GUESS = 0.1  # the share of wrong labels the iteration starts from
+RIGHT_ROWS = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
+SHRINKAGE = 0.3  # how much an even spread of the wrong labels counts, against what the rows say
+BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
+ITERATIONS = 30
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What is estimated of the wrong labels.
+
+    Attributes:
+        rate: Their share.
+        transition: T[c, g] = P(given label g | true label c), rows sum to 1, shape (C, C).
+        evidence_weight: Of the evidence it was estimated from; near 0 where that does not go with the labels at all.
+    """
+
+    rate: float
+    transition: Floats
+    evidence_weight: float
+
+    def log_likelihood(self, labels: Labels) -> Floats:
+        """Log P(given label | true label c) of each row, shape (N, C)."""
+        log_likelihood: Floats = np.log(self.transition[:, labels].T)
+        return log_likelihood
+
+
+def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
+    """Fit P(given g | x) = Σ_c p(c | x) T[c, g] with p(c | x) = softmax_c(w e_c(x) + b_c), by EM.
+
+    Labels that contradict confident evidence, however confident it is, are what T explains; contradictions where the
+    evidence wavers are left to p. The evidence must not know the row's own label (out of fold), or it will agree with
+    wrong labels and the rate comes out too low.
+
+    Args:
+        evidence: Larger where a label is more plausible, shape (N, C).
+        labels: Given class indices, shape (N,).
+    """
+    classes = evidence.shape[1]
+    transition = np.full((classes, classes), FIRST_GUESS / (classes - 1))
+    np.fill_diagonal(transition, 1 - FIRST_GUESS)
+    calibration = Calibration.start(classes)
+    for _ in range(ITERATIONS):
+        true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
+        counts = np.zeros((classes, classes))
+        np.add.at(counts.T, labels, np.exp(true_label))
+        counts += 1 / classes + RIGHT_ROWS * np.eye(classes)
+        previous, transition = transition, counts / counts.sum(1, keepdims=True)
+        calibration = calibrate(evidence, labels, transition, calibration)
+        if np.abs(transition - previous).max() < TOLERANCE:
+            break
+    true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
+    wrong = 1 - np.exp(true_label[np.arange(len(labels)), labels])
+    return Noise(float(wrong.mean()), _shrunk(transition, labels), calibration.weight)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Evidence → probabilities: softmax(weight · evidence + bias).
+
+    Attributes:
+        weight: Not negative.
+        bias: Shape (C,).
+    """
+
+    weight: float
+    bias: Floats
+
+    @classmethod
+    def start(cls, classes: int) -> Calibration:
+        """Evidence that is taken as log probabilities."""
+        return cls(1.0, np.zeros(classes))
+
+    def log_probabilities(self, evidence: Floats) -> Floats:
+        """Log p(c | x), shape (N, C)."""
+        return normalise(self.weight * evidence + self.bias)
+
+
+def calibrate(evidence: Floats, labels: Labels, transition: Floats, start: Calibration | None = None) -> Calibration:
+    """The weight and biases of largest likelihood of the given labels, Σ log Σ_c p(c | x) T[c, g].
+
+    Because the labels' noise is in T, it does not blunt the weight; with one weight and one bias for each class there
+    is next to nothing to overfit.
+
+    Args:
+        evidence: Larger where a label is more plausible, shape (N, C).
+        labels: Given class indices, shape (N,).
+        transition: T, shape (C, C).
+        start: Where to begin the search.
+    """
+    start = start or Calibration.start(evidence.shape[1])
+    inputs, noise = torch.from_numpy(evidence), torch.from_numpy(np.log(transition[:, labels].T))
+
+    def loss(values: Floats) -> tuple[float, Floats]:
+        parameters = torch.tensor(values, requires_grad=True)
+        log_p = (parameters[0] * inputs + parameters[1:]).log_softmax(1)
+        value = -(log_p + noise).logsumexp(1).mean() + BIAS_PENALTY * parameters[1:].square().sum()
+        (gradient,) = torch.autograd.grad(value, parameters)
+        return value.item(), gradient.numpy()
+
+    first = np.concatenate([[start.weight], start.bias])
+    bounds = [(0, None)] + [(None, None)] * len(start.bias)
+    fitted = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return Calibration(float(fitted[0]), fitted[1:])
+
+
+def normalise(scores: Floats) -> Floats:
+    """Log softmax along the last axis."""
+    normalised: Floats = torch.from_numpy(scores).log_softmax(-1).numpy()
+    return normalised
+
+
+def _shrunk(transition: Floats, labels: Labels) -> Floats:
+    """T drawn towards wrong labels that are spread evenly: few rows say which class is mistaken for which."""
+    classes = len(transition)
+    rate = float(np.average(1 - np.diag(transition), weights=np.bincount(labels, minlength=classes)))
+    even = np.full((classes, classes), rate / (classes - 1))
+    np.fill_diagonal(even, 1 - rate)
+    shrunk: Floats = (transition + SHRINKAGE * even) / (1 + SHRINKAGE)
+    return shrunk
