@@ -72,7 +72,6 @@ def main(
     """Measure, print and keep what was found."""
     torch.set_num_threads(1)  # small networks are no faster with more, and timings steadier
     out = RESULTS / "detection.json"
-    result = json.loads(out.read_text()) if out.is_file() else {"tasks": {}}
     for name in SOURCES:
         if only and not any(name.startswith(start) for start in only):
             continue
@@ -80,6 +79,7 @@ def main(
         for seed in range(seeds):
             runs.append(measure(make_task(name, data, weights, seed), seed))
             print(f"{name}, seed {seed}", flush=True)
+        result = json.loads(out.read_text()) if out.is_file() else {"tasks": {}}  # others may have been added since
         result["tasks"][name] = {
             "date": date.today().isoformat(),
             "machine": f"{platform.machine()}, 1 thread, torch {torch.__version__}",
