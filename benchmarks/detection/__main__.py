@@ -63,6 +63,14 @@ def suspects(ranked: Ranked, task: Task, wrong: NDArray[np.bool_]) -> dict[str, 
     return found
 
 
+def keep(name: str, entry: dict[str, Any]) -> None:
+    """Add a task to the results, beside what other processes have added since."""
+    out = RESULTS / "detection.json"
+    result = json.loads(out.read_text()) if out.is_file() else {"tasks": {}}
+    result["tasks"][name] = entry
+    write_atomically(out, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+
+
 def main(
     data: Annotated[Path, typer.Option(help="Folder of the datasets.")],
     weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
@@ -71,7 +79,6 @@ def main(
 ) -> None:
     """Measure, print and keep what was found."""
     torch.set_num_threads(1)  # small networks are no faster with more, and timings steadier
-    out = RESULTS / "detection.json"
     for name in SOURCES:
         if only and not any(name.startswith(start) for start in only):
             continue
@@ -79,19 +86,18 @@ def main(
         for seed in range(seeds):
             runs.append(measure(make_task(name, data, weights, seed), seed))
             print(f"{name}, seed {seed}", flush=True)
-        result = json.loads(out.read_text()) if out.is_file() else {"tasks": {}}  # others may have been added since
-        result["tasks"][name] = {
+        entry = {
             "date": date.today().isoformat(),
             "machine": f"{platform.machine()}, 1 thread, torch {torch.__version__}",
             "seeds": list(range(seeds)),
             "methods": summarise([run["methods"] for run in runs]),
             "suspects": summarise([run["suspects"] for run in runs]),
         }
-        write_atomically(out, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
-        for method, figures in result["tasks"][name]["methods"].items():
+        keep(name, entry)
+        for method, figures in entry["methods"].items():
             ap, cost = figures["average_precision"], figures["cost"]
             print(f"  {method:36} AP {ap['mean']:.3f} ± {ap['std']:.3f}  cost {cost['mean']:.2f}", flush=True)
-        for aim, figures in result["tasks"][name]["suspects"].items():
+        for aim, figures in entry["suspects"].items():
             print(f"  {aim}: " + ", ".join(f"{key} {value['mean']:.3f}" for key, value in figures.items()), flush=True)
 
 

@@ -6,8 +6,12 @@ from torch.nn.functional import cross_entropy
 
 from labelaudit.errors import InputError
 from labelaudit.models.paper import dnn
-from labelaudit.training.fine_tune import margin
+from labelaudit.progress import ignore
+from labelaudit.training.fine_tune import fine_tune, margin
 from labelaudit.training.optimizers import SGD, AdamW
+from labelaudit.training.predict import predict
+from labelaudit.training.recording import plan_recording
+from labelaudit.training.window import parse_windows
 from tests.conftest import digits, examples_of, flat, plan, train
 
 EXAMPLES = examples_of(*digits((1, 7, 4), 7))
@@ -91,3 +95,20 @@ def test_divergence_is_told_with_the_way_out():
 def test_margin_by_hand():
     logits = torch.tensor([[1.0, 3.0, 2.0], [5.0, 0.0, 4.5]])
     assert margin(logits, torch.tensor([1, 2])).tolist() == [1.0, -0.5]
+
+
+def test_held_out_rows_are_predicted_at_the_end_of_each_epoch_and_teach_nothing():
+    """The mean of the predictions of runs that end after one, two and three epochs."""
+    train_rows, held_out = ROWS[:15], ROWS[15:]
+    expected = torch.zeros(6, 3, dtype=torch.float64)
+    for epochs in (1, 2, 3):
+        model = flat(network())
+        train(model, EXAMPLES, train_rows, plan(epochs=epochs), seed=4)
+        expected += predict(model, EXAMPLES, held_out, 8) / 3
+    model = flat(network())
+    setting = plan(epochs=3)
+    recording = plan_recording(parse_windows("last", 3, 2), 6, model.theta.nbytes, setting.optimizer, memory=1 << 30)
+    run = fine_tune(model, EXAMPLES, train_rows, setting, 4, recording, ignore, held_out=held_out)
+    assert torch.allclose(run.held_out_logits, expected, rtol=1e-12)
+    again = flat(network())
+    assert torch.equal(run.final, train(again, EXAMPLES, train_rows, setting, seed=4).final)

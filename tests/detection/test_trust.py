@@ -1,0 +1,85 @@
+"""What the audit says of itself on real digits: the noise rate, the list's precision, and when it cannot tell."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelaudit.audit import Findings, audit_folds
+from labelaudit.config import Aim, AuditConfig, TrainingConfig
+from labelaudit.data.examples import Features, standardise_each
+from labelaudit.data.noise import flip_rows
+from labelaudit.data.splits import cross_audit
+from labelaudit.detection.ranking import rank_rows
+from labelaudit.models.flat import FlatModel
+from labelaudit.models.paper import cnn
+from labelaudit.progress import Silent
+from tests.conftest import CPU
+
+ROWS, CLASSES = 4000, 10
+
+
+@lru_cache(maxsize=1)
+def digits(file: Path) -> tuple[torch.Tensor, np.ndarray]:
+    with np.load(file) as arrays:
+        images, labels = arrays["x_train"][:ROWS], arrays["y_train"][:ROWS]
+    return standardise_each(torch.from_numpy(images).float()[:, None] / 255), labels.astype(np.int64)
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def audited(file: Path, labels: np.ndarray, progress: Silent, learning_rate: float = 0.01) -> Findings:
+    def network(seed: int) -> FlatModel:
+        torch.manual_seed(seed)
+        return FlatModel(cnn(CLASSES, 1, 28), CPU, torch.float32)
+
+    config = AuditConfig(training=TrainingConfig(epochs=6, batch_size=32, learning_rate=learning_rate))
+    examples = Features(digits(file)[0], torch.from_numpy(labels))
+    return audit_folds(examples, cross_audit(np.arange(ROWS), labels, 0), network, ROWS, CLASSES, config, progress)
+
+
+def test_clean_digits_have_next_to_no_suspects(shared):
+    file = shared("data/mnist.npz")
+    labels = digits(file)[1]
+    findings = audited(file, labels, Silent())
+    assert findings.noise.rate < 0.01
+    assert rank_rows(findings.signals, labels, "score", Aim(), reliable=True).suspect.mean() <= 0.005
+
+
+def test_flips_are_counted_found_and_corrected_as_promised(shared):
+    """A fifth of the digits are called the next one: the rate, the pairs, the precision, the suggestions."""
+    file = shared("data/mnist.npz")
+    true = digits(file)[1]
+    given = flip_rows(true, CLASSES, ROWS // 5, "pair", 0)
+    findings = audited(file, given, Silent())
+    assert findings.noise.rate == pytest.approx(0.2, abs=0.05)
+    ranking = rank_rows(findings.signals, given, "score", Aim(precision=0.9), reliable=findings.doubt is None)
+    chosen = ranking.suspect
+    assert (given != true)[chosen].mean() > 0.85
+    assert chosen.sum() > 500
+    assert (ranking.suggested[chosen] == true[chosen]).mean() > 0.9
+    pairs = np.zeros((CLASSES, CLASSES))
+    np.add.at(pairs, given, findings.signals.posterior)
+    np.fill_diagonal(pairs, 0)
+    assert (pairs.argmax(1) == (np.arange(CLASSES) - 1) % CLASSES).all()
+
+
+def test_labels_that_say_nothing_are_told_not_listed(shared):
+    file = shared("data/mnist.npz")
+    labels = np.random.default_rng(0).integers(0, CLASSES, ROWS)
+    progress = Notes()
+    findings = audited(file, labels, progress)
+    assert findings.doubt is not None
+    assert findings.doubt in progress.notes[-1]
+    assert "not reliable" in progress.notes[-1]
+    assert not rank_rows(findings.signals, labels, "score", Aim(), reliable=False).suspect.any()
