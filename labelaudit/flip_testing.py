@@ -15,7 +15,7 @@ from labelaudit.checkpoints import RunFolder
 from labelaudit.config import AuditConfig, Noise
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.data.noise import check_rate, plant_flips
-from labelaudit.detection.metrics import Metrics, detection_metrics, suggestion_accuracy, summarise
+from labelaudit.detection.metrics import Metrics, detection_metrics, list_metrics, suggestion_accuracy, summarise
 from labelaudit.detection.noise import Floats
 from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.signals import Signals
@@ -151,6 +151,8 @@ def measure(
     methods["random"] = np.random.default_rng(seed).random(len(rows))
     metrics = {name: detection_metrics(suspicion, wrong) for name, suspicion in methods.items()}
     metrics["score"]["suggestion_accuracy"] = suggestion_accuracy(ranking.suggested[rows], true, given)
+    stated = ranking.expected_precision
+    metrics["score"] |= list_metrics(ranking.suspect[rows], wrong, None if stated is None else stated[0])
     if signals.out_of_fold is not None:
         metrics["out-of-fold loss"]["suggestion_accuracy"] = suggestion_accuracy(
             signals.out_of_fold[rows].argmax(1), true, given

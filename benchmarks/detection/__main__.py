@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.detection.methods import Ranked, rank_all
 from benchmarks.detection.tasks import SOURCES, Task, make_task
 from labelaudit.config import Aim
-from labelaudit.detection.metrics import detection_metrics, suggestion_accuracy, summarise
+from labelaudit.detection.metrics import Metrics, detection_metrics, list_metrics, suggestion_accuracy, summarise
 from labelaudit.detection.ranking import rank_rows
 from labelaudit.files import write_atomically
 
@@ -39,26 +39,20 @@ def measure(task: Task, seed: int) -> dict[str, Any]:
     return {"methods": methods, "suspects": suspects(ranked, task, wrong)}
 
 
-def suspects(ranked: Ranked, task: Task, wrong: NDArray[np.bool_]) -> dict[str, dict[str, float]]:
+def suspects(ranked: Ranked, task: Task, wrong: NDArray[np.bool_]) -> dict[str, Metrics]:
     """What our list of suspects says of itself, and what is true."""
     findings = ranked.findings
     found = {}
     for name, aim in AIMS.items():
         ranking = rank_rows(findings.signals, task.given, "score", aim, reliable=findings.doubt is None)
         expected = ranking.expected_precision
-        chosen = ranking.suspect
-        caught = chosen & wrong
-        nothing = 1.0  # what an empty list claims is right
-        found[name] = {
-            "rate, estimated": findings.noise.rate,
-            "rate, true": float(wrong.mean()),
-            "rows": float(chosen.sum()),
-            "precision, stated": nothing if expected is None else expected[0],
-            "precision, true": float(wrong[chosen].mean()) if chosen.any() else nothing,
-            "recall": float(caught.sum() / wrong.sum()),
-            "suggestions right": suggestion_accuracy(ranking.suggested[caught], task.true[caught], task.given[caught])
+        caught = ranking.suspect & wrong
+        found[name] = list_metrics(ranking.suspect, wrong, None if expected is None else expected[0]) | {
+            "noise_rate": float(wrong.mean()),
+            "noise_rate_estimated": findings.noise.rate,
+            "suggestion_accuracy": suggestion_accuracy(ranking.suggested[caught], task.true[caught], task.given[caught])
             if caught.any()
-            else nothing,
+            else 1.0,
         }
     return found
 

@@ -143,6 +143,12 @@ class Console:
             ]
             table.add_row(method, *cells, style="bold" if method == "score" else None)
         self._out.print(table)
+        score = {name: value["mean"] for name, value in result["summary"]["score"].items()}
+        self._out.print(
+            f"{score['suspects']:.0f} suspects, said to be {score['suspects_precision_stated']:.0%} wrong, are "
+            f"{score['suspects_precision']:.0%} wrong, and are {score['suspects_recall']:.0%} of the wrong labels",
+            soft_wrap=True,
+        )
 
     def reproduction(self, result: dict[str, Any]) -> None:
         """Our figures beside the paper's."""

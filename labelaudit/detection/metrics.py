@@ -47,6 +47,24 @@ def suggestion_accuracy(suggested: NDArray[np.int64], true: NDArray[np.int64], g
     return float((suggested[wrong] == true[wrong]).mean())
 
 
+def list_metrics(suspect: NDArray[np.bool_], wrong: NDArray[np.bool_], stated: float | None) -> Metrics:
+    """Measure a list of suspects, and what was said of it; an empty list claims nothing and is right.
+
+    Args:
+        suspect: Who is on the list, shape (N,).
+        wrong: Whose label is wrong, shape (N,).
+        stated: The expected share of wrong labels on the list, None if it is empty.
+    """
+    caught = float((suspect & wrong).sum())
+    size = float(suspect.sum())
+    return {
+        "suspects": size,
+        "suspects_precision_stated": 1.0 if stated is None else stated,
+        "suspects_precision": caught / size if size else 1.0,
+        "suspects_recall": caught / float(wrong.sum()),
+    }
+
+
 def summarise(runs: Sequence[Mapping[str, Metrics]]) -> dict[str, dict[str, dict[str, float]]]:
     """Mean and standard deviation over seeds (ddof 1; 0 for one seed), for each method and metric."""
     summary: dict[str, dict[str, dict[str, float]]] = {}

@@ -5,7 +5,7 @@ import pytest
 
 from labelaudit.config import Aim
 from labelaudit.data.dataset import NO_LABEL
-from labelaudit.detection.metrics import detection_metrics, suggestion_accuracy, summarise
+from labelaudit.detection.metrics import detection_metrics, list_metrics, suggestion_accuracy, summarise
 from labelaudit.detection.noise import SHRINKAGE, Noise, calibrate, estimate_noise, normalise
 from labelaudit.detection.posterior import label_posterior, relabel_evidence
 from labelaudit.detection.ranking import rank_rows
@@ -22,6 +22,17 @@ def test_metrics_by_hand():
     assert (metrics["precision_at_k"], metrics["recall_at_k"]) == (0.5, 0.5)
     assert (metrics["precision_at_20%"], metrics["recall_at_20%"]) == (0.5, 0.5)
     assert (metrics["precision_at_1%"], metrics["recall_at_1%"]) == (1.0, 0.5)  # at least one row
+
+
+def test_a_list_is_measured_against_what_was_said_of_it():
+    suspect, wrong = np.array([True, True, True, False, False]), np.array([True, True, False, True, True])
+    assert list_metrics(suspect, wrong, 0.7) == {
+        "suspects": 3,
+        "suspects_precision_stated": 0.7,
+        "suspects_precision": pytest.approx(2 / 3),
+        "suspects_recall": 0.5,
+    }
+    assert list_metrics(np.zeros(5, dtype=bool), wrong, None)["suspects_precision"] == 1
 
 
 def test_suggestions_count_over_the_wrong_labels_only():
