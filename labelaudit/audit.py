@@ -14,7 +14,7 @@ from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.examples import Examples, Images
 from labelaudit.data.splits import Fold, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
-from labelaudit.detection.posterior import label_posterior, relabel_evidence
+from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
 from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
@@ -155,11 +155,12 @@ def audit_folds(
         predicted.append(found.query_log_probabilities.numpy())
 
     scored = np.sort(np.concatenate([fold.train for fold in folds]))
-    sources = [(held_out, 2.0)] * (len(folds) > 1) + [(from_training, 2.0), (from_influence, 1.0)]
-    evidence = [(values[scored], weight) for values, weight in sources]
-    noise = estimate_noise(evidence[0][0], labels[scored])
+    evidence = [Evidence(from_training[scored], 2.0), Evidence(from_influence[scored], 1.0)]
+    if len(folds) > 1:
+        evidence.insert(0, Evidence(held_out[scored], 1.0))
+    noise = estimate_noise(evidence[0].values, labels[scored])
     posterior = np.full((rows, classes), np.nan)
-    posterior[scored] = label_posterior(evidence, labels[scored], noise)
+    posterior[scored] = label_posterior(evidence[0], evidence[1:], labels[scored], noise)
     signals = Signals(
         influence=influence[np.arange(rows), labels[:rows]],
         posterior=posterior,

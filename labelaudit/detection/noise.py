@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ Labels = NDArray[np.int64]
 
 FIRST_GUESS = 0.1  # the share of wrong labels the iteration starts from
 RIGHT_ROWS = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
-SHRINKAGE = 0.3  # how much an even spread of the wrong labels counts, against what the rows say
+SHRINKAGE = 3.0  # how much an even spread counts against what the rows say of each other class: see `even_out`
 BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
 ITERATIONS = 30
 TOLERANCE = 1e-4
@@ -66,7 +67,7 @@ def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
             break
     true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
     wrong = 1 - np.exp(true_label[np.arange(len(labels)), labels])
-    return Noise(float(wrong.mean()), _shrunk(transition, labels), calibration.weight)
+    return Noise(float(wrong.mean()), even_out(transition, labels), calibration.weight)
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,7 @@ class Calibration:
 def calibrate(evidence: Floats, labels: Labels, transition: Floats, start: Calibration | None = None) -> Calibration:
     """The weight and biases of largest likelihood of the given labels, Σ log Σ_c p(c | x) T[c, g].
 
-    Because the labels' noise is in T, it does not blunt the weight; with one weight and one bias for each class there
-    is next to nothing to overfit.
+    Because the labels' noise is in T, it does not blunt the weight.
 
     Args:
         evidence: Larger where a label is more plausible, shape (N, C).
@@ -103,19 +103,36 @@ def calibrate(evidence: Floats, labels: Labels, transition: Floats, start: Calib
         transition: T, shape (C, C).
         start: Where to begin the search.
     """
-    start = start or Calibration.start(evidence.shape[1])
-    inputs, noise = torch.from_numpy(evidence), torch.from_numpy(np.log(transition[:, labels].T))
+    log_likelihood = torch.from_numpy(np.log(transition[:, labels].T))
+    return _fit(evidence, lambda log_p: -(log_p + log_likelihood).logsumexp(1).mean(), start)
 
-    def loss(values: Floats) -> tuple[float, Floats]:
+
+def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
+    """The weight and biases with the least cross-entropy to probabilities found in another way, shape (N, C).
+
+    For evidence that has seen the given labels: fitted to these, it would seem to know all of them.
+    """
+    probabilities = torch.from_numpy(target)
+    return _fit(evidence, lambda log_p: -(probabilities * log_p).sum(1).mean())
+
+
+def _fit(
+    evidence: Floats, loss: Callable[[torch.Tensor], torch.Tensor], start: Calibration | None = None
+) -> Calibration:
+    """Minimise a loss of log probabilities. One weight, one bias for each class: next to nothing to overfit."""
+    start = start or Calibration.start(evidence.shape[1])
+    inputs = torch.from_numpy(evidence)
+
+    def objective(values: Floats) -> tuple[float, Floats]:
         parameters = torch.tensor(values, requires_grad=True)
         log_p = (parameters[0] * inputs + parameters[1:]).log_softmax(1)
-        value = -(log_p + noise).logsumexp(1).mean() + BIAS_PENALTY * parameters[1:].square().sum()
+        value = loss(log_p) + BIAS_PENALTY * parameters[1:].square().sum()
         (gradient,) = torch.autograd.grad(value, parameters)
         return value.item(), gradient.numpy()
 
     first = np.concatenate([[start.weight], start.bias])
     bounds = [(0, None)] + [(None, None)] * len(start.bias)
-    fitted = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds).x
+    fitted = minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds).x
     return Calibration(float(fitted[0]), fitted[1:])
 
 
@@ -125,11 +142,16 @@ def normalise(scores: Floats) -> Floats:
     return normalised
 
 
-def _shrunk(transition: Floats, labels: Labels) -> Floats:
-    """T drawn towards wrong labels that are spread evenly: few rows say which class is mistaken for which."""
+def even_out(transition: Floats, labels: Labels) -> Floats:
+    """T drawn towards wrong labels that are spread evenly, by `SHRINKAGE` in C − 1.
+
+    The fewer the classes, the less there is in which T could stand out, and the more of what stands out is the
+    network's own leaning to one class.
+    """
     classes = len(transition)
+    weight = SHRINKAGE / (classes - 1)
     rate = float(np.average(1 - np.diag(transition), weights=np.bincount(labels, minlength=classes)))
     even = np.full((classes, classes), rate / (classes - 1))
     np.fill_diagonal(even, 1 - rate)
-    shrunk: Floats = (transition + SHRINKAGE * even) / (1 + SHRINKAGE)
-    return shrunk
+    evened: Floats = (transition + weight * even) / (1 + weight)
+    return evened

@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from labelaudit.detection.noise import Floats, Labels, Noise, calibrate, normalise
+from labelaudit.detection.noise import Floats, Labels, Noise, calibrate, calibrate_to, normalise
 
 LARGEST_LOG_ODDS = 30.0
 
 
-def label_posterior(evidence: list[tuple[Floats, float]], labels: Labels, noise: Noise) -> Floats:
+@dataclass(frozen=True)
+class Evidence:
+    """One kind of evidence.
+
+    Attributes:
+        values: Larger where a label is more plausible, shape (N, C).
+        weight: What it counts among the others.
+    """
+
+    values: Floats
+    weight: float
+
+
+def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels, noise: Noise) -> Floats:
     """P(true label c | row, given label g), so that on average as many labels are wrong as the noise estimate says.
 
-    Each kind of evidence is calibrated by itself, for a fit of all together would give all the weight to the kind
-    that has seen the given labels. Their weighted geometric mean p(c) is joined with how the labels go wrong:
-    p(c) T[c, g], normalised. The log odds of the given label are then shifted, all by the same, until the mean
-    probability of a wrong label is the estimated rate.
+    The reference is calibrated to the given labels, with their noise in mind. All else is calibrated to what the
+    reference says of the true labels: evidence that has learnt the given labels by heart agrees with all of them, and
+    gets the little weight it deserves. The weighted geometric mean p(c) is joined with how the labels go wrong,
+    p(c) T[c, g]. The log odds of the given label are then shifted, all by the same, until the mean probability of a
+    wrong label is the estimated rate.
 
     Args:
-        evidence: Arrays of shape (N, C), larger where a label is more plausible, each with its weight.
+        reference: What the noise was estimated from.
+        others: More evidence.
         labels: Given class indices g, shape (N,).
         noise: How the labels go wrong.
 
     Returns:
         Probabilities, shape (N, C).
     """
-    total = sum(weight for _, weight in evidence)
-    mean = np.zeros_like(evidence[0][0])
-    for values, weight in evidence:
-        mean += weight / total * calibrate(values, labels, noise.transition).log_probabilities(values)
+    by_reference = calibrate(reference.values, labels, noise.transition).log_probabilities(reference.values)
+    target = np.exp(normalise(by_reference + noise.log_likelihood(labels)))
+    mean = reference.weight * by_reference
+    for other in others:
+        mean += other.weight * calibrate_to(other.values, target).log_probabilities(other.values)
+    mean /= reference.weight + sum(other.weight for other in others)
     posterior = np.exp(normalise(mean + noise.log_likelihood(labels)))
     rows = np.arange(len(labels))
     right = posterior[rows, labels]
     log_odds = np.clip(logit(1 - right), -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
     wrong = expit(log_odds + _shift(log_odds, noise.rate))
     posterior[rows, labels] = 0
-    others = posterior.sum(1)
-    posterior *= np.divide(wrong, others, out=np.zeros_like(wrong), where=others > 0)[:, None]
+    rest = posterior.sum(1)
+    posterior *= np.divide(wrong, rest, out=np.zeros_like(wrong), where=rest > 0)[:, None]
     posterior[rows, labels] = 1 - wrong
     return posterior
 

@@ -6,8 +6,8 @@ import pytest
 from labelaudit.config import Aim
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.metrics import detection_metrics, list_metrics, suggestion_accuracy, summarise
-from labelaudit.detection.noise import SHRINKAGE, Noise, calibrate, estimate_noise, normalise
-from labelaudit.detection.posterior import label_posterior, relabel_evidence
+from labelaudit.detection.noise import SHRINKAGE, Noise, calibrate, calibrate_to, estimate_noise, normalise
+from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
 from labelaudit.detection.ranking import rank_rows
 from labelaudit.detection.signals import Signals
 
@@ -63,11 +63,10 @@ def test_noise_is_recovered_from_labels_that_were_made_with_it():
     evidence, true, given = made_labels(CONFUSED)
     noise = estimate_noise(evidence, given)
     assert noise.rate == pytest.approx((true != given).mean(), abs=0.015)
-    even = np.full((3, 3), np.nan)
     rate = (true != given).mean()
-    even[:] = rate / 2
-    np.fill_diagonal(even, 1 - rate)
-    assert noise.transition == pytest.approx((CONFUSED + SHRINKAGE * even) / (1 + SHRINKAGE), abs=0.02)
+    even = np.full((3, 3), rate / 2) + np.eye(3) * (1 - 1.5 * rate)
+    share = SHRINKAGE / 2
+    assert noise.transition == pytest.approx((CONFUSED + share * even) / (1 + share), abs=0.02)
     assert noise.evidence_weight == pytest.approx(3.0, rel=0.1)  # the noise does not blunt it
 
 
@@ -89,7 +88,7 @@ def test_posterior_is_bayes_rule_and_its_mean_the_rate():
     """With the true sharpness and T, P(true c | evidence, given g) ∝ p(c) T[c, g]: compared with the draws."""
     evidence, true, given = made_labels(CONFUSED, rows=40000)
     even_less = Noise(float((true != given).mean()), np.clip(CONFUSED, 1e-9, 1), 1.0)
-    posterior = label_posterior([(evidence, 1.0)], given, even_less)
+    posterior = label_posterior(Evidence(evidence, 1.0), [], given, even_less)
     assert posterior.sum(1) == pytest.approx(np.ones(len(given)))
     score = 1 - posterior[np.arange(len(given)), given]
     assert score.mean() == pytest.approx(even_less.rate)
@@ -101,10 +100,31 @@ def test_posterior_is_bayes_rule_and_its_mean_the_rate():
         assert (true != given)[rows].mean() == pytest.approx(score[rows].mean(), abs=0.03)
 
 
+def test_evidence_that_knows_the_given_labels_by_heart_counts_for_nothing():
+    """Fitted to the labels it would count for everything, and no label would be wrong."""
+    evidence, true, given = made_labels(CONFUSED, rows=5000)
+    noise = estimate_noise(evidence, given)
+    by_heart = 9.0 * np.eye(3)[given] + np.random.default_rng(1).normal(size=(5000, 3))
+    alone, beside = (
+        1 - label_posterior(Evidence(evidence, 1.0), others, given, noise)[np.arange(5000), given]
+        for others in ([], [Evidence(by_heart, 2.0)])
+    )
+    ranked = [detection_metrics(score, true != given)["average_precision"] for score in (alone, beside)]
+    assert ranked[1] > ranked[0] - 0.05
+    assert beside.mean() == pytest.approx(noise.rate)
+
+
+def test_calibration_to_probabilities_finds_the_weight_that_made_them():
+    evidence = np.random.default_rng(0).normal(size=(500, 3))
+    found = calibrate_to(evidence, np.exp(normalise(1.7 * evidence + np.array([0.3, 0.0, -0.3]))))
+    assert found.weight == pytest.approx(1.7, abs=0.01)
+    assert found.bias == pytest.approx([0.3, 0, -0.3], abs=0.01)
+
+
 def test_knowing_which_class_is_mistaken_for_which_helps_the_ranking():
     evidence, true, given = made_labels(np.roll(np.eye(10), 1, axis=1) * 0.2 + np.eye(10) * 0.8, rows=3000)
     noise = estimate_noise(evidence, given)
-    score = 1 - label_posterior([(evidence, 1.0)], given, noise)[np.arange(3000), given]
+    score = 1 - label_posterior(Evidence(evidence, 1.0), [], given, noise)[np.arange(3000), given]
     loss = -normalise(evidence)[np.arange(3000), given]
     better, plain = (detection_metrics(s, true != given)["average_precision"] for s in (score, loss))
     assert better > plain + 0.05
