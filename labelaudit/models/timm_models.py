@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import timm
 import torch
 from PIL import Image
@@ -55,6 +58,24 @@ def timm_spec(config: ModelConfig) -> ModelSpec:
         defaults=TRANSFORMER if pretrained_cfg.get("fixed_input_size") else CONVOLUTIONAL,
         notes=("its weights are random: give --pretrained or --weights FILE, or it will see little",) * untrained,
     )
+
+
+def cut_off_head(network: nn.Module) -> tuple[Callable[[Tensor], Tensor], nn.Module]:
+    """A timm network as what its head sees of images, (B, C, S, S) to (B, D), and the head, (B, D) to logits.
+
+    Raises:
+        InputError: It is not timm's, and has no such parts.
+    """
+    if not (hasattr(network, "forward_features") and hasattr(network, "get_classifier")):
+        raise InputError(f"{type(network).__name__} has no head of its own to be trained alone; choose a timm model")
+    backbone: Any = network
+
+    def features(images: Tensor) -> Tensor:
+        pooled: Tensor = backbone.forward_head(backbone.forward_features(images), pre_logits=True)
+        return pooled
+
+    head: nn.Module = backbone.get_classifier()
+    return features, head
 
 
 def _create(config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:

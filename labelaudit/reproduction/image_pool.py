@@ -7,16 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from labelaudit.config import AuditConfig, ModelConfig
-from labelaudit.data.examples import Images
+from labelaudit.data.examples import Examples, Features, Images
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from labelaudit.influence.dit import Scoring
 from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.queries import TestLoss
 from labelaudit.models.flat import FlatModel
+from labelaudit.models.timm_models import cut_off_head
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Silent, ignore
 from labelaudit.reproduction.experiments import Outcome, plan_of
@@ -26,6 +28,8 @@ from labelaudit.training.fine_tune import fine_tune
 from labelaudit.training.predict import predict
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import parse_windows
+
+FEATURE_BATCH = 32
 
 
 def check_pool(recipe: Recipe, data: Path, weights: Path) -> None:
@@ -71,10 +75,14 @@ def rank_pool(
     labels[rest[0][: cell.flips]] = 1 - labels[rest[0][: cell.flips]]
 
     place = choose_device(device)
-    examples = Images(pool.pixels, torch.from_numpy(labels), pool.spec.normalise, place, torch.float32)
+    examples: Examples = Images(pool.pixels, torch.from_numpy(labels), pool.spec.normalise, place, torch.float32)
+    network = pool.spec.network(2, seed)
+    if setting.trained == "head":
+        examples = Features(_features(images, cell.model, data, weights, place), examples.labels)
+        network = cut_off_head(network)[1]
     train, query_rows = torch.from_numpy(rows), torch.from_numpy(np.concatenate(query))
     with reproducible():
-        model = FlatModel(pool.spec.network(2, seed), place, torch.float32)
+        model = FlatModel(network, place, torch.float32)
         plan = plan_of(setting)
         per_epoch = plan.steps_per_epoch(len(rows))
         window = parse_windows("last", setting.epochs, per_epoch, setting.removal, setting.query_at)[0]
@@ -107,3 +115,16 @@ def _open(images: ImagePool, model: str, data: Path, weights: Path) -> Pool:
     file = None if images.weights is None else weights / images.weights
     config = AuditConfig(model=ModelConfig(name=model, weights=file, image_size=images.image_size))
     return read_pool(load_dataset(data / images.file, config.source), None, config, Silent())
+
+
+@lru_cache(maxsize=1)
+def _features(images: ImagePool, model: str, data: Path, weights: Path, place: torch.device) -> Tensor:
+    """What the head of the pretrained network sees of all images, computed once; shape (N, D)."""
+    pool = _open(images, model, data, weights)
+    backbone = pool.spec.network(2, seed=0).to(place).eval()
+    features = cut_off_head(backbone)[0]
+    with torch.no_grad():
+        parts = [
+            features(pool.spec.normalise(pixels.to(place).float() / 255)) for pixels in pool.pixels.split(FEATURE_BATCH)
+        ]
+    return torch.cat(parts)

@@ -23,7 +23,8 @@ class _Strict(BaseModel):
 class Setting(_Strict):
     """How a network is trained and its influence estimated; the defaults are the paper's.
 
-    `seeds` is how many seeds there are by default, where those of the recipe would take too long.
+    `trained` is what of an image pool's network is trained; `seeds` is how many seeds there are by default, where those
+    of the recipe would take too long.
     """
 
     learning_rate: Annotated[float, Field(gt=0)]
@@ -39,6 +40,7 @@ class Setting(_Strict):
     removal: Removal = "start"
     query_at: QueryAt = "final"
     solver: Literal["cg", "sgd"] = "cg"
+    trained: Literal["all", "head"] = "all"
     damping: Annotated[float, Field(ge=0)] = 0.01
     solver_iterations: Annotated[int, Field(ge=1)] = 100
     seeds: Annotated[int, Field(ge=1)] | None = None

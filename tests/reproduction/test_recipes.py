@@ -195,6 +195,21 @@ def test_an_image_pool_is_ranked_by_a_held_out_query(tmp_path):
         run(Recipe.model_validate(wanted), tmp_path, seeds=1)
 
 
+def test_of_a_timm_network_the_head_alone_can_be_trained(tmp_path):
+    """A random network's features of digits, which a linear head tells apart; and one without a head is refused."""
+    photographs(tmp_path)
+    wanted = tomllib.loads((ROOT / "recipes" / "table6-stand-in.toml").read_text())
+    wanted["images"] = {"file": "pair.parquet", "flipped_class": "0", "query_per_class": 10, "pool": 30}
+    wanted["images"]["image_size"] = 32
+    setting = {"trained": "head", "learning_rate": 0.1, "epochs": 20, "batch_size": 8, "estimator": "expected"}
+    wanted["cells"] = [{"model": "test_vit", "task": "digits", "flips": 6, "ours": setting}]
+    figures = run(Recipe.model_validate(wanted), tmp_path, seeds=1)["cells"][0]["settings"]["ours"]["figures"]
+    assert figures["DIT, found in %"]["mean"] > 40  # chance is 20
+    wanted["cells"][0]["model"] = "cnn"
+    with pytest.raises(InputError, match="no head of its own"):
+        run(Recipe.model_validate(wanted), tmp_path, seeds=1)
+
+
 def test_the_papers_own_pool_says_what_it_needs(tmp_path):
     with pytest.raises(InputError, match=r"it needs brambling_daisy.parquet in .* one of them called 'brambling'"):
         run(load_recipe("table6"), tmp_path)
