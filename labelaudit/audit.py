@@ -28,7 +28,7 @@ from labelaudit.training.optimizers import SGD, AdamW, Optimizer
 
 USUAL_BATCH_SIZE = 32
 LEARNT_BY_HEART = 0.1  # training loss over query loss, below which wrong labels have been memorised, too
-DEVIATIONS = 3  # above chance, for a network to have learnt something
+DEVIATIONS = 3  # above none, for a network's gain over guessing to be real
 MOST_NOISE = 0.6  # above which labels carry next to no information
 
 
@@ -189,13 +189,17 @@ def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | N
         query_labels: Their labels, shape (M,).
         noise: How the audited ones go wrong.
     """
-    agreement = float((log_p.argmax(1) == query_labels).mean())
-    share = float(np.bincount(query_labels).max() / len(query_labels))
-    chance = share + DEVIATIONS * np.sqrt(share * (1 - share) / len(query_labels))
-    if agreement <= chance:
+    share = np.bincount(query_labels, minlength=log_p.shape[1]) / len(query_labels)
+    often = int(share.argmax())
+    right = log_p.argmax(1) == query_labels
+    gains = (  # over an answer that knows how frequent the classes are: in labels told, and in nats
+        right.astype(float) - (query_labels == often),
+        log_p[np.arange(len(query_labels)), query_labels] - np.log(share[query_labels]),
+    )
+    if not any(gain.mean() > DEVIATIONS * gain.std() / np.sqrt(len(gain)) for gain in gains):
         return (
-            f"the network learnt nothing: it predicts {agreement:.0%} of the labels it was not trained on, and always "
-            f"answering the most frequent class {share:.0%}; try more --epochs, another --learning-rate or --model"
+            f"the network learnt nothing: it predicts {right.mean():.0%} of the labels it was not trained on, always "
+            f"naming the most frequent class {share[often]:.0%}; try more --epochs, another --learning-rate or --model"
         )
     if noise.rate > MOST_NOISE:
         return f"an estimated {noise.rate:.0%} of the labels are wrong, too many to tell which"

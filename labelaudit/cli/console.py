@@ -121,9 +121,12 @@ class Console:
             ),
             soft_wrap=True,
         )
-        pairs = ", ".join(f"{pair['rows']:.0f} {pair['true']} called {pair['given']}" for pair in noise["pairs"])
-        often = f"; most often {printable(pairs)}" * bool(pairs)
-        out.print(Text(f"About {noise['rate']:.1%} of the labels are wrong{often}"), soft_wrap=True)
+        if noise["doubt"] is None:
+            pairs = ", ".join(f"{pair['rows']:.0f} {pair['true']} called {pair['given']}" for pair in noise["pairs"])
+            often = f"; most often {printable(pairs)}" * bool(pairs)
+            out.print(Text(f"About {noise['rate']:.1%} of the labels are wrong{often}"), soft_wrap=True)
+        else:
+            out.print(Text(f"The ranking is not reliable: {printable(noise['doubt'])}", style="yellow"), soft_wrap=True)
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
             out.print(f"{found} of the {wrong} labels known to be wrong are among the first {wrong}", soft_wrap=True)

@@ -107,9 +107,11 @@ def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ra
     pairs = sorted(((rows[g, c], g, c) for g, c in zip(*np.nonzero(rows), strict=True)), reverse=True)[:PAIRS]
     expected = ranking.expected_precision
     return {
-        "rate": audit.findings.noise.rate,
+        "rate": None if audit.findings.doubt else audit.findings.noise.rate,
         "pairs": [
-            {"given": classes[given], "true": classes[true], "rows": float(count)} for count, given, true in pairs
+            {"given": classes[given], "true": classes[true], "rows": float(count)}
+            for count, given, true in pairs
+            if not audit.findings.doubt and count >= 1
         ],
         "expected_precision": None if expected is None else {"mean": expected[0], "std": expected[1]},
         "doubt": audit.findings.doubt,

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from labelaudit.audit import Findings, audit_folds
+from labelaudit.audit import Findings, audit_folds, why_unreliable
 from labelaudit.config import Aim, AuditConfig, TrainingConfig
 from labelaudit.data.examples import Features, standardise_each
 from labelaudit.data.noise import flip_rows
 from labelaudit.data.splits import cross_audit
+from labelaudit.detection.noise import Noise
 from labelaudit.detection.ranking import rank_rows
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn
@@ -83,3 +84,22 @@ def test_labels_that_say_nothing_are_told_not_listed(shared):
     assert findings.doubt in progress.notes[-1]
     assert "not reliable" in progress.notes[-1]
     assert not rank_rows(findings.signals, labels, "score", Aim(), reliable=False).suspect.any()
+
+
+@pytest.mark.parametrize(
+    ("confidence", "reliable"),
+    [(0.0, False), (0.6, True)],  # of the right class, above its share
+)
+def test_a_network_that_only_knows_how_frequent_the_classes_are_knows_nothing(confidence, reliable):
+    labels = np.arange(200) % 10 == 0
+    p_true = np.where(labels, 0.1 + confidence, 0.9 + confidence / 10)
+    log_p = np.log(np.stack([np.where(labels, 1 - p_true, p_true), np.where(labels, p_true, 1 - p_true)], 1))
+    noise = Noise(0.1, np.eye(2), 1.0)
+    assert (why_unreliable(log_p, labels.astype(np.int64), noise) is None) == reliable
+
+
+def test_more_wrong_labels_than_can_be_told_apart_are_told():
+    labels = np.arange(100) % 4
+    knowing = np.log(0.97 * np.eye(4)[labels] + 0.01)
+    assert why_unreliable(knowing, labels, Noise(0.3, np.eye(4), 1.0)) is None
+    assert "70% of the labels are wrong" in (why_unreliable(knowing, labels, Noise(0.7, np.eye(4), 1.0)) or "")
