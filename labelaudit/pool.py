@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelaudit.config import AuditConfig
+from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.images import Decoded, decode, summarise_images
 from labelaudit.data.splits import Rows
@@ -57,7 +58,8 @@ def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progr
         InputError: The data cannot be audited; the message says why.
     """
     classes = _check_classes(dataset, test)
-    images = summarise_images(dataset)
+    assert isinstance(dataset.content, EncodedImages)
+    images = summarise_images(dataset.content, dataset.problems)
     if images is None:
         raise InputError(f"none of the {len(dataset)} images in {dataset.source} can be read{_first_problem(dataset)}")
     spec = model_spec(config.model, images)
@@ -70,7 +72,9 @@ def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progr
         progress.note(f"{spec.name}: {note}")
     check_memory(sum(map(len, parts)), spec)
     with progress.stage("Reading images", sum(map(len, parts))) as advance:
-        decoded = [decode(part, spec.channels, spec.image_size, spec.resize, advance) for part in parts]
+        decoded = [
+            decode(part.content, part.problems, spec.channels, spec.image_size, spec.resize, advance) for part in parts
+        ]
     for part, images_of_part in zip(parts, decoded, strict=True):
         _check_readable(part, images_of_part, config.source.max_unreadable)
 

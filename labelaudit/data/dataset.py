@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
+
+from labelaudit.data.content import Content
 
 NO_LABEL = -1  # the class index of what has none
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of encoded images with class names.
+    """Rows with class names.
 
     Attributes:
         source: What the user named, as text.
         kind: What it turned out to be, for example "image folder".
         ids: One stable, unique id a row: the path below the folder, or the manifest's id or path.
         labels: One class name a row, None where there is none.
-        problems: Why a row can have no image although the source lists it, None where it can.
-        read: Returns the encoded bytes of row i. Raises OSError.
+        problems: Why a row has no content although the source lists it, None where it has.
+        content: What the rows consist of.
         notes: What was guessed or left out, for the user to read.
     """
 
@@ -28,7 +29,7 @@ class Dataset:
     ids: tuple[str, ...]
     labels: tuple[str | None, ...]
     problems: tuple[str | None, ...]
-    read: Callable[[int], bytes]
+    content: Content
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset
 from labelaudit.errors import InputError
 
@@ -56,7 +57,7 @@ def open_folder(folder: Path) -> Dataset:
         ids=tuple(_utf8("/".join(part)) for part in parts),
         labels=labels,
         problems=(None,) * len(files),
-        read=lambda row: files[row].read_bytes(),
+        content=EncodedImages(lambda row: files[row].read_bytes()),
         notes=tuple(notes),
     )
 

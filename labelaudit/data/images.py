@@ -16,7 +16,10 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from labelaudit.data.dataset import Dataset, content_hash
+from labelaudit.data.content import EncodedImages
+from labelaudit.data.dataset import content_hash
+
+Problems = tuple[str | None, ...]  # why a row has no image, None where it has one
 
 SNIFFED = 256  # images looked at to learn the usual size and colour
 
@@ -49,15 +52,15 @@ class Decoded:
     problems: tuple[str | None, ...]
 
 
-def summarise_images(dataset: Dataset) -> ImageSummary | None:
+def summarise_images(images: EncodedImages, problems: Problems) -> ImageSummary | None:
     """Look at the headers of some images, evenly spread over the rows; None if none can be read."""
     modes: Counter[str] = Counter()
     sides: list[int] = []
-    for row in range(0, len(dataset), max(1, len(dataset) // SNIFFED)):
-        if dataset.problems[row] is not None:
+    for row in range(0, len(problems), max(1, len(problems) // SNIFFED)):
+        if problems[row] is not None:
             continue
         try:
-            with Image.open(io.BytesIO(dataset.read(row))) as image:
+            with Image.open(io.BytesIO(images.read(row))) as image:
                 modes[image.mode] += 1
                 sides.append(min(image.size))
         except (OSError, ValueError, Image.DecompressionBombError):
@@ -69,7 +72,8 @@ def summarise_images(dataset: Dataset) -> ImageSummary | None:
 
 
 def decode(
-    dataset: Dataset,
+    images: EncodedImages,
+    problems: Problems,
     channels: int,
     image_size: int,
     resize: Callable[[Image.Image], Image.Image],
@@ -78,19 +82,20 @@ def decode(
     """Read, decode, turn upright and resize every image once, on all cores.
 
     Args:
-        dataset: The rows.
+        images: The rows.
+        problems: Which of them have none.
         channels: 1 for grey, 3 for RGB.
         image_size: S, the side `resize` produces.
         resize: Maps an image of any size to S×S.
         progress: Called with 1 after each image.
     """
-    pixels = np.zeros((len(dataset), channels, image_size, image_size), dtype=np.uint8)
+    pixels = np.zeros((len(problems), channels, image_size, image_size), dtype=np.uint8)
 
     def decode_row(row: int) -> tuple[str | None, str | None]:
-        if dataset.problems[row] is not None:
-            return None, dataset.problems[row]
+        if problems[row] is not None:
+            return None, problems[row]
         try:
-            content = dataset.read(row)
+            content = images.read(row)
         except OSError as error:
             return None, f"cannot be read: {error.strerror or error}"
         digest = content_hash(content)
@@ -106,7 +111,7 @@ def decode(
 
     results: list[tuple[str | None, str | None]] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(decode_row, range(len(dataset))):
+        for result in pool.map(decode_row, range(len(problems))):
             results.append(result)
             progress(1)
     return Decoded(

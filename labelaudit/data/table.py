@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelaudit.config import SourceConfig
+from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset
 from labelaudit.errors import InputError
 
@@ -64,7 +65,7 @@ def open_table(path: Path, config: SourceConfig) -> Dataset:
         ids=_ids(table, id_column, path),
         labels=labels,
         problems=problems,
-        read=read,
+        content=EncodedImages(read),
         notes=("guessed " + ", ".join(guessed),) if guessed else (),
     )
 

@@ -63,6 +63,7 @@ def build_report(
             "suspect": ranking.suspect,
             "p_label": pa.array(p_label, mask=~np.isfinite(p_label)),
             "loss": pa.array(signals.loss, mask=~scored),
+            "similar": [None] * rows,
             "status": status,
             "reason": reason,
             "true_label": [names[index] for index in true],

@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
         pa.field("suspect", pa.bool_(), nullable=False),
         pa.field("p_label", pa.float64()),
         pa.field("loss", pa.float64()),
+        pa.field("similar", pa.list_(pa.int64())),
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("true_label", pa.string()),

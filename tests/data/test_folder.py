@@ -23,7 +23,7 @@ def test_sample_data():
     assert (dataset.kind, len(dataset)) == ("image folder", 600)
     assert dataset.classes == tuple("0123456789")
     assert dataset.ids[0] == "0/00119.png"
-    assert dataset.read(0) == (SAMPLE / "train/0/00119.png").read_bytes()
+    assert dataset.content.read(0) == (SAMPLE / "train/0/00119.png").read_bytes()
 
 
 def test_class_is_the_first_folder_and_order_is_by_path(tmp_path):
@@ -40,7 +40,7 @@ def test_names_that_are_not_utf8_become_escapes(tmp_path):
     touch(tmp_path, "b/1.png")
     dataset = load_dataset(tmp_path)
     assert dataset.ids == ("a/\\xff.png", "b/1.png")
-    assert dataset.read(0) == b"x"
+    assert dataset.content.read(0) == b"x"
 
 
 def test_a_link_to_a_folder_above_is_not_followed(tmp_path):

@@ -38,7 +38,7 @@ def dataset_of(*contents: bytes | None) -> Dataset:
 def test_unreadable_images_keep_their_row_and_shift_no_other():
     dataset = dataset_of(DIGIT, b"no image", DIGIT[:300], None, b"", DIGIT)
     steps: list[int] = []
-    decoded = decode(dataset, 1, 28, lambda image: image, steps.append)
+    decoded = decode(dataset.content, dataset.problems, 1, 28, lambda image: image, steps.append)
     expected = torch.from_numpy(np.array(Image.open(io.BytesIO(DIGIT))))
     assert torch.equal(decoded.pixels[0, 0], expected)
     assert torch.equal(decoded.pixels[5, 0], expected)
@@ -56,7 +56,7 @@ def test_unreadable_images_keep_their_row_and_shift_no_other():
 
 def test_a_known_problem_is_not_read():
     dataset = Dataset("test", "test", ("0",), ("a",), ("file not found",), lambda row: pytest.fail("read"))
-    decoded = decode(dataset, 1, 28, lambda image: image, ignore)
+    decoded = decode(dataset.content, dataset.problems, 1, 28, lambda image: image, ignore)
     assert decoded.problems == ("file not found",)
 
 

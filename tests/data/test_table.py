@@ -49,7 +49,7 @@ def test_manifest(folder, suffix):
     assert dataset.kind == "manifest"
     assert dataset.ids == ("images/0.png", "images/1.png", "images/2.png")
     assert dataset.labels == ("01", "b", "NA")
-    assert [dataset.read(row) for row in range(3)] == [file.read_bytes() for file in DIGITS]
+    assert [dataset.content.read(row) for row in range(3)] == [file.read_bytes() for file in DIGITS]
     assert dataset.notes == ("guessed labels: column 'label', image paths: column 'path', ids: column 'path'",)
 
 
@@ -73,7 +73,7 @@ def test_parquet_with_images(tmp_path, as_struct):
     assert dataset.ids == ("row-0", "row-1", "row-2", "row-3")
     assert dataset.labels == ("one", "zero", None, "one")
     assert dataset.problems == (None, None, None, "no image bytes")
-    assert [dataset.read(row) for row in range(3)] == contents
+    assert [dataset.content.read(row) for row in range(3)] == contents
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_several_image_columns_must_be_told_apart(tmp_path):
     pq.write_table(pa.table({"left": [b"1"], "right": [b"2"], "label": ["a"]}), tmp_path / "d.parquet")
     with pytest.raises(InputError, match="--image-column: left, right"):
         load_dataset(tmp_path / "d.parquet")
-    assert load_dataset(tmp_path / "d.parquet", SourceConfig(image_column="right")).read(0) == b"2"
+    assert load_dataset(tmp_path / "d.parquet", SourceConfig(image_column="right")).content.read(0) == b"2"

@@ -1,0 +1,81 @@
+"""What a check of an updated dataset found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Change = Literal["added", "changed", "relabelled"]
+
+
+@dataclass(frozen=True)
+class ChangedRow:
+    """A row that the baseline did not have like this.
+
+    Attributes:
+        id: The row's id in the dataset as it is now.
+        row: Its number there, from 0.
+        change: `added`; `changed`, the same id with other content; `relabelled`, the same content with another label.
+        label: Its label now.
+        old_label: The baseline's; None if it was added.
+        suggested_label: What it more probably is; None if nothing is.
+        score: The probability that the label is wrong; None if it could not be scored.
+        influence: DIT of the row; None if it could not be scored.
+        suspect: Whether the label is under suspicion and nobody has accepted it.
+        accepted: Whether its id is on the list of accepted ones.
+        path: The row's own file, or the table it is in; as the user would write it.
+        line: The line in that table, from 1; None if the row is a file.
+        problem: Why it could not be scored; None if it was.
+    """
+
+    id: str
+    row: int
+    change: Change
+    label: str | None
+    old_label: str | None
+    suggested_label: str | None
+    score: float | None
+    influence: float | None
+    suspect: bool
+    accepted: bool
+    path: str
+    line: int | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The outcome of a check.
+
+    Attributes:
+        source: The dataset, as the user named it.
+        baseline: The baseline, as the user named it.
+        rows: How many rows the dataset has now.
+        unchanged: How many of them the baseline has, too, with the same content and label.
+        removed: How many of the baseline's rows are gone.
+        changes: The rows that are new, or not as they were, the most suspect first.
+        threshold: The score above which a label is under suspicion.
+        failures: Why the check fails, one sentence each; empty if it passes.
+        notes: What else the user should know.
+        seconds: How long the check took.
+    """
+
+    source: str
+    baseline: str
+    rows: int
+    unchanged: int
+    removed: int
+    changes: tuple[ChangedRow, ...]
+    threshold: float
+    failures: tuple[str, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def suspects(self) -> tuple[ChangedRow, ...]:
+        """The new suspects, the most suspect first."""
+        return tuple(change for change in self.changes if change.suspect)
+
+    def count(self, change: Change) -> int:
+        """How many rows changed in this way."""
+        return sum(row.change == change for row in self.changes)
