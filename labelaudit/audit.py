@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
-from labelaudit.data.examples import Examples, Images
+from labelaudit.data.examples import Examples
 from labelaudit.data.splits import Fold, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
@@ -59,12 +59,14 @@ class Audit:
         findings: What was found.
         training: The fine-tune's settings, nothing left open.
         query_text: Which rows were the query.
+        input_text: What the network got of a row.
         device: Where it ran.
     """
 
     findings: Findings
     training: TrainingConfig
     query_text: str
+    input_text: str
     device: str
 
 
@@ -75,10 +77,10 @@ def audit(
     progress: Progress,
     checkpoints: Checkpoints | None = None,
 ) -> Audit:
-    """Audit images.
+    """Audit the rows of a pool.
 
     Args:
-        pool: The images.
+        pool: The rows.
         labels: Class indices to audit, shape (N + M,): the pool's own, or with planted flips.
         config: All settings; `config.seed` decides everything random.
         progress: Told of each stage.
@@ -90,17 +92,18 @@ def audit(
     """
     device, dtype = choose_device(config.device), choose_dtype(config.dtype)
     folds = plan_folds(pool, labels, config)
-    training = complete(config.training, pool.spec.defaults, min(len(fold.train) for fold in folds))
-    examples = Images(pool.pixels, torch.from_numpy(labels), pool.spec.normalise, device, dtype, training.augmentation)
+    training = complete(config.training, pool.inputs.defaults, min(len(fold.train) for fold in folds))
+    fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
+    examples = pool.inputs.examples(torch.from_numpy(labels), fit_on, device, dtype, training.augmentation)
 
     def network(seed: int) -> FlatModel:
-        return FlatModel(pool.spec.network(len(pool.classes), seed), device, dtype)
+        return FlatModel(pool.inputs.network(len(pool.classes), seed, examples), device, dtype)
 
     config = config.model_copy(update={"training": training})
     findings = audit_folds(
         examples, folds, network, len(pool.dataset), len(pool.classes), config, progress, checkpoints
     )
-    return Audit(findings, training, query_text(pool, config, folds), str(device))
+    return Audit(findings, training, query_text(pool, config, folds), pool.inputs.text(examples), str(device))
 
 
 def audit_folds(

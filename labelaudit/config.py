@@ -19,6 +19,7 @@ DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"
 Dtype = Literal["float32", "float64"]
 Noise = Literal["symmetric", "pair"]
 RankBy = Literal["influence", "score"]
+Kind = Literal["images", "texts", "table", "vectors"]
 
 
 class _Settings(BaseModel):
@@ -28,8 +29,14 @@ class _Settings(BaseModel):
 class SourceConfig(_Settings):
     """Where a dataset's columns and files are; None means: guess, and say what was guessed."""
 
+    kind: Kind | None = None
     label_column: str | None = None
     image_column: str | None = None
+    text_column: str | None = None
+    vector_column: str | None = None
+    feature_columns: tuple[str, ...] | None = None
+    vectors: Path | None = None
+    split: str | None = None
     id_column: str | None = None
     image_root: Path | None = None
     allow_missing: bool = False
@@ -37,9 +44,9 @@ class SourceConfig(_Settings):
 
 
 class ModelConfig(_Settings):
-    """Which network is fine-tuned, and from which weights."""
+    """Which network is fine-tuned, and from which weights. Without a name, what suits the kind of data."""
 
-    name: str = "cnn"
+    name: str | None = None
     pretrained: bool = False
     weights: Path | None = None
     image_size: Annotated[int, Field(ge=4)] | None = None

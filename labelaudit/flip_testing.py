@@ -62,11 +62,11 @@ class FlipTest:
 
 
 def flip_test(
-    source: str | Path,
+    source: object,
     rate: float | None = None,
     noise: Noise = "symmetric",
     seeds: int = 3,
-    test: str | Path | None = None,
+    test: object = None,
     known: str | Path | None = None,
     config: AuditConfig | None = None,
     progress: Progress | None = None,

@@ -25,8 +25,8 @@ from labelaudit.report.report import Report
 
 
 def scan(
-    source: str | Path,
-    test: str | Path | None = None,
+    source: object,
+    test: object = None,
     known: str | Path | None = None,
     config: AuditConfig | None = None,
     progress: Progress | None = None,
@@ -35,7 +35,7 @@ def scan(
     """Audit the labels of a dataset.
 
     Args:
-        source: An image folder, a manifest, or Parquet with encoded images (see `load_dataset`).
+        source: A path, or data in memory: whatever `load_dataset` takes.
         test: Another one with trusted labels, to be the query; None for the two-fold cross-audit.
         known: A table of true labels (`path`, `true_label`), to be put beside the findings.
         config: All settings.
@@ -67,7 +67,7 @@ def identity(pool: Pool, config: AuditConfig) -> dict[str, Any]:
     }
 
 
-def open_pool(source: str | Path, test: str | Path | None, config: AuditConfig, progress: Progress) -> Pool:
+def open_pool(source: object, test: object, config: AuditConfig, progress: Progress) -> Pool:
     """Open, check and decode what is to be audited."""
     dataset = load_dataset(source, config.source)
     test_set = None if test is None else load_dataset(test, config.source)

@@ -128,7 +128,7 @@ def test_data_that_cannot_be_audited(tmp_path):
     single = small_folder(tmp_path / "single")
     (single / "l").mkdir()
     shutil.copy(next((TRAIN / "1").iterdir()), single / "l" / "x.png")
-    refused(single, "class 'l' in .* has only one image \\(l/x.png\\)")
+    refused(single, "class 'l' in .* has only one row \\(l/x.png\\)")
     (single / "l" / "x.png").write_bytes(b"")
     refused(single, "class 'l' in .* has no readable image")
     unreadable = small_folder(tmp_path / "unreadable")

@@ -28,11 +28,14 @@ app = typer.Typer(
 )
 
 Source = Annotated[
-    Path,
-    Argument(metavar="SOURCE", help="Image folder, manifest (CSV, TSV, JSON lines, Parquet), or Parquet with images."),
+    str,
+    Argument(
+        metavar="SOURCE",
+        help="Image folder, table (CSV, TSV, JSON lines, Parquet), saved Hugging Face dataset, or hf:owner/name.",
+    ),
 ]
 Test = Annotated[
-    Path | None,
+    str | None,
     Option(
         help="Trusted data to be the query, in any form SOURCE can have.",
         show_default="two-fold cross-audit",

@@ -73,9 +73,8 @@ class Console:
     def summary(self, summary: dict[str, Any], metadata: dict[str, Any]) -> None:
         """What was audited, how, and the most suspect rows."""
         out = self._out
-        source, training, image = metadata["source"], metadata["training"], metadata["image"]
+        source, training = metadata["source"], metadata["training"]
         skipped = ", ".join(f"{count} {name}" for name, count in summary["status"].items() if name != "scored")
-        colour = "grey" if image["channels"] == 1 else "RGB"
         out.print(
             Text.assemble(
                 (printable(source["path"]), "bold"),
@@ -86,7 +85,7 @@ class Console:
             soft_wrap=True,
         )
         out.print(Text(
-            f"{summary['model']}, {metadata['parameters']:,} parameters, {image['size']}×{image['size']} {colour} · "
+            f"{summary['model']}, {metadata['parameters']:,} parameters, {metadata['input']} · "
             f"{training['epochs']} epochs, batch {training['batch_size']}, learning rate {training['learning_rate']:g} "
             f"· query: {printable(metadata['query']['rows'])}"), style="dim", soft_wrap=True)  # fmt: skip
         scored = summary["status"].get("scored", 0)

@@ -23,6 +23,7 @@ from labelaudit.config import (
     Dtype,
     Estimator,
     InfluenceConfig,
+    Kind,
     ModelConfig,
     OptimizerName,
     QueryAt,
@@ -52,6 +53,31 @@ def audit_config(
     id_column: Annotated[
         str | None, Option(help="Column with unique row ids.", show_default="guessed", rich_help_panel=DATA)
     ] = None,
+    text_column: Annotated[
+        str | None, Option(help="Column with texts.", show_default="guessed", rich_help_panel=DATA)
+    ] = None,
+    vector_column: Annotated[
+        str | None, Option(help="Column with lists of numbers.", show_default="guessed", rich_help_panel=DATA)
+    ] = None,
+    feature_columns: Annotated[
+        str | None,
+        Option(help="Columns to learn from, as A,B,C.", show_default="all but label and id", rich_help_panel=DATA),
+    ] = None,
+    vectors: Annotated[
+        Path | None,
+        Option(
+            help=".npy file with numbers for each row, used instead of its content.",
+            show_default="none",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    kind: Annotated[
+        Kind | None, Option(help="What the rows of a table are.", show_default="guessed", rich_help_panel=DATA)
+    ] = None,
+    split: Annotated[
+        str | None,
+        Option(help="Split of a Hugging Face dataset.", show_default="train, or the only one", rich_help_panel=DATA),
+    ] = None,
     image_root: Annotated[
         Path | None,
         Option(help="Folder image paths are relative to.", show_default="the manifest's folder", rich_help_panel=DATA),
@@ -72,8 +98,13 @@ def audit_config(
         ),
     ] = None,
     model: Annotated[
-        str, Option(help="lr, dnn, cnn, any timm model, or your own as package.module:factory.", rich_help_panel=MODEL)
-    ] = "cnn",
+        str | None,
+        Option(
+            help="lr, dnn, cnn, any timm model, or your own as package.module:factory.",
+            show_default="cnn for images, else lr",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     pretrained: Annotated[
         bool,
         Option("--pretrained", help="Start from timm's pretrained weights (downloads them).", rich_help_panel=MODEL),
@@ -205,7 +236,13 @@ def audit_config(
         source=_checked(
             SourceConfig,
             label_column=label_column,
+            kind=kind,
             image_column=image_column,
+            text_column=text_column,
+            vector_column=vector_column,
+            feature_columns=None if feature_columns is None else tuple(feature_columns.split(",")),
+            vectors=vectors,
+            split=split,
             id_column=id_column,
             image_root=image_root,
             allow_missing=allow_missing,

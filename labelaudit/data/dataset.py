@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from labelaudit.config import SourceConfig
 from labelaudit.data.content import Content
 
 NO_LABEL = -1  # the class index of what has none
@@ -22,6 +23,7 @@ class Dataset:
         problems: Why a row has no content although the source lists it, None where it has.
         content: What the rows consist of.
         notes: What was guessed or left out, for the user to read.
+        settings: How it was read, with nothing left to guess.
     """
 
     source: str
@@ -31,6 +33,7 @@ class Dataset:
     problems: tuple[str | None, ...]
     content: Content
     notes: tuple[str, ...] = ()
+    settings: SourceConfig = field(default_factory=SourceConfig)
 
     def __len__(self) -> int:
         return len(self.ids)

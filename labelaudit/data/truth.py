@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelaudit.data.table import read_table
+from labelaudit.data.table_files import read_table
 from labelaudit.errors import InputError
 
 ID_COLUMNS = ("path", "id")

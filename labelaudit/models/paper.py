@@ -20,16 +20,16 @@ class Logistic(nn.Module):
         return nn.functional.pad(self.network(inputs), (1, 0))
 
 
-def logistic_regression(num_classes: int, channels: int, image_size: int) -> nn.Module:
+def logistic_regression(num_classes: int, num_features: int) -> nn.Module:
     """Multinomial logistic regression on the flattened input."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(channels * image_size**2, num_classes))
+    return nn.Sequential(nn.Flatten(), nn.Linear(num_features, num_classes))
 
 
-def dnn(num_classes: int, channels: int, image_size: int) -> nn.Module:
-    """Two hidden layers of eight ReLU units."""
+def dnn(num_classes: int, num_features: int) -> nn.Module:
+    """Two hidden layers of eight ReLU units, on the flattened input."""
     return nn.Sequential(
         nn.Flatten(),
-        nn.Linear(channels * image_size**2, 8),
+        nn.Linear(num_features, 8),
         nn.ReLU(),
         nn.Linear(8, 8),
         nn.ReLU(),

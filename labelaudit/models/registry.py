@@ -1,4 +1,4 @@
-"""A model's name → its specification."""
+"""A model's name → what it takes, its training defaults, and how to build it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import timm
 from PIL import Image
@@ -18,7 +19,7 @@ from labelaudit.data.examples import standardise_each
 from labelaudit.data.images import ImageSummary
 from labelaudit.errors import InputError
 from labelaudit.models.paper import cnn, dnn, logistic_regression
-from labelaudit.models.spec import ModelSpec, TrainingDefaults
+from labelaudit.models.spec import FeatureModel, ModelSpec, TrainingDefaults
 from labelaudit.models.timm_models import timm_spec
 from labelaudit.models.weights import load_whole
 
@@ -30,63 +31,73 @@ SMALL_MODELS: dict[str, tuple[Factory, TrainingDefaults]] = {
     "cnn": (cnn, TrainingDefaults(epochs=6, learning_rate=0.01)),
 }
 CUSTOM_DEFAULTS = TrainingDefaults(epochs=5, learning_rate=0.01)
+IMAGE_MODEL, FEATURE_MODEL = "cnn", "lr"  # where none is named
 LARGEST_SMALL_INPUT = 64  # pixels: what a model trained from nothing on a CPU can make use of
 
 
 def model_spec(config: ModelConfig, images: ImageSummary) -> ModelSpec:
-    """Find the model a name stands for: `lr`, `dnn`, `cnn`, `package.module:factory`, or any timm model.
+    """Find the network for images that a name stands for: `lr`, `dnn`, `cnn`, `package.module:factory`, any of timm's.
 
-    A factory is called with those of the keyword arguments `num_classes`, `channels` and `image_size` that it
-    takes, and returns a module that maps images (B, channels, image_size, image_size), each standardised, to
-    logits (B, num_classes).
+    A factory is called with those of the keyword arguments `num_classes`, `channels`, `image_size` and `num_features`
+    (channels · image_size²) that it takes, and returns a module that maps images (B, channels, image_size, image_size),
+    each standardised, to logits (B, num_classes).
 
     Raises:
         InputError: There is no such model, or options do not go together.
     """
-    if config.pretrained and (config.name in SMALL_MODELS or ":" in config.name):
-        raise InputError(f"--pretrained: there are no pretrained weights for {config.name}; choose a timm model")
+    name = config.name or IMAGE_MODEL
+    if config.pretrained and (name in SMALL_MODELS or ":" in name):
+        raise InputError(f"--pretrained: there are no pretrained weights for {name}; choose a timm model")
     if config.pretrained and config.weights:
         raise InputError("--pretrained and --weights exclude each other")
-    if config.name in SMALL_MODELS:
-        factory, defaults = SMALL_MODELS[config.name]
-        return _own_spec(config, images, factory, defaults)
-    if ":" in config.name:
-        return _own_spec(config, images, _import_factory(config.name), CUSTOM_DEFAULTS)
-    if timm.is_model(config.name):
-        return timm_spec(config)
-    names = [*SMALL_MODELS, *timm.list_models()]
-    near = difflib.get_close_matches(config.name, names, n=5, cutoff=0.5)
-    raise InputError(
-        f"no model {config.name!r}"
-        + (f"; the nearest names are {', '.join(near)}" if near else "")
-        + " (lr, dnn, cnn, any timm model, or your own as package.module:factory)"
-    )
+    if name in SMALL_MODELS:
+        factory, defaults = SMALL_MODELS[name]
+        return _own_spec(name, config, images, factory, defaults)
+    if ":" in name:
+        return _own_spec(name, config, images, _import_factory(name), CUSTOM_DEFAULTS)
+    if timm.is_model(name):
+        return timm_spec(name, config)
+    raise _no_such_model(name, [*SMALL_MODELS, *timm.list_models()])
 
 
-def _own_spec(config: ModelConfig, images: ImageSummary, factory: Factory, defaults: TrainingDefaults) -> ModelSpec:
+def feature_model(config: ModelConfig) -> FeatureModel:
+    """Find the network for rows of numbers that a name stands for: `lr`, `dnn` or `package.module:factory`.
+
+    A factory is called with those of the keyword arguments `num_classes` and `num_features` that it takes, and returns
+    a module that maps (B, num_features) to logits (B, num_classes).
+
+    Raises:
+        InputError: There is no such model, or it takes images.
+    """
+    name = config.name or FEATURE_MODEL
+    if name not in ("lr", "dnn") and ":" not in name:
+        if name == "cnn" or timm.is_model(name):
+            raise InputError(f"--model {name} takes images; for other data choose lr, dnn, or your own factory")
+        raise _no_such_model(name, ["lr", "dnn"])
+    if config.pretrained or config.image_size:
+        raise InputError(f"--{'pretrained' if config.pretrained else 'image-size'} is for images, which these are not")
+    factory, defaults = SMALL_MODELS[name] if name in SMALL_MODELS else (_import_factory(name), CUSTOM_DEFAULTS)
+
+    def build(num_classes: int, num_features: int) -> nn.Module:
+        return _build(factory, {"num_classes": num_classes, "num_features": num_features}, name, config.weights)
+
+    return FeatureModel(name, build, defaults)
+
+
+def _own_spec(
+    name: str, config: ModelConfig, images: ImageSummary, factory: Factory, defaults: TrainingDefaults
+) -> ModelSpec:
     """A network trained on standardised squares of the images' own colour and, up to a limit, size."""
     channels = 1 if images.grayscale else 3
     size = config.image_size or max(8, min(images.side, LARGEST_SMALL_INPUT))
-    known = {"channels": channels, "image_size": size}
-    parameters = inspect.signature(factory).parameters.values()
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    names = {parameter.name for parameter in parameters}
+    known = {"channels": channels, "image_size": size, "num_features": channels * size**2}
 
     def build(num_classes: int) -> nn.Module:
-        arguments = {"num_classes": num_classes, **known}
-        try:
-            module = factory(**{key: value for key, value in arguments.items() if takes_any or key in names})
-        except TypeError as error:
-            raise InputError(f"--model {config.name}: the factory cannot be called: {error}") from error
-        if not isinstance(module, nn.Module):
-            raise InputError(f"--model {config.name} returned {type(module).__name__}, not a torch.nn.Module")
-        if config.weights:
-            load_whole(module, config.weights, config.name)
-        return module
+        return _build(factory, {"num_classes": num_classes, **known}, name, config.weights)
 
     small = config.image_size is None and images.side > LARGEST_SMALL_INPUT
     return ModelSpec(
-        name=config.name,
+        name=name,
         channels=channels,
         image_size=size,
         resize=functools.partial(_squash, size=size),
@@ -98,6 +109,31 @@ def _own_spec(config: ModelConfig, images: ImageSummary, factory: Factory, defau
             "--model resnet18 --pretrained",
         )
         * small,
+    )
+
+
+def _build(factory: Factory, arguments: dict[str, int], name: str, weights: Path | None) -> nn.Module:
+    """Call a factory with what it takes of the arguments."""
+    parameters = inspect.signature(factory).parameters.values()
+    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+    names = {parameter.name for parameter in parameters}
+    try:
+        module = factory(**{key: value for key, value in arguments.items() if takes_any or key in names})
+    except TypeError as error:
+        raise InputError(f"--model {name}: the factory cannot be called: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise InputError(f"--model {name} returned {type(module).__name__}, not a torch.nn.Module")
+    if weights:
+        load_whole(module, weights, name)
+    return module
+
+
+def _no_such_model(name: str, names: list[str]) -> InputError:
+    near = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
+    return InputError(
+        f"no model {name!r}"
+        + (f"; the nearest names are {', '.join(near)}" if near else "")
+        + " (lr, dnn, cnn, any timm model, or your own as package.module:factory)"
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +28,7 @@ class TrainingDefaults:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model, not built yet.
+    """A network for images, not built yet.
 
     Attributes:
         name: As the user gave it.
@@ -51,6 +52,33 @@ class ModelSpec:
 
     def network(self, num_classes: int, seed: int) -> nn.Module:
         """Build the network; the same seed gives the same initial parameters."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return self.build(num_classes)
+
+
+@dataclass(frozen=True)
+class FeatureModel:
+    """A network for rows of numbers, not built yet.
+
+    Attributes:
+        name: As the user gave it.
+        build: Makes the network for a number of classes and one of features, from torch's current random state.
+        defaults: What suits it.
+    """
+
+    name: str
+    build: Callable[[int, int], nn.Module]
+    defaults: TrainingDefaults
+
+    def network(self, num_classes: int, num_features: int, seed: int) -> nn.Module:
+        """Build the network; the same seed gives the same initial parameters."""
+        with seeded(seed):
+            return self.build(num_classes, num_features)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's random state from a seed, and afterwards as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

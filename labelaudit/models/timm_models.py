@@ -20,13 +20,13 @@ CONVOLUTIONAL = TrainingDefaults(epochs=3, learning_rate=0.001)
 TRANSFORMER = TrainingDefaults(epochs=3, learning_rate=0.0003)
 
 
-def timm_spec(config: ModelConfig) -> ModelSpec:
-    """Describe the timm model `config.name`; weights are loaded when it is built.
+def timm_spec(name: str, config: ModelConfig) -> ModelSpec:
+    """Describe the timm model of that name; weights are loaded when it is built.
 
     Raises:
         InputError: On building, if the weights cannot be had or do not fit.
     """
-    pretrained_cfg = timm.get_pretrained_cfg(config.name).to_dict()
+    pretrained_cfg = timm.get_pretrained_cfg(name).to_dict()
     size = config.image_size
     data = resolve_data_config({"input_size": (3, size, size)} if size else {}, pretrained_cfg=pretrained_cfg)
     # timm's evaluation transform up to, but without, the conversion to a tensor.
@@ -44,11 +44,11 @@ def timm_spec(config: ModelConfig) -> ModelSpec:
 
     def build(num_classes: int) -> nn.Module:
         arguments = {"img_size": size} if size and pretrained_cfg.get("fixed_input_size") else {}
-        return _create(config, num_classes, arguments)
+        return _create(name, config, num_classes, arguments)
 
     untrained = not (config.pretrained or config.weights)
     return ModelSpec(
-        name=config.name,
+        name=name,
         channels=3,
         image_size=data["input_size"][1],
         resize=resize,
@@ -78,11 +78,11 @@ def cut_off_head(network: nn.Module) -> tuple[Callable[[Tensor], Tensor], nn.Mod
     return features, head
 
 
-def _create(config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:
+def _create(name: str, config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:
     state = read_weights(config.weights) if config.weights else None
     try:
         created = timm.create_model(
-            config.name,
+            name,
             pretrained=config.pretrained or state is not None,
             pretrained_cfg_overlay={} if state is None else {"state_dict": dict(state)},
             num_classes=num_classes,
@@ -92,17 +92,17 @@ def _create(config: ModelConfig, num_classes: int, arguments: dict[str, int]) ->
     except Exception as error:
         reason = str(error).strip().splitlines()[-1].strip()
         if config.weights:
-            raise InputError(f"--weights: {config.weights} does not fit {config.name}: {reason}") from error
+            raise InputError(f"--weights: {config.weights} does not fit {name}: {reason}") from error
         if config.pretrained:
             raise InputError(
-                f"--pretrained: the weights of {config.name} could not be had ({reason}); give them with --weights"
+                f"--pretrained: the weights of {name} could not be had ({reason}); give them with --weights"
             ) from error
-        raise InputError(f"--model {config.name} cannot be built: {reason}") from error
+        raise InputError(f"--model {name} cannot be built: {reason}") from error
     module: nn.Module = created
-    pretrained_cfg = timm.get_pretrained_cfg(config.name)
+    pretrained_cfg = timm.get_pretrained_cfg(name)
     if state is not None and config.weights:
         head = pretrained_cfg.classifier or ()
-        check_names(module, state, config.weights, config.name, (head,) if isinstance(head, str) else tuple(head))
+        check_names(module, state, config.weights, name, (head,) if isinstance(head, str) else tuple(head))
     if (config.pretrained or config.weights) and num_classes != pretrained_cfg.num_classes:
         # A new head's random logits would send gradients through the backbone that wreck it in a few steps.
         for parameter in created.get_classifier().parameters():

@@ -25,7 +25,7 @@ def summarise_report(report: Report) -> dict[str, Any]:
         "status": {name: int(count) for name, count in counts.items()},
         "suspects": int(frame["suspect"].sum()),
         "noise": metadata["noise"] | {"pairs": metadata["noise"]["pairs"][:SHOWN_PAIRS]},
-        "model": metadata["config"]["model"]["name"],
+        "model": metadata["model"],
         "query": metadata["query"],
         "known": _known(ranked),
         "seconds": metadata["seconds"],

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from labelaudit.config import AuditConfig, ModelConfig
-from labelaudit.data.examples import Examples, Features, Images
+from labelaudit.data.examples import Examples, Features
+from labelaudit.data.inputs import ImageInputs
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from labelaudit.influence.dit import Scoring
@@ -75,8 +76,9 @@ def rank_pool(
     labels[rest[0][: cell.flips]] = 1 - labels[rest[0][: cell.flips]]
 
     place = choose_device(device)
-    examples: Examples = Images(pool.pixels, torch.from_numpy(labels), pool.spec.normalise, place, torch.float32)
-    network = pool.spec.network(2, seed)
+    inputs = _inputs(pool)
+    examples: Examples = inputs.examples(torch.from_numpy(labels), rows, place, torch.float32, "none")
+    network = inputs.spec.network(2, seed)
     if setting.trained == "head":
         examples = Features(_features(images, cell.model, data, weights, place), examples.labels)
         network = cut_off_head(network)[1]
@@ -117,14 +119,20 @@ def _open(images: ImagePool, model: str, data: Path, weights: Path) -> Pool:
     return read_pool(load_dataset(data / images.file, config.source), None, config, Silent())
 
 
+def _inputs(pool: Pool) -> ImageInputs:
+    assert isinstance(pool.inputs, ImageInputs)
+    return pool.inputs
+
+
 @lru_cache(maxsize=1)
 def _features(images: ImagePool, model: str, data: Path, weights: Path, place: torch.device) -> Tensor:
     """What the head of the pretrained network sees of all images, computed once; shape (N, D)."""
-    pool = _open(images, model, data, weights)
-    backbone = pool.spec.network(2, seed=0).to(place).eval()
+    inputs = _inputs(_open(images, model, data, weights))
+    backbone = inputs.spec.network(2, seed=0).to(place).eval()
     features = cut_off_head(backbone)[0]
     with torch.no_grad():
         parts = [
-            features(pool.spec.normalise(pixels.to(place).float() / 255)) for pixels in pool.pixels.split(FEATURE_BATCH)
+            features(inputs.spec.normalise(pixels.to(place).float() / 255))
+            for pixels in inputs.pixels.split(FEATURE_BATCH)
         ]
     return torch.cat(parts)

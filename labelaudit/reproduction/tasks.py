@@ -23,7 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import Tensor
 
 from labelaudit.data.examples import standardise_each
-from labelaudit.data.table import read_table
+from labelaudit.data.table_files import read_table
 from labelaudit.errors import InputError
 
 NUMBERS = ("age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.images import decode, open_image, summarise_images
 from labelaudit.progress import ignore
@@ -32,7 +33,7 @@ def dataset_of(*contents: bytes | None) -> Dataset:
         return content
 
     rows = len(contents)
-    return Dataset("test", "test", tuple(map(str, range(rows))), ("a",) * rows, (None,) * rows, read)
+    return Dataset("test", "test", tuple(map(str, range(rows))), ("a",) * rows, (None,) * rows, EncodedImages(read))
 
 
 def test_unreadable_images_keep_their_row_and_shift_no_other():
@@ -79,14 +80,20 @@ def test_colour_orientation_depth_transparency_and_frames():
 
 def test_a_decompression_bomb_is_one_unreadable_row(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    decoded = decode(dataset_of(DIGIT), 1, 28, lambda image: image, ignore)
+    dataset = dataset_of(DIGIT)
+    decoded = decode(dataset.content, dataset.problems, 1, 28, lambda image: image, ignore)
     assert "exceeds limit" in str(decoded.problems[0])
+
+
+def summary_of(*contents):
+    dataset = dataset_of(*contents)
+    return summarise_images(dataset.content, dataset.problems)
 
 
 def test_summary():
     wide = encoded(Image.new("RGB", (300, 20)), "PNG")
-    assert summarise_images(dataset_of(DIGIT, DIGIT, b"x")).side == 28
-    assert summarise_images(dataset_of(DIGIT, DIGIT)).grayscale
-    summary = summarise_images(dataset_of(DIGIT, wide, wide))
+    assert summary_of(DIGIT, DIGIT, b"x").side == 28
+    assert summary_of(DIGIT, DIGIT).grayscale
+    summary = summary_of(DIGIT, wide, wide)
     assert (summary.grayscale, summary.side) == (False, 20)
-    assert summarise_images(dataset_of(b"x", None)) is None
+    assert summary_of(b"x", None) is None

@@ -109,7 +109,7 @@ def test_label_types_that_are_refused(tmp_path, values, message):
     ("table", "config", "message"),
     [
         (frame().rename(columns={"label": "what"}), {}, "no label column I know; name one with --label-column"),
-        (frame().rename(columns={"path": "what"}), {}, "no image column"),
+        (frame()[["label"]], {}, "nothing beside its labels and ids"),
         (frame(), {"label_column": "klass"}, "no column 'klass' (--label-column); it has: path, label"),
         (frame(label=["", "", ""]), {}, "label column 'label' is empty"),
         (frame(id=["a", "b", "a"]), {}, "rows 0 and 2 have the same id 'a'"),

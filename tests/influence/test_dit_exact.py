@@ -44,7 +44,7 @@ WINDOWS = {
 
 def network(factory):
     torch.manual_seed(1)
-    return factory(3, 1, 28)
+    return factory(3, 1, 28) if factory is cnn else factory(3, 784)
 
 
 def differentiable_step(optimizer, state, gradient, rate, number):

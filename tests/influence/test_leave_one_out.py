@@ -26,7 +26,7 @@ EXAMPLES = examples_of(*digits((1, 7, 4), 10))
 
 def network(factory):
     torch.manual_seed(0)
-    return factory(3, 1, 28)
+    return factory(3, 1, 28) if factory is cnn else factory(3, 784)
 
 
 def recorded(factory, optimizer, **settings):
@@ -165,7 +165,7 @@ def test_dit_agrees_with_retraining_on_mnist_1_7(shared, removal, query_at):
     examples = examples_of(torch.from_numpy(mnist["x_train"][chosen])[:, None], labels)
     torch.manual_seed(0)
     setting = plan(optimizer=SGD(0.9, 1e-3), epochs=3, batch_size=64, learning_rate=0.003)
-    model = flat(logistic_regression(2, 1, 28))
+    model = flat(logistic_regression(2, 784))
     run = train(model, examples, torch.arange(256), setting, windows="full", keep_moments=True)
     query = TestLoss("loss", examples, torch.arange(256, 512), 256)
     window = Window("last", 8, 12, removal, query_at)

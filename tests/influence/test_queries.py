@@ -31,7 +31,7 @@ CLASSES = ("one", "seven", "four")
 
 def model_at_start():
     torch.manual_seed(0)
-    return flat(dnn(3, 1, 28))
+    return flat(dnn(3, 784))
 
 
 @pytest.mark.parametrize("name", ["loss", "calibrated", "probability", "margin"])

@@ -9,7 +9,7 @@ from tests.conftest import flat
 
 
 def test_theta_and_gradient_are_the_networks_own():
-    network = dnn(3, 1, 4)
+    network = dnn(3, 16)
     reference = [parameter.detach().double().clone() for parameter in network.parameters()]
     model = flat(network)
     assert torch.equal(model.theta, torch.cat([p.reshape(-1) for p in reference]))

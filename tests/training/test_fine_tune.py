@@ -20,7 +20,7 @@ ROWS = torch.arange(21)
 
 def network():
     torch.manual_seed(0)
-    return dnn(3, 1, 28)
+    return dnn(3, 784)
 
 
 def by_torch(make_optimizer, make_scheduler=lambda o: None, clip_norm=None, epochs=3):

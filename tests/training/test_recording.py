@@ -55,7 +55,7 @@ def test_modes_and_needs():
 def test_every_recorded_state_can_be_had_again_bit_for_bit(mode, interval, optimizer, tmp_path):
     setting = plan(optimizer=optimizer, epochs=2, batch_size=2, learning_rate=0.003)
     torch.manual_seed(0)
-    model = flat(dnn(3, 1, 28))
+    model = flat(dnn(3, 784))
     moments = model.theta.new_zeros(optimizer.moments, len(model.theta))
     forwards = []
     start = model.theta.clone()
@@ -81,7 +81,7 @@ def test_every_recorded_state_can_be_had_again_bit_for_bit(mode, interval, optim
 
 def test_a_truncated_or_foreign_state_is_refused(tmp_path):
     setting = plan(optimizer=SGD(0.9), epochs=1, batch_size=7)
-    model = flat(dnn(3, 1, 28))
+    model = flat(dnn(3, 784))
     windows = [Window("full", 0, 3)]
     kept = plan_recording(windows, 3, model.theta.nbytes, SGD(0.9), memory=1 << 30, disk=1 << 30, mode="disk")
     run = fine_tune(model, EXAMPLES, ROWS, setting, 0, kept, ignore, RunFolder(tmp_path / "run").open({"a": 1}))

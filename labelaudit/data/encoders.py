@@ -1,0 +1,121 @@
+"""Texts, tables and vectors → numbers a network can take, fitted without looking at the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from labelaudit.data.content import Cells, Content, Texts, Vectors
+from labelaudit.data.splits import Rows
+from labelaudit.errors import InputError
+
+FeatureContent = Texts | Cells | Vectors
+Matrix = NDArray[np.float32]
+
+MOST_WORDS = 10_000
+MOST_CATEGORIES = 100  # in one column; the rarer ones become one
+LARGEST_SQUARED_NORM = (
+    256.0  # of a row, on average: with more, one learning rate could not suit all numbers of features
+)
+
+
+def encode(content: FeatureContent, fit_on: Rows) -> Matrix:
+    """Encode all rows with an encoder fitted on some.
+
+    Texts become TF-IDF of the words in two or more, but at most half, of them; numbers of a table are standardised,
+    missing ones replaced by the median and marked; categories become one-hot, missing being one of them; vectors are
+    standardised. Finally all are scaled by one factor, so that rows are not too long for the usual learning rates.
+
+    Args:
+        content: N rows.
+        fit_on: The rows to fit on, all of them with content.
+
+    Returns:
+        Shape (N, D); zeros for rows without content.
+
+    Raises:
+        InputError: Nothing is left to tell the rows apart by.
+    """
+    if isinstance(content, Texts):
+        matrix = _encode_texts(content.values, fit_on)
+    elif isinstance(content, Cells):
+        matrix = _encode_cells(content.frame, fit_on)
+    else:
+        values = np.nan_to_num(content.values)
+        matrix = StandardScaler().fit(values[fit_on]).transform(values)
+    squared_norm = float(np.square(matrix[fit_on], dtype=np.float64).sum(1).mean())
+    if squared_norm == 0:
+        raise InputError("all rows are alike: nothing is left to tell their classes apart by")
+    scaled: Matrix = (matrix * min(1.0, (LARGEST_SQUARED_NORM / squared_norm) ** 0.5)).astype(np.float32)
+    return scaled
+
+
+def _encode_texts(texts: Sequence[str | None], fit_on: Rows) -> Matrix:
+    documents = ["" if text is None else text for text in texts]
+    words = TfidfVectorizer(
+        stop_words="english", min_df=2, max_df=0.5, sublinear_tf=True, max_features=MOST_WORDS, dtype=np.float32
+    )
+    try:
+        words.fit([documents[row] for row in fit_on])
+    except ValueError as error:
+        raise InputError("the texts have no words in common: is it the right column? See --text-column") from error
+    scaler = StandardScaler(with_mean=False)  # sparse until the end
+    counts = words.transform(documents)
+    matrix: Matrix = scaler.fit(counts[fit_on]).transform(counts).toarray()
+    return matrix
+
+
+def _encode_cells(frame: pd.DataFrame, fit_on: Rows) -> Matrix:
+    fitted = frame.iloc[fit_on]
+    varied = [name for name in frame.columns if fitted[name].nunique(dropna=False) > 1]
+    numbers = [name for name in varied if pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    categories = [name for name in varied if name not in numbers]
+    columns = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), numbers),
+            (
+                "categories",
+                OneHotEncoder(
+                    handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
+                ),
+                categories,
+            ),
+        ]
+    )
+    if not varied:
+        raise InputError(f"every column is the same in all rows ({', '.join(map(str, frame.columns))})")
+    frame = frame.assign(**{name: frame[name].fillna("(missing)").astype(str) for name in categories})
+    frame[numbers] = frame[numbers].astype(np.float64)
+    matrix: Matrix = columns.fit(frame.iloc[fit_on]).transform(frame)
+    return matrix
+
+
+def join(parts: Sequence[Content]) -> FeatureContent:
+    """Rows of one kind, one after the other.
+
+    Raises:
+        InputError: They have different columns, or vectors of different length.
+    """
+    first = parts[0]
+    if isinstance(first, Texts):
+        return Texts(tuple(value for part in parts if isinstance(part, Texts) for value in part.values))
+    if isinstance(first, Cells):
+        frames = [part.frame for part in parts if isinstance(part, Cells)]
+        for frame in frames[1:]:
+            if set(frame.columns) != set(frames[0].columns):
+                different = ", ".join(sorted(map(str, set(frame.columns) ^ set(frames[0].columns))))
+                raise InputError(f"--test: the tables have different columns ({different}); see --feature-columns")
+        return Cells(pd.concat(frames, ignore_index=True))
+    vectors = [part.values for part in parts if isinstance(part, Vectors)]
+    lengths = sorted({part.shape[1] for part in vectors})
+    if len(lengths) > 1:
+        raise InputError(f"--test: its vectors have another length ({lengths[0]} and {lengths[1]})")
+    return Vectors(np.concatenate(vectors))

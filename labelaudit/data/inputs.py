@@ -1,0 +1,207 @@
+"""Rows, read and checked, and the network that takes them: images of one size, or numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from labelaudit.config import Augmentation, ModelConfig
+from labelaudit.data.content import Cells, EncodedImages, Texts, Vectors
+from labelaudit.data.dataset import Dataset
+from labelaudit.data.encoders import encode, join
+from labelaudit.data.examples import Examples, Features, Images
+from labelaudit.data.hashing import hash_rows
+from labelaudit.data.images import decode, summarise_images
+from labelaudit.data.splits import Rows
+from labelaudit.errors import InputError
+from labelaudit.models.registry import feature_model, model_spec
+from labelaudit.models.spec import FeatureModel, ModelSpec, TrainingDefaults
+from labelaudit.progress import Progress
+from labelaudit.runtime import SHARE_OF_FREE, free_memory, gigabytes
+
+Hashes = tuple[str | None, ...]
+Problems = tuple[str | None, ...]
+
+
+class Inputs(Protocol):
+    """What a run trains on, whatever the rows are."""
+
+    @property
+    def model(self) -> str:
+        """The network's name."""
+
+    @property
+    def defaults(self) -> TrainingDefaults:
+        """The training that suits it."""
+
+    def examples(
+        self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype, augmentation: Augmentation
+    ) -> Examples:
+        """The rows as mini-batches; encoders are fitted on the given ones."""
+
+    def network(self, classes: int, seed: int, examples: Examples) -> nn.Module:
+        """The network before training."""
+
+    def text(self, examples: Examples) -> str:
+        """What the network gets of a row, in words."""
+
+
+@dataclass(frozen=True)
+class ImageInputs:
+    """Decoded images.
+
+    Attributes:
+        spec: The model they were prepared for.
+        pixels: uint8, shape (N, C, S, S).
+    """
+
+    spec: ModelSpec
+    pixels: Tensor
+
+    @property
+    def model(self) -> str:
+        """The network's name."""
+        return self.spec.name
+
+    @property
+    def defaults(self) -> TrainingDefaults:
+        """The training that suits it."""
+        return self.spec.defaults
+
+    def examples(
+        self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype, augmentation: Augmentation
+    ) -> Images:
+        """The images as mini-batches."""
+        return Images(self.pixels, labels, self.spec.normalise, device, dtype, augmentation)
+
+    def network(self, classes: int, seed: int, examples: Examples) -> nn.Module:
+        """The network before training."""
+        return self.spec.network(classes, seed)
+
+    def text(self, examples: Examples) -> str:
+        """Size and colour."""
+        size, colour = self.spec.image_size, "grey" if self.spec.channels == 1 else "RGB"
+        return f"{size}×{size} {colour}"
+
+
+@dataclass(frozen=True)
+class FeatureInputs:
+    """Texts, cells or vectors, encoded once it is known which rows train.
+
+    Attributes:
+        spec: The model.
+        content: The rows.
+    """
+
+    spec: FeatureModel
+    content: Texts | Cells | Vectors
+
+    @property
+    def model(self) -> str:
+        """The network's name."""
+        return self.spec.name
+
+    @property
+    def defaults(self) -> TrainingDefaults:
+        """The training that suits it."""
+        return self.spec.defaults
+
+    def examples(
+        self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype, augmentation: Augmentation
+    ) -> Features:
+        """The encoded rows as mini-batches; the encoder is fitted on the given ones.
+
+        Raises:
+            InputError: They are to be augmented, or have nothing in which they differ.
+        """
+        if augmentation != "none":
+            raise InputError(f"--augment {augmentation} is for images, which these are not")
+        return Features(torch.from_numpy(encode(self.content, fit_on)).to(device, dtype), labels)
+
+    def network(self, classes: int, seed: int, examples: Examples) -> nn.Module:
+        """The network before training, for as many features as there are."""
+        inputs, _ = examples.batch(torch.zeros(1, dtype=torch.long))
+        return self.spec.network(classes, inputs.shape[1], seed)
+
+    def text(self, examples: Examples) -> str:
+        """The number of features."""
+        inputs, _ = examples.batch(torch.zeros(1, dtype=torch.long))
+        kind = {Texts: "words (TF-IDF)", Cells: "features", Vectors: "numbers"}[type(self.content)]
+        return f"{inputs.shape[1]:,} {kind}"
+
+
+def read_inputs(
+    parts: list[Dataset], config: ModelConfig, classes: int, progress: Progress
+) -> tuple[Inputs, Hashes, Problems]:
+    """Read all rows of the datasets, one after the other.
+
+    Args:
+        parts: Datasets of one kind; the first decides how rows are prepared.
+        config: The model.
+        classes: C.
+        progress: Told how far it is.
+
+    Returns:
+        The rows, their content hashes, and why one cannot be used, None where it can.
+
+    Raises:
+        InputError: They are of different kinds, nothing can be read, or the model does not go with them.
+    """
+    first = parts[0]
+    if any(type(part.content) is not type(first.content) for part in parts):
+        raise InputError(f"--test: {parts[1].source} is a {parts[1].kind}, unlike {first.source}, a {first.kind}")
+    for part in parts:
+        for note in part.notes:
+            progress.note(f"{part.source}: {note}")
+    if isinstance(first.content, EncodedImages):
+        return _read_images(parts, first.content, config, classes, progress)
+    model = feature_model(config)
+    with progress.stage("Reading rows", sum(map(len, parts))) as advance:
+        hashes = tuple(digest for part in parts for digest in hash_rows(part, advance))
+    problems = tuple(problem for part in parts for problem in part.problems)
+    return FeatureInputs(model, join([part.content for part in parts])), hashes, problems
+
+
+def _read_images(
+    parts: list[Dataset], first: EncodedImages, config: ModelConfig, classes: int, progress: Progress
+) -> tuple[ImageInputs, Hashes, Problems]:
+    summary = summarise_images(first, parts[0].problems)
+    if summary is None:
+        problem = next((problem for problem in parts[0].problems if problem is not None), None)
+        raise InputError(
+            f"none of the {len(parts[0])} images in {parts[0].source} can be read"
+            + (f" ({problem})" if problem else "")
+        )
+    spec = model_spec(config, summary)
+    spec.network(classes, seed=0)  # weights that do not fit are better known before the images are read
+    for note in spec.notes:
+        progress.note(f"{spec.name}: {note}")
+    check_memory(sum(map(len, parts)), spec)
+    decoded = []
+    with progress.stage("Reading images", sum(map(len, parts))) as advance:
+        for part in parts:
+            assert isinstance(part.content, EncodedImages)
+            decoded.append(decode(part.content, part.problems, spec.channels, spec.image_size, spec.resize, advance))
+    return (
+        ImageInputs(spec, torch.cat([part.pixels for part in decoded])),
+        tuple(digest for part in decoded for digest in part.hashes),
+        tuple(problem for part in decoded for problem in part.problems),
+    )
+
+
+def check_memory(rows: int, spec: ModelSpec) -> None:
+    """Make sure that the decoded images fit into memory.
+
+    Raises:
+        InputError: They do not.
+    """
+    needed = rows * spec.channels * spec.image_size**2
+    free = int(SHARE_OF_FREE * free_memory(torch.device("cpu")))
+    if needed > free:
+        raise InputError(
+            f"{rows} images of {spec.image_size}×{spec.image_size} pixels need {gigabytes(needed)} of memory and "
+            f"{gigabytes(free)} may be used: try a smaller --image-size, or fewer rows"
+        )
