@@ -1,0 +1,90 @@
+"""For GitHub Actions: workflow commands, which become annotations, and the step's summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labelaudit.check.formats.locations import relative_path
+from labelaudit.check.formats.markdown import render_markdown
+from labelaudit.check.formats.wording import (
+    accepted_suspects,
+    counted,
+    describe,
+    name,
+    printable,
+    relabelled,
+    summary,
+    unscored,
+    verdict,
+)
+from labelaudit.check.result import ChangedRow, CheckResult
+
+SHOWN = 10  # GitHub's own limit: this many annotations of each level a step
+NAMED = 100  # of the rest, so that the command stays below GitHub's 64 KiB
+SUMMARY_BYTES = 1 << 20  # a longer step summary is refused as a whole
+_CUT = "\n\n*The rest was cut: a step summary may be 1 MiB long.*\n"
+
+
+def render_github(result: CheckResult) -> str:
+    """One command a line and nothing else, so that no name can make a command of its own.
+
+    The rows GitHub would not show as annotations are named in a notice.
+    """
+    level = "error" if result.failures else "warning"
+    lines = [_command(level, verdict(result), printable(failure)) for failure in result.failures[:SHOWN]]
+    room = SHOWN - len(lines)
+    lines += [_annotation(level, f"Suspect label {name(row.label)}", row) for row in result.suspects[:room]]
+    warnings = [(row, "Relabelled") for row in relabelled(result)] + [(row, "Not scored") for row in unscored(result)]
+    warnings_room = SHOWN if result.failures else max(SHOWN - len(result.suspects[:room]), 0)
+    lines += [_annotation("warning", title, row) for row, title in warnings[:warnings_room]]
+    lines += [_rest("suspect", result.suspects[room:])]
+    lines += [_rest("row to look at", [row for row, _ in warnings[warnings_room:]], "rows to look at")]
+    accepted = accepted_suspects(result)
+    if accepted:
+        lines.append(_command("notice", "Accepted", f"{counted(len(accepted), 'suspect')} accepted before"))
+    lines += [_command("notice", "Note", printable(note)) for note in result.notes]
+    lines.append(_command("notice", verdict(result), summary(result)))
+    return "\n".join(filter(None, lines)) + "\n"
+
+
+def write_step_summary(result: CheckResult, path: Path) -> None:
+    """Append the Markdown to the file `$GITHUB_STEP_SUMMARY` names, cut where GitHub would refuse it.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    before = path.stat().st_size if path.exists() else 0
+    text = render_markdown(result).encode()
+    room = SUMMARY_BYTES - before
+    if len(text) > room:
+        kept = text[: max(room - len(_CUT.encode()), 0)]
+        text = kept[: kept.rfind(b"\n") + 1] + _CUT.encode() if room >= len(_CUT.encode()) else b""
+    with path.open("ab") as file:
+        file.write(text)
+
+
+def _rest(what: str, rows: list[ChangedRow] | tuple[ChangedRow, ...], many: str | None = None) -> str:
+    if not rows:
+        return ""
+    named = ", ".join(printable(row.id) for row in rows[:NAMED]) + ", …" * (len(rows) > NAMED)
+    noun = what + "s" if many is None else many
+    return _command("notice", "More", f"{len(rows):,} more {what if len(rows) == 1 else noun}: {named}")
+
+
+def _annotation(level: str, title: str, row: ChangedRow) -> str:
+    place = {"file": relative_path(row.path)} | ({} if row.line is None else {"line": str(row.line)})
+    return _command(level, title, f"{printable(row.id)}: {describe(row)}", place)
+
+
+def _command(level: str, title: str, message: str, place: dict[str, str] | None = None) -> str:
+    properties = ",".join(f"{key}={_property(value)}" for key, value in {**(place or {}), "title": title}.items())
+    return f"::{level} {properties}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    """The escapes of actions/toolkit, which the runner undoes."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,78 @@
+"""For Jenkins, GitLab and other CI servers: JUnit XML, as Jenkins' own schema has it."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from labelaudit.check.formats.wording import (
+    accepted_suspects,
+    counted,
+    counts,
+    describe,
+    printable,
+    relabelled,
+    summary,
+    unscored,
+    verdict,
+    where,
+)
+from labelaudit.check.result import CheckResult
+
+SHOWN = 50
+_CLASS = "labelaudit.check"
+
+
+def render_junit(result: CheckResult) -> str:
+    """One suite: a case for the verdict, one for each suspect, one for each unscored row, one for all the rest.
+
+    The verdict's case fails if and only if the check does, and says why; suspects fail only then, for a CI server fails
+    the build for any failing case. The many other rows are one passing case.
+    """
+    suspects, problems, others = result.suspects, unscored(result), relabelled(result)
+    rest = len(result.changes) - len(suspects) - len(problems)
+    tests = 1 + len(suspects) + len(problems) + (rest > 0)
+    failures = 1 + len(suspects) if result.failures else 0
+    seconds = f"{result.seconds:.3f}"
+    suites = ET.Element("testsuites")
+    suite = ET.SubElement(
+        suites, "testsuite", name="labelaudit check", tests=str(tests), failures=str(failures), errors="0",
+        skipped=str(len(problems)), time=seconds,
+    )  # fmt: skip
+    properties = ET.SubElement(suite, "properties")
+    for key, value in {
+        "source": printable(result.source),
+        "baseline": printable(result.baseline),
+        **counts(result),
+        "threshold": f"{result.threshold:g}",
+    }.items():
+        ET.SubElement(properties, "property", name=key, value=str(value))
+
+    case = ET.SubElement(suite, "testcase", classname=_CLASS, name="verdict", time=seconds)
+    reasons = [printable(failure) for failure in result.failures]
+    listed = [f"{where(row)}: {describe(row)}" for row in others[:SHOWN]]
+    listed += [f"… and {counted(len(others) - SHOWN, 'more relabelled row')}"] * (len(others) > SHOWN)
+    if reasons:
+        failure = ET.SubElement(case, "failure", type="labelaudit.check", message="; ".join(reasons))
+        failure.text = "\n".join([verdict(result), *reasons, summary(result), *listed])
+    accepted = accepted_suspects(result)
+    said = [] if reasons else [summary(result), *listed]
+    said += [f"{counted(len(accepted), 'suspect')} accepted before"] * bool(accepted)
+    said += [f"note: {printable(note)}" for note in result.notes]
+    if said:
+        ET.SubElement(case, "system-out").text = "\n".join(said)
+
+    for row in suspects:
+        case = ET.SubElement(suite, "testcase", classname=f"{_CLASS}.suspect", name=printable(row.id), time="0")
+        if result.failures:
+            failure = ET.SubElement(case, "failure", type="labelaudit.suspect-label", message=describe(row))
+            failure.text = f"{where(row)}: {describe(row)}"
+        else:
+            ET.SubElement(case, "system-out").text = f"{where(row)}: {describe(row)}"
+    for row in problems:
+        case = ET.SubElement(suite, "testcase", classname=f"{_CLASS}.unscored", name=printable(row.id), time="0")
+        ET.SubElement(case, "skipped").text = describe(row)
+    if rest:
+        case = ET.SubElement(suite, "testcase", classname=_CLASS, name="other new or changed rows", time="0")
+        ET.SubElement(case, "system-out").text = f"{counted(rest, 'row')}, no suspects"
+    ET.indent(suites)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'

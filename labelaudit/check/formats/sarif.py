@@ -1,0 +1,116 @@
+"""For code scanning: SARIF 2.1.0, with what GitHub asks for beyond the standard."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from typing import Any
+
+from labelaudit.check.formats.locations import uri
+from labelaudit.check.formats.wording import accepted_suspects, counted, describe, printable, relabelled, unscored
+from labelaudit.check.result import ChangedRow, CheckResult
+
+MAX_RESULTS = 25_000  # GitHub refuses files with more, and shows the first 5,000
+_SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_RULES = [
+    {
+        "id": "labelaudit/suspect-label",
+        "name": "SuspectLabel",
+        "shortDescription": {"text": "The label of this row is probably wrong."},
+        "fullDescription": {
+            "text": "The row is new or changed, and its label is more probably wrong than the check's threshold allows."
+        },
+        "help": {
+            "text": "Look at the row. If the label is wrong, correct it; if it is right, add the row's id to the list "
+            "given with --accepted. The rank is 100 times the probability that the label is wrong.",
+            "markdown": "Look at the row. If the label is wrong, correct it; if it is right, add the row's id to the "
+            "list given with `--accepted`. The rank is 100 times the probability that the label is wrong.",
+        },
+        "defaultConfiguration": {"level": "error"},
+        "properties": {"tags": ["data-quality"]},
+    },
+    {
+        "id": "labelaudit/relabelled",
+        "name": "Relabelled",
+        "shortDescription": {"text": "This row has another label than in the baseline."},
+        "fullDescription": {"text": "The row's content is what it was, its label is not. The label is no suspect."},
+        "help": {
+            "text": "Make sure that the change was meant.",
+            "markdown": "Make sure that the change was meant.",
+        },
+        "defaultConfiguration": {"level": "warning"},
+        "properties": {"tags": ["data-quality"]},
+    },
+]
+
+
+def render_sarif(result: CheckResult) -> str:
+    """Suspects and relabelled rows as results, the most suspect first; failures and notes as notifications.
+
+    Suspects are errors if the check fails, else warnings. Accepted ones are left out: GitHub knows no suppressions and
+    would show them as open.
+    """
+    found = [(row, 0, "error" if result.failures else "warning") for row in result.suspects]
+    found += [(row, 1, "warning") for row in relabelled(result)]
+    accepted, problems = accepted_suspects(result), unscored(result)
+    notifications = [("error", failure) for failure in result.failures]
+    notifications += [("warning", f"{counted(len(found) - MAX_RESULTS, 'more result')} left out: a run may have "
+                       f"{MAX_RESULTS:,}; --format json has all")] * (len(found) > MAX_RESULTS)  # fmt: skip
+    notifications += [("warning", f"{printable(row.id)} {describe(row)}") for row in problems[:MAX_RESULTS]]
+    notifications += [("note", f"{counted(len(accepted), 'suspect')} accepted before")] * bool(accepted)
+    notifications += [("note", note) for note in result.notes]
+    run = {
+        "tool": {"driver": {"name": "labelaudit", "version": version("labelaudit"), "rules": _RULES}},
+        "invocations": [
+            {
+                "executionSuccessful": True,  # a check that fails has done its work
+                "toolExecutionNotifications": [
+                    {"level": level, "message": _message(text)} for level, text in notifications
+                ],
+            }
+        ],
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(row, rule, level) for row, rule, level in found[:MAX_RESULTS]],
+    }
+    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, allow_nan=False) + "\n"
+
+
+def _result(row: ChangedRow, rule: int, level: str) -> dict[str, Any]:
+    # neither place nor score, which change from run to run; nor the old label, which the next baseline has not
+    fingerprint = hashlib.sha256(json.dumps([row.id, row.label]).encode()).hexdigest()
+    return {
+        "ruleId": _RULES[rule]["id"],
+        "ruleIndex": rule,
+        "level": level,
+        "message": _message(f"{printable(row.id)}: {describe(row)}"),
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": uri(row.path)},
+                    "region": {"startLine": row.line or 1},  # GitHub asks for one even where the row is a whole file
+                }
+            }
+        ],
+        "partialFingerprints": {
+            "labelauditRow/v1": fingerprint,
+            "primaryLocationLineHash": f"{fingerprint[:16]}:1",  # the one that GitHub goes by
+        },
+        **({} if row.score is None else {"rank": 100 * row.score}),
+        "properties": {
+            "id": row.id,
+            "row": row.row,
+            "change": row.change,
+            "label": row.label,
+            "oldLabel": row.old_label,
+            "suggestedLabel": row.suggested_label,
+            "influence": row.influence,
+        },
+    }
+
+
+def _message(text: str) -> dict[str, str]:
+    """Plain text, with what SARIF takes for links and placeholders escaped."""
+    for character in "\\[]":
+        text = text.replace(character, "\\" + character)
+    return {"text": text.replace("{", "{{").replace("}", "}}")}

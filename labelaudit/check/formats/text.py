@@ -1,0 +1,72 @@
+"""For terminals and logs."""
+
+from __future__ import annotations
+
+from labelaudit.check.formats.wording import (
+    accepted_suspects,
+    change,
+    counted,
+    describe,
+    name,
+    printable,
+    relabelled,
+    summary,
+    unscored,
+    verdict,
+    where,
+)
+from labelaudit.check.result import ChangedRow, CheckResult
+
+SHOWN = 50
+_WIDEST = 24  # a longer cell stands out of its column, but is whole
+
+
+def render_text(result: CheckResult) -> str:
+    """The verdict, why, the counts, and the rows to look at, each id whole."""
+    lines = [verdict(result), *(f"  {printable(failure)}" for failure in result.failures), "", summary(result)]
+    if result.suspects:
+        lines += ["", f"{counted(len(result.suspects), 'new suspect')} (score above {result.threshold:g})"]
+        lines += _table(
+            ("score", "given", "suggested", "change", "row"),
+            [
+                (_score(row), name(row.label), name(row.suggested_label), change(row), where(row))
+                for row in result.suspects[:SHOWN]
+            ],
+            len(result.suspects),
+        )
+    others = relabelled(result)
+    if others:
+        lines += ["", f"{counted(len(others), 'relabelled row')} not suspect"]
+        lines += _table(
+            ("score", "before", "now", "row"),
+            [(_score(row), name(row.old_label), name(row.label), where(row)) for row in others[:SHOWN]],
+            len(others),
+        )
+    problems = unscored(result)
+    if problems:
+        lines += ["", f"{counted(len(problems), 'row')} not scored"]
+        lines += [f"  {where(row)} {describe(row)}" for row in problems[:SHOWN]] + _more(len(problems))
+    accepted = accepted_suspects(result)
+    if accepted:
+        lines += ["", f"{counted(len(accepted), 'suspect')} accepted before"]
+        lines += [f"  {where(row)}" for row in accepted[:SHOWN]] + _more(len(accepted))
+    if result.notes:
+        lines += ["", *(f"note: {printable(note)}" for note in result.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], total: int) -> list[str]:
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(head, *rows, strict=True)]
+    lines = [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (head, *rows)
+    ]
+    return lines + _more(total)
+
+
+def _more(total: int) -> list[str]:
+    return [f"  … and {total - SHOWN:,} more, see --format json"] * (total > SHOWN)
+
+
+def _score(row: ChangedRow) -> str:
+    return name(None) if row.score is None else f"{row.score:.3f}"

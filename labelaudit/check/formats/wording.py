@@ -1,0 +1,89 @@
+"""What all formats say alike."""
+
+from __future__ import annotations
+
+from labelaudit.check.result import ChangedRow, CheckResult
+
+NONE = "–"
+
+
+def printable(text: str) -> str:
+    """Text on one line, without anything that could move a cursor, colour a terminal or break XML."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def verdict(result: CheckResult) -> str:
+    """The headline."""
+    return f"labelaudit check {'failed' if result.failures else 'passed'}"
+
+
+def counted(count: int, what: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def counts(result: CheckResult) -> dict[str, int]:
+    """How many rows there are of each kind."""
+    return {
+        "rows": result.rows,
+        "unchanged": result.unchanged,
+        "added": result.count("added"),
+        "changed": result.count("changed"),
+        "relabelled": result.count("relabelled"),
+        "removed": result.removed,
+    }
+
+
+def summary(result: CheckResult) -> str:
+    """The comparison in one sentence."""
+    numbers = counts(result)
+    others = ", ".join(f"{count:,} {name}" for name, count in numbers.items() if name != "rows")
+    return (
+        f"{printable(result.source)} against {printable(result.baseline)}: {counted(numbers['rows'], 'row')}, {others}"
+    )
+
+
+def relabelled(result: CheckResult) -> tuple[ChangedRow, ...]:
+    """The rows whose label is another one than before, and no suspect."""
+    return tuple(row for row in result.changes if row.change == "relabelled" and not row.suspect)
+
+
+def unscored(result: CheckResult) -> tuple[ChangedRow, ...]:
+    """The new or changed rows nothing can be said of."""
+    return tuple(row for row in result.changes if row.problem is not None)
+
+
+def accepted_suspects(result: CheckResult) -> tuple[ChangedRow, ...]:
+    """The rows that would be suspects, had nobody accepted them."""
+    return tuple(
+        row for row in result.changes if row.accepted and row.score is not None and row.score > result.threshold
+    )
+
+
+def describe(row: ChangedRow) -> str:
+    """What is the matter with a row, without its id."""
+    if row.problem is not None:
+        return f"could not be scored: {printable(row.problem)}"
+    score = "" if row.score is None else f"score {row.score:.3f}; "
+    if not row.suspect:
+        return f"relabelled from {name(row.old_label)} to {name(row.label)} ({score.removesuffix('; ') or 'no score'})"
+    suggested = "" if row.suggested_label is None else f", more probably {name(row.suggested_label)}"
+    return f"labelled {name(row.label)}{suggested} ({score}{change(row)})"
+
+
+def change(row: ChangedRow) -> str:
+    """What happened to a row, with the label it had before if that is another."""
+    before = row.old_label is not None and row.old_label != row.label
+    return f"{row.change} from {name(row.old_label)}" if before else row.change
+
+
+def name(label: str | None) -> str:
+    """A label to be read."""
+    return NONE if label is None else printable(label)
+
+
+def where(row: ChangedRow) -> str:
+    """The row's id, and the place where it is found if the id does not say so."""
+    place = printable(row.path) + (f":{row.line}" if row.line is not None else "")
+    row_id = printable(row.id)
+    return row_id if place == row_id or place.endswith("/" + row_id) else f"{row_id} ({place})"
