@@ -1,0 +1,52 @@
+"""`labelaudit report`: the visual report of an audit that was made before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from labelaudit.cli.console import Console
+from labelaudit.cli.options import ending_in_exit_codes
+from labelaudit.errors import InputError
+
+
+def report(
+    file: Annotated[Path, Argument(metavar="REPORT", help="report.parquet, or the folder it is in.")],
+    out: Annotated[
+        Path | None, Option(help="The HTML file to write.", show_default="report.html beside REPORT")
+    ] = None,
+    source: Annotated[
+        Path | None, Option(help="Where the audited data is now.", show_default="where it was audited")
+    ] = None,
+    shown: Annotated[
+        int, Option(min=1, max=5000, help="Rows to embed at most, the most suspect first; some 4 to 20 kB each.")
+    ] = 500,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No notes.")] = False,
+) -> None:
+    """Write the visual report anew: one HTML file to look through the suspects, decide, and pass on.
+
+    An existing file is replaced. Decisions made in it are kept by the browser, and belong to REPORT.
+    """
+    console = Console(quiet=quiet, as_json=False)
+    with ending_in_exit_codes(console):
+        from labelaudit.config import SourceConfig
+        from labelaudit.data.sources import load_dataset
+        from labelaudit.report.html import FILE_NAME, write_html
+        from labelaudit.report.report import Report
+
+        loaded = Report.load(file)
+        audited = Path(loaded.metadata["source"]["path"])
+        place = source or audited
+        if not place.exists():
+            where = "does not exist" if source else "where the data was when it was audited, does not exist here"
+            raise InputError(f"{place}{'' if source else ','} {where}: say where it is with --source")
+        dataset = load_dataset(place, SourceConfig.model_validate(loaded.metadata["config"]["source"]))
+        path = out or (file if file.is_dir() else file.parent) / FILE_NAME
+        if path.is_dir():
+            raise InputError(f"--out: {path} is a folder; name a file in it")
+        write_html(loaded, dataset, path, shown)
+        rows = loaded.table.num_rows
+        console.note(f"{path.stat().st_size / 1e6:.1f} MB, {rows:,} rows audited")
+        console.written(f"Report: {path}")
