@@ -1,0 +1,271 @@
+"""`apply`: decisions about a report's rows → a corrected copy of the dataset."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from labelaudit.config import SourceConfig
+from labelaudit.correction.decisions import Decided, guard, read_decisions
+from labelaudit.correction.folders import Mode, write_corrected_folder, write_manifest
+from labelaudit.correction.tables import write_corrected_table
+from labelaudit.data.dataset import Dataset, content_hash
+from labelaudit.data.hashing import content_bytes
+from labelaudit.data.hugging_face import HUB, is_saved
+from labelaudit.data.sources import load_dataset
+from labelaudit.data.table_files import TABLE_SUFFIXES
+from labelaudit.errors import InputError
+from labelaudit.report.report import Report
+
+CHANGED_SINCE = "the dataset has changed since the report: audit it again"
+
+
+@dataclass(frozen=True)
+class LabelChange:
+    """A label that is another one in the copy.
+
+    Attributes:
+        id: The row's id in the report.
+        row: Its number there.
+        old_label: Its label there; None if it had none.
+        new_label: Its label in the copy.
+        decision: `accept` or `relabel`.
+        score: The report's probability that the old label is wrong; None if the row was not scored.
+        new_id: Its id in the copy: another one if its file was moved.
+    """
+
+    id: str
+    row: int
+    old_label: str | None
+    new_label: str
+    decision: str
+    score: float | None
+    new_id: str
+
+
+@dataclass(frozen=True)
+class AppliedChanges:
+    """What was done.
+
+    Attributes:
+        source: The dataset, which is as it was.
+        out: The corrected copy.
+        changelog: A CSV with the changes, beside it.
+        rows: How many rows the dataset has.
+        changes: The changes, in the dataset's order.
+        decisions: How many decisions there are of each kind.
+        notes: What the user should know.
+    """
+
+    source: Path
+    out: Path
+    changelog: Path
+    rows: int
+    changes: tuple[LabelChange, ...]
+    decisions: dict[str, int]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain JSON values."""
+        paths = {"source": str(self.source), "out": str(self.out), "changelog": str(self.changelog)}
+        return asdict(self) | paths | {"changes": [asdict(change) for change in self.changes]}
+
+
+# writes the corrected copy of a dataset to a path, given new labels by row; returns ids that are new in it, and notes
+_Write = Callable[[Dataset, Path, dict[int, str]], tuple[dict[str, str], list[str]]]
+
+
+def apply_decisions(
+    report: Report,
+    decisions: Path,
+    out: Path,
+    source: Path | None = None,
+    mode: Mode = "copy",
+    manifest: bool = False,
+    new_classes: bool = False,
+    overwrite: bool = False,
+) -> AppliedChanges:
+    """Write a copy of a dataset with the labels that were decided on, and a list of the changes beside it.
+
+    The dataset itself is only read. Nothing appears at `out` before it is whole. Where no decision changes a label, the
+    copy is written nevertheless, so that whatever comes next finds it.
+
+    Args:
+        report: The audit.
+        decisions: A CSV with columns `id` and `decision` (accept, keep, unsure, relabel) and others, see
+            `read_decisions`.
+        out: Where the copy goes: a folder for an image folder, a file of the same format for a table.
+        source: Where the dataset is, if it is no longer where the report says.
+        mode: For image folders, whether files are copied, hard links or symbolic links.
+        manifest: For image folders, write a CSV (path, label) to `out` that points to the original files instead.
+        new_classes: Allow labels that are no class of the report.
+        overwrite: Replace an earlier copy at `out`.
+
+    Raises:
+        InputError: The decisions do not go with the report or the dataset, the dataset is not as it was, or `out` is
+            taken or in the way.
+    """
+    decided = read_decisions(decisions, report, new_classes)
+    config = SourceConfig.model_validate(report.metadata["config"]["source"])
+    path = _find_source(report, source)
+    changelog = out.parent / f"{out.name if path.is_dir() and not manifest else out.stem}.changes.csv"
+    write = _writer(path, out, config, mode, manifest)
+    _check_out(path, out, changelog, overwrite)
+    dataset = load_dataset(path, config)
+    _check_unchanged(report, dataset, decided)
+
+    changing = [row for row in decided if row.new_label not in (None, row.label)]
+    labels = {row.row: row.new_label for row in changing if row.new_label is not None}
+    staging = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        (staging / "copy").mkdir()
+        new_ids, notes = write(dataset, staging / "copy" / out.name, labels)
+        changes = tuple(
+            LabelChange(row.id, row.row, row.label, labels[row.row], row.decision, row.score,
+                        new_ids.get(row.id, row.id))
+            for row in changing
+        )  # fmt: skip
+        _write_changelog(staging / "changes", changes)
+        _put_in_place(staging, out, changelog)
+    finally:
+        shutil.rmtree(staging)
+    unchanged = sum(row.decision in ("accept", "relabel") for row in decided) - len(changing)
+    notes += [f"{unchanged} decisions name the label the row has"] * bool(unchanged)
+    counts = Counter(row.decision for row in decided)
+    return AppliedChanges(path, out, changelog, len(dataset), changes, dict(counts), tuple(notes))
+
+
+def _find_source(report: Report, source: Path | None) -> Path:
+    named = str(report.metadata["source"]["path"])
+    if source is None and named.startswith(HUB):
+        raise InputError(f"{named} is on the Hugging Face hub and cannot be corrected: save it with save_to_disk and "
+                         "audit that folder")  # fmt: skip
+    path = Path(named) if source is None else source
+    if not path.exists():
+        raise InputError(f"--source: {path} does not exist" if source is not None else
+                         f"{path}, which the report is about, does not exist: name it with --source")  # fmt: skip
+    return path
+
+
+def _writer(path: Path, out: Path, config: SourceConfig, mode: Mode, manifest: bool) -> _Write:
+    """How a copy of this kind of dataset is written."""
+    if path.is_dir() and not is_saved(path):
+        return _manifest_writer(path, out) if manifest else _folder_writer(path, mode)
+    if manifest or mode != "copy":
+        option = "--manifest" if manifest else "--mode"
+        raise InputError(f"{option} is for image folders, and {path} is none: use --out alone")
+    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+        return _table_writer(path, out, config)
+    raise InputError(f"{path} cannot be corrected: only image folders and tables ({', '.join(sorted(TABLE_SUFFIXES))}) "
+                     "can")  # fmt: skip
+
+
+def _folder_writer(path: Path, mode: Mode) -> _Write:
+    def write(dataset: Dataset, staged: Path, labels: dict[int, str]) -> tuple[dict[str, str], list[str]]:
+        new_ids = write_corrected_folder(path, staged, _by_id(dataset, labels), mode)
+        renamed = [name for name, new in new_ids.items() if Path(name).name != Path(new).name]
+        named = ", ".join(renamed[:3]) + " …" * (len(renamed) > 3)
+        return new_ids, [f"renamed, as the new folder has such a file already: {named}"] * bool(renamed)
+
+    return write
+
+
+def _manifest_writer(path: Path, out: Path) -> _Write:
+    if out.suffix.lower() != ".csv":
+        raise InputError(f"--manifest: {out} is to be a .csv")
+
+    def write(dataset: Dataset, staged: Path, labels: dict[int, str]) -> tuple[dict[str, str], list[str]]:
+        note = write_manifest(path, staged, _by_id(dataset, labels), out.parent)
+        return {}, [] if note is None else [note]
+
+    return write
+
+
+def _by_id(dataset: Dataset, labels: dict[int, str]) -> dict[str, str]:
+    return {dataset.ids[row]: label for row, label in labels.items()}
+
+
+def _table_writer(path: Path, out: Path, config: SourceConfig) -> _Write:
+    column = config.label_column
+    assert column is not None  # a report's configuration has nothing left to guess
+    if out.suffix.lower() != path.suffix.lower():
+        raise InputError(f"--out: {out} is to have the format of {path.name}, so a name that ends in {path.suffix}")
+
+    def write(dataset: Dataset, staged: Path, labels: dict[int, str]) -> tuple[dict[str, str], list[str]]:
+        write_corrected_table(path, staged, column, labels)
+        by_path = dataset.kind == "manifest" and config.image_root is None
+        moved = by_path and out.parent.resolve() != path.parent.resolve()
+        note = f"image paths in it are relative to {path.parent}: read it with --image-root {path.parent}"
+        return {}, [note] * moved
+
+    return write
+
+
+def _check_out(source: Path, out: Path, changelog: Path, overwrite: bool) -> None:
+    """Make sure that writing there destroys nothing."""
+    here, there = source.resolve(), out.resolve()
+    if here == there or (out.exists() and out.samefile(source)):
+        raise InputError(f"--out: {out} is the dataset itself, which stays as it is")
+    if there.is_relative_to(here) or here.is_relative_to(there):
+        raise InputError(f"--out: {out} and the dataset {source} must not lie in each other")
+    if changelog.resolve().is_relative_to(here):
+        raise InputError(f"--out: {changelog} would lie in the dataset {source}")
+    if not out.parent.is_dir():
+        raise InputError(f"--out: the folder {out.parent} does not exist")
+    taken = [path for path in (out, changelog) if path.exists() or path.is_symlink()]
+    if taken and not overwrite:
+        raise InputError(f"--out: {taken[0]} exists; choose another name, or replace it with --overwrite")
+    if out.is_symlink() or (out.is_dir() and not changelog.is_file()):
+        raise InputError(f"--overwrite: {out} was not written by labelaudit apply ({changelog.name} is not beside it): "
+                         "remove it yourself")  # fmt: skip
+
+
+def _check_unchanged(report: Report, dataset: Dataset, decided: tuple[Decided, ...]) -> None:
+    """Make sure that the dataset is the report's, and that the rows decided on are as they were."""
+    ids = report.table["id"].to_pylist()
+    if list(dataset.ids) != ids:
+        before, now = set(ids), set(dataset.ids)
+        gone = next((f"{name!r} is gone" for name in ids if name not in now), None)
+        new = next((f"{name!r} is new" for name in dataset.ids if name not in before), None)
+        what = gone or new or "its rows are in another order"
+        raise InputError(f"{dataset.source}: {what}; {CHANGED_SINCE}")
+    for row in decided:
+        where = f"{dataset.source}: {row.id!r} (row {row.row})"
+        if dataset.labels[row.row] != row.label:
+            raise InputError(f"{where} is labelled {dataset.labels[row.row]!r}, in the report {row.label!r}; "
+                             + CHANGED_SINCE)  # fmt: skip
+        if row.content_hash is not None and _hash(dataset, row.row) != row.content_hash:
+            raise InputError(f"{where} has other content than in the report; {CHANGED_SINCE}")
+
+
+def _hash(dataset: Dataset, row: int) -> str | None:
+    try:
+        return None if dataset.problems[row] is not None else content_hash(content_bytes(dataset.content, row))
+    except OSError:
+        return None
+
+
+def _write_changelog(path: Path, changes: tuple[LabelChange, ...]) -> None:
+    names = list(LabelChange.__dataclass_fields__)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        for change in changes:
+            values = [getattr(change, name) for name in names]
+            writer.writerow(guard("" if value is None else str(value)) for value in values)
+
+
+def _put_in_place(staging: Path, out: Path, changelog: Path) -> None:
+    """Rename what is finished to where it belongs; what was there before goes away with the staging folder."""
+    os.sync()  # the copy may be of many files, each of which would otherwise have to be synchronised by itself
+    if out.exists():
+        out.replace(staging / "before")
+    (staging / "copy" / out.name).replace(out)
+    (staging / "changes").replace(changelog)
