@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
@@ -33,6 +34,49 @@ MOST_NOISE = 0.6  # above which labels carry next to no information
 
 
 @dataclass(frozen=True)
+class Networks:
+    """The networks of an audit after it, one for each fold.
+
+    Attributes:
+        fold_of: Which of them was trained on a row, −1 for none, shape (N,).
+        thetas: Their parameters, each of shape (P,).
+    """
+
+    fold_of: NDArray[np.int64]
+    thetas: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What an audit goes on from, instead of from new networks and folds of its own.
+
+    Attributes:
+        folds: Who trains, and who is the query.
+        thetas: The parameters each fold's network starts at; None for a new one.
+    """
+
+    folds: list[Fold]
+    thetas: tuple[Tensor, ...] | None
+
+    def put_into(self, model: FlatModel, number: int) -> None:
+        """Set a fold's network to where it starts.
+
+        Raises:
+            InputError: The parameters are not that network's.
+        """
+        if self.thetas is None:
+            return
+        theta = self.thetas[number]
+        if theta.shape != model.theta.shape:
+            raise InputError(
+                f"the baseline's network has {len(theta):,} parameters, this one {len(model.theta):,}: it was made by "
+                "other versions; make the baseline anew"
+            )
+        with torch.no_grad():
+            model.theta.copy_(theta)
+
+
+@dataclass(frozen=True)
 class Findings:
     """What is said of the rows, whatever kind of data they are.
 
@@ -42,6 +86,8 @@ class Findings:
         doubt: Why the scores are not to be relied on, None where they are.
         temperatures: The query's temperature in each fold.
         parameters: P, the number of trainable parameters.
+        networks: The fine-tuned networks.
+        sketches: Where the rows lie to the network that trained on them (`LastLayerInputs`), shape (N, at most 64).
     """
 
     signals: Signals
@@ -49,6 +95,8 @@ class Findings:
     doubt: str | None
     temperatures: tuple[float, ...]
     parameters: int
+    networks: Networks
+    sketches: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -60,6 +108,7 @@ class Audit:
         training: The fine-tune's settings, nothing left open.
         query_text: Which rows were the query.
         input_text: What the network got of a row.
+        lasting: Whether its networks can be used for a later version of the data.
         device: Where it ran.
     """
 
@@ -67,6 +116,7 @@ class Audit:
     training: TrainingConfig
     query_text: str
     input_text: str
+    lasting: bool
     device: str
 
 
@@ -76,6 +126,7 @@ def audit(
     config: AuditConfig,
     progress: Progress,
     checkpoints: Checkpoints | None = None,
+    start: Start | None = None,
 ) -> Audit:
     """Audit the rows of a pool.
 
@@ -85,31 +136,42 @@ def audit(
         config: All settings; `config.seed` decides everything random.
         progress: Told of each stage.
         checkpoints: Where to save the run from time to time, and to go on from if it was saved.
+        start: Folds and networks of an earlier audit, to go on from.
 
     Raises:
         InputError: A setting does not fit the data or the machine, or the training diverged.
         RunError: Nothing more can be written.
     """
     device, dtype = choose_device(config.device), choose_dtype(config.dtype)
-    folds = plan_folds(pool, labels, config)
+    folds = plan_folds(pool, labels, config) if start is None else start.folds
     training = complete(config.training, pool.inputs.defaults, min(len(fold.train) for fold in folds))
     fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
     examples = pool.inputs.examples(torch.from_numpy(labels), fit_on, device, dtype, training.augmentation)
 
-    def network(seed: int) -> FlatModel:
-        return FlatModel(pool.inputs.network(len(pool.classes), seed, examples), device, dtype)
+    def network(number: int, seed: int) -> FlatModel:
+        model = FlatModel(pool.inputs.network(len(pool.classes), seed, examples), device, dtype)
+        if start is not None:
+            start.put_into(model, number)
+        return model
 
     config = config.model_copy(update={"training": training})
     findings = audit_folds(
         examples, folds, network, len(pool.dataset), len(pool.classes), config, progress, checkpoints
     )
-    return Audit(findings, training, query_text(pool, config, folds), pool.inputs.text(examples), str(device))
+    return Audit(
+        findings,
+        training,
+        query_text(pool, config, folds),
+        pool.inputs.text(examples),
+        pool.inputs.lasting,
+        str(device),
+    )
 
 
 def audit_folds(
     examples: Examples,
     folds: list[Fold],
-    network: Callable[[int], FlatModel],
+    network: Callable[[int, int], FlatModel],
     rows: int,
     classes: int,
     config: AuditConfig,
@@ -121,7 +183,7 @@ def audit_folds(
     Args:
         examples: All rows.
         folds: Who trains, and who is the query. With several, each row that is trained on is a query row elsewhere.
-        network: Makes the network from a seed.
+        network: Makes the network of a fold from the fold's number and a seed.
         rows: N; the first so many of the rows are audited, and scored if a fold trains on them.
         classes: C.
         config: The settings, with none of the training's left open.
@@ -134,13 +196,14 @@ def audit_folds(
     """
     labels = examples.labels.numpy()
     blank = np.full((rows, classes), np.nan)
+    fold_of, sketches, thetas = np.full(rows, -1), np.zeros((rows, 0), np.float32), []
     influence, from_influence, from_training, held_out, out_of_fold = (blank.copy() for _ in range(5))
     loss, margin = np.full(rows, np.nan), np.full(rows, np.nan)
     temperatures, asked, predicted = [], [], []
     parameters = 0
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
-        model = network(network_seed)
+        model = network(number, network_seed)
         parameters = len(model.theta)
         task = FoldTask(model, examples, fold, training_plan(config.training), order_seed, number, len(folds))
         part = None if checkpoints is None else checkpoints.part(f"fold-{number}")
@@ -153,6 +216,10 @@ def audit_folds(
         if len(folds) > 1:
             held_out[fold.query] = found.query_mean_logits.log_softmax(1).numpy()
             out_of_fold[fold.query] = found.query_log_probabilities.exp().numpy()
+        if sketches.shape[1] == 0:
+            sketches = np.zeros((rows, found.sketch.shape[1]), np.float32)
+        fold_of[fold.train], sketches[fold.train] = number, found.sketch.numpy()
+        thetas.append(found.theta)
         temperatures.append(found.temperature.item())
         asked.append(labels[fold.query])
         predicted.append(found.query_log_probabilities.numpy())
@@ -181,7 +248,7 @@ def audit_folds(
             f"the network knows its training labels by heart (mean loss {np.nanmean(loss):.2g} nats, "
             f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer --epochs"
         )
-    return Findings(signals, noise, doubt, tuple(temperatures), parameters)
+    return Findings(signals, noise, doubt, tuple(temperatures), parameters, Networks(fold_of, tuple(thetas)), sketches)
 
 
 def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:

@@ -22,7 +22,7 @@ from labelaudit.progress import Progress
 from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory, gigabytes
 from labelaudit.training.fine_tune import Plan, fine_tune
 from labelaudit.training.needs import as_time, check_per_sample_loss, measure_step
-from labelaudit.training.predict import predict
+from labelaudit.training.predict import predict_and_sketch
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window, parse_windows
 
@@ -67,6 +67,8 @@ class FoldResult:
         query_log_probabilities: Calibrated, after it, float64, shape (M, C).
         query_mean_logits: Over the ends of the epochs, float64, shape (M, C); none unless another fold trains on them.
         temperature: The query's, float64, shape ().
+        sketch: Where the rows lie to the network (`LastLayerInputs`), float32, shape (N, at most 64).
+        theta: The fine-tuned parameters, shape (P,).
     """
 
     influence: Tensor
@@ -76,6 +78,8 @@ class FoldResult:
     query_log_probabilities: Tensor
     query_mean_logits: Tensor
     temperature: Tensor
+    sketch: Tensor
+    theta: Tensor
 
 
 def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None) -> FoldResult:
@@ -99,7 +103,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         held_out = query_rows if task.folds > 1 else None
         run = fine_tune(model, examples, train, plan, task.seed, recording, advance, checkpoints, held_out)
     with progress.stage(f"{task.title}losses", len(train)) as advance:
-        train_logits = predict(model, examples, train, plan.batch_size, advance)
+        train_logits, sketch = predict_and_sketch(model, examples, train, plan.batch_size, advance)
     query = TestLoss(config.influence.query, examples, query_rows, plan.batch_size)
     with progress.stage(f"{task.title}sweeping back", sweep_rows(window, scoring, len(train), plan)) as advance:
         differentiate = choose_differentiation(config.influence.derivatives, model)
@@ -113,6 +117,8 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         query_log_probabilities=query.log_probabilities,
         query_mean_logits=run.held_out_logits,
         temperature=torch.tensor(query.temperature, dtype=torch.float64),
+        sketch=sketch,
+        theta=model.theta.detach().cpu().clone(),
     )
     if checkpoints is not None:
         checkpoints.save("result", asdict(result))
@@ -183,7 +189,7 @@ def plan_within_means(
     predicted = rows + (2 + plan.epochs / 3 * (task.folds > 1)) * len(task.fold.query)
     seconds = step.seconds * (passes + swept + predicted / plan.batch_size)
     if task.number == 0:
-        parts = [f"{gigabytes(working + recording.memory)} of memory beside the images"]
+        parts = [f"{gigabytes(working + recording.memory)} of memory beside the data"]
         parts += [f"{gigabytes(recording.disk)} of disk"] * (recording.disk > 0)
         progress.note(
             f"this audit will take about {as_time(seconds * task.folds)}, {' and '.join(parts)}"

@@ -43,13 +43,27 @@ class Pool:
     test_rows: Rows
 
 
-def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progress: Progress) -> Pool:
+def read_pool(
+    dataset: Dataset,
+    test: Dataset | None,
+    config: AuditConfig,
+    progress: Progress,
+    classes: tuple[str, ...] | None = None,
+) -> Pool:
     """Check the labels, choose the model, read all rows.
+
+    Args:
+        dataset: What is audited.
+        test: Trusted data.
+        config: The settings.
+        progress: Told of each stage.
+        classes: The classes of an earlier audit, where this one goes on from it; then some may have few rows or none.
 
     Raises:
         InputError: The data cannot be audited; the message says why.
     """
-    classes = _check_classes(dataset, test)
+    going_on = classes is not None
+    classes = classes or _check_classes(dataset, test)
     parts = [dataset] if test is None else [dataset, test]
     inputs, hashes, problems = read_inputs(parts, config.model, len(classes), progress)
     rows = len(dataset)
@@ -64,7 +78,8 @@ def read_pool(dataset: Dataset, test: Dataset | None, config: AuditConfig, progr
     readable = np.array([problem is None for problem in problems])
     usable = np.flatnonzero(readable & (labels != NO_LABEL))
     audited, test_rows = usable[usable < rows], usable[usable >= rows]
-    _check_counts(dataset, classes, labels, audited)
+    if not going_on:
+        _check_counts(dataset, classes, labels, audited)
     if test is not None and len(test_rows) == 0:
         raise InputError(f"--test: {test.source} has no readable, labelled row")
     return Pool(

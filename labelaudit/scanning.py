@@ -46,13 +46,25 @@ def scan(
         InputError: The data or a setting cannot be used; the message says why.
         RunError: Nothing more can be written.
     """
+    return scan_and_keep(source, test, known, config, progress, run_folder)[0]
+
+
+def scan_and_keep(
+    source: object,
+    test: object = None,
+    known: str | Path | None = None,
+    config: AuditConfig | None = None,
+    progress: Progress | None = None,
+    run_folder: RunFolder | None = None,
+) -> tuple[Report, Audit]:
+    """`scan`, and with the report the audit behind it, which has the fine-tuned networks."""
     config, progress = config or AuditConfig(), progress or Silent()
     started = time.perf_counter()
     pool = open_pool(source, test, config, progress)
     truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started
     checkpoints = None if run_folder is None else run_folder.open(identity(pool, config))
-    return audit_and_report(pool, pool.labels, truth, config, progress, reading, checkpoints)[0]
+    return audit_and_report(pool, pool.labels, truth, config, progress, reading, checkpoints)[:2]
 
 
 def identity(pool: Pool, config: AuditConfig) -> dict[str, Any]:

@@ -130,11 +130,11 @@ def test_data_that_cannot_be_audited(tmp_path):
     shutil.copy(next((TRAIN / "1").iterdir()), single / "l" / "x.png")
     refused(single, "class 'l' in .* has only one row \\(l/x.png\\)")
     (single / "l" / "x.png").write_bytes(b"")
-    refused(single, "class 'l' in .* has no readable image")
+    refused(single, "class 'l' in .* has no readable row")
     unreadable = small_folder(tmp_path / "unreadable")
     for file in sorted((unreadable / "1").iterdir())[:3]:
         file.write_bytes(b"?")
-    refused(unreadable, "3 of the 16 images .* are unreadable, more than --max-unreadable 0.1 allows: 1/")
+    refused(unreadable, "3 of the 16 rows .* are unreadable, more than --max-unreadable 0.1 allows: 1/")
     for file in unreadable.rglob("*.png"):
         file.write_bytes(b"?")
     refused(unreadable, "none of the 16 images")

@@ -99,7 +99,7 @@ def _audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
     rows, classes = len(task.given), int(task.given.max()) + 1
     folds = cross_audit(np.arange(rows), task.given, seed)
 
-    def network(network_seed: int) -> FlatModel:
+    def network(number: int, network_seed: int) -> FlatModel:
         torch.manual_seed(network_seed)
         return FlatModel(task.network(classes), CPU, torch.float32)
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from labelaudit.cli.applying import apply
+from labelaudit.cli.checking import check
 from labelaudit.cli.console import Console
 from labelaudit.cli.options import DATA, REPORT, auditing_command
+from labelaudit.cli.reporting import report
 from labelaudit.cli.reproducing import reproduce
 from labelaudit.config import AuditConfig, Noise
 from labelaudit.errors import InputError
@@ -18,6 +21,7 @@ from labelaudit.files import check_output
 
 if TYPE_CHECKING:
     from labelaudit.checkpoints import RunFolder
+    from labelaudit.report.report import Report
 
 app = typer.Typer(
     help="Find mislabelled training examples.",
@@ -87,31 +91,72 @@ def scan(
     console: Console,
     test: Test = None,
     known: Known = None,
-    out: Annotated[Path, Option(help="Folder for report.parquet.", rich_help_panel=REPORT)] = Path("labelaudit-report"),
+    out: Annotated[Path, Option(help="Folder for report.parquet and report.html.", rich_help_panel=REPORT)] = Path(
+        "labelaudit-report"
+    ),
     overwrite: Overwrite = False,
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = 60,
 ) -> None:
     """Rank the labels of a dataset by how suspect they are.
 
-    Without --test every half of the rows is audited against the other. The report is OUT/report.parquet.
+    Without --test every half of the rows is audited against the other. The report is OUT/report.parquet, for programs,
+    and OUT/report.html, to look through the suspects and decide.
     """
-    run_folder = begin_output(out, ("report.parquet",), overwrite, resume, checkpoint_every)
+    run_folder = begin_output(out, ("report.parquet", "report.html"), overwrite, resume, checkpoint_every)
     from labelaudit.report.report import FILE_NAME  # torch and timm take seconds to import; --help need not wait
-    from labelaudit.report.summary import summarise_report
     from labelaudit.scanning import scan as run_scan
 
     report = run_scan(source, test=test, known=known, config=config, progress=console, run_folder=run_folder)
-    path = out / FILE_NAME
-    report.save(path)
+    report.save(out / FILE_NAME)
+    show_report(report, out, console)
     run_folder.remove()
+
+
+@app.command()
+@auditing_command
+def baseline(
+    source: Source,
+    config: AuditConfig,
+    console: Console,
+    test: Test = None,
+    out: Annotated[Path, Option(help="Folder for the baseline.", rich_help_panel=REPORT)] = Path("labelaudit-baseline"),
+    overwrite: Overwrite = False,
+    resume: Resume = False,
+    checkpoint_every: CheckpointEvery = 60,
+) -> None:
+    """Scan a dataset, and keep what `labelaudit check` needs to audit only what is new in its next version.
+
+    Besides the report, OUT holds the fine-tuned networks.
+    """
+    from labelaudit.check.baseline import NETWORKS, save_baseline
+
+    written = ("report.parquet", "report.html", NETWORKS)
+    run_folder = begin_output(out, written, overwrite, resume, checkpoint_every)
+    from labelaudit.scanning import scan_and_keep
+
+    report, audit = scan_and_keep(source, test=test, config=config, progress=console, run_folder=run_folder)
+    if audit.findings.doubt is not None:
+        raise InputError(f"no baseline is written, for nothing could be told from it: {audit.findings.doubt}")
+    save_baseline(out, report, audit)
+    show_report(report, out, console)
+    run_folder.remove()
+
+
+def show_report(report: Report, out: Path, console: Console) -> None:
+    """Write the report to look at, and print the summary."""
+    from labelaudit.report.html import FILE_NAME, write_html
+    from labelaudit.report.summary import summarise_report
+
+    assert report.dataset is not None
+    page = out / FILE_NAME
+    write_html(report, report.dataset, page)
     summary = summarise_report(report)
-    seconds = sum(report.metadata["seconds"].values())
     if console.as_json:
-        console.json(summary | {"report": str(path)})
+        console.json(summary | {"report": str(out / "report.parquet"), "page": str(page)})
     else:
         console.summary(summary, report.metadata)
-        console.written(f"Report: {path} ({seconds:.1f} s)")
+        console.written(f"Report: {page} ({sum(report.metadata['seconds'].values()):.1f} s)")
 
 
 @app.command()
@@ -146,7 +191,7 @@ def flip_test(
 
     from labelaudit.files import write_atomically
     from labelaudit.flip_testing import flip_test as run_flip_test
-    from labelaudit.report.report import FILE_NAME, Report
+    from labelaudit.report.report import FILE_NAME
 
     def save(number: int, report: Report) -> None:
         if number == 0:
@@ -169,4 +214,7 @@ def flip_test(
         console.written(f"Metrics: {path}")
 
 
+app.command()(check)
+app.command()(report)
+app.command()(apply)
 app.command()(reproduce)

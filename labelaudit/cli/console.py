@@ -172,6 +172,10 @@ class Console:
         for note in result["notes"]:
             self._out.print(Text(note, style="dim"), soft_wrap=True)
 
+    def raw(self, text: str) -> None:
+        """A document of its own form, which may be for a machine."""
+        self._out.file.write(text)
+
     def written(self, text: str) -> None:
         """Where the results are."""
         self._out.print(Text(printable(text)), soft_wrap=True)

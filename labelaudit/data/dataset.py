@@ -53,7 +53,7 @@ def fingerprint(rows: list[tuple[str, str | None, str | None]]) -> str:
     """A hash of a whole dataset from each row's (id, label, content hash), in order."""
     digest = hashlib.sha256()
     for row in rows:
-        for field in row:
-            encoded = b"\0" if field is None else field.encode()
+        for value in row:
+            encoded = b"\0" if value is None else value.encode()
             digest.update(len(encoded).to_bytes(8, "big") + encoded)
     return digest.hexdigest()

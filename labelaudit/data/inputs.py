@@ -37,6 +37,10 @@ class Inputs(Protocol):
     def defaults(self) -> TrainingDefaults:
         """The training that suits it."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether a row is the same to the network whatever other rows there are, so that it can be kept for later."""
+
     def examples(
         self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype, augmentation: Augmentation
     ) -> Examples:
@@ -70,6 +74,11 @@ class ImageInputs:
     def defaults(self) -> TrainingDefaults:
         """The training that suits it."""
         return self.spec.defaults
+
+    @property
+    def lasting(self) -> bool:
+        """Images are prepared one by one."""
+        return True
 
     def examples(
         self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype, augmentation: Augmentation
@@ -108,6 +117,11 @@ class FeatureInputs:
     def defaults(self) -> TrainingDefaults:
         """The training that suits it."""
         return self.spec.defaults
+
+    @property
+    def lasting(self) -> bool:
+        """What a feature is depends on the rows the encoder was fitted on."""
+        return False
 
     def examples(
         self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype, augmentation: Augmentation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -49,3 +50,21 @@ def _json_lines(path: Path) -> list[dict[str, object]]:
             raise InputError(f"{path}, line {number}: expected an object with an image and a label")
         records.append(record)
     return records
+
+
+def row_lines(path: Path) -> list[int] | None:
+    """The line, from 1, at which each row of a text table begins; None for what is no text table."""
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".ndjson") and path.is_file():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [number for number, line in enumerate(lines, start=1) if line.strip()]
+    if suffix not in (".csv", ".tsv") or not path.is_file():
+        return None
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter="\t" if suffix == ".tsv" else ",")
+        begins, previous = [], 0
+        for cells in reader:
+            if cells:  # pandas leaves blank lines out, too
+                begins.append(previous + 1)
+            previous = reader.line_num
+    return begins[1:]

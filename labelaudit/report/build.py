@@ -15,6 +15,7 @@ from labelaudit.audit import Audit
 from labelaudit.config import AuditConfig
 from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.detection.ranking import Ranking
+from labelaudit.detection.similar import similar_rows
 from labelaudit.influence.queries import QUERY_TEXT
 from labelaudit.pool import Pool
 from labelaudit.report.report import Report
@@ -63,7 +64,7 @@ def build_report(
             "suspect": ranking.suspect,
             "p_label": pa.array(p_label, mask=~np.isfinite(p_label)),
             "loss": pa.array(signals.loss, mask=~scored),
-            "similar": [None] * rows,
+            "similar": similar_rows(audit.findings.sketches, audit.findings.networks.fold_of, labels, ranking),
             "status": status,
             "reason": reason,
             "true_label": [names[index] for index in true],
@@ -97,7 +98,7 @@ def build_report(
         "classes": list(pool.classes),
         "seconds": seconds,
     }
-    return Report(table, metadata)
+    return Report(table, metadata, pool.dataset)
 
 
 def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ranking: Ranking) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labelaudit.data.dataset import Dataset
 from labelaudit.errors import InputError
 from labelaudit.files import write_atomically
 from labelaudit.report.schema import METADATA_KEY, SCHEMA, SCHEMA_VERSION
@@ -25,10 +26,12 @@ class Report:
     Attributes:
         table: The rows, of the schema `report.schema.SCHEMA`.
         metadata: Versions, configuration, dataset fingerprint, class names, timings, device and so on.
+        dataset: What was audited, as long as it is at hand; not saved.
     """
 
     table: pa.Table
     metadata: dict[str, Any]
+    dataset: Dataset | None = field(default=None, repr=False, compare=False)
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows, in the input's order."""

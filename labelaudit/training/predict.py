@@ -2,19 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from labelaudit.data.examples import Examples
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, ignore
 
+PROJECTED = 64  # numbers that stand for what the last layer gets
+
 
 def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
+    return torch.cat([answer.cpu() for answer in _answers(model, examples, rows, batch_size, progress)])
+
+
+def predict_and_sketch(
+    model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
+) -> tuple[Tensor, Tensor]:
+    """Logits of the rows as `predict` has them, and what `LastLayerInputs` remembers of them."""
     logits = []
-    with torch.no_grad():
-        for batch in rows.split(batch_size):
-            logits.append(model(examples.batch(batch)[0]).cpu())
-            progress(len(batch))
-    return torch.cat(logits)
+    with LastLayerInputs(model) as seen:
+        for answer in _answers(model, examples, rows, batch_size, progress):
+            seen.collect(answer)
+            logits.append(answer.cpu())
+    return torch.cat(logits), seen.rows
+
+
+def _answers(
+    model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance
+) -> Iterator[Tensor]:
+    for batch in rows.split(batch_size):
+        with torch.no_grad():
+            answer = model(examples.batch(batch)[0])
+        yield answer
+        progress(len(batch))
+
+
+class LastLayerInputs:
+    """Remembers, while rows are predicted, a short random projection of what the network's last linear layer gets.
+
+    Rows that look alike to the network are near each other in it (Johnson and Lindenstrauss).
+    """
+
+    def __init__(self, model: FlatModel) -> None:
+        self._model = model
+        self._latest: Tensor | None = None
+        self._parts: list[Tensor] = []
+
+    def __enter__(self) -> LastLayerInputs:
+        layers = [module for module in self._model.module.modules() if isinstance(module, nn.Linear)]
+        self._hooks = [layer.register_forward_pre_hook(self._remember) for layer in layers]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _remember(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self._latest = inputs[0]
+
+    def collect(self, logits: Tensor) -> None:
+        """Keep the rows of the batch that was just predicted."""
+        found, self._latest = self._latest, None
+        if found is None or len(found) != len(logits):  # no such layer, or not one answer for each row
+            found = logits
+        found = found.flatten(1).float()
+        if found.shape[1] > PROJECTED:
+            generator = torch.Generator().manual_seed(found.shape[1])
+            found = found @ torch.randn(found.shape[1], PROJECTED, generator=generator).to(found.device)
+        self._parts.append(found.cpu())
+
+    @property
+    def rows(self) -> Tensor:
+        """All that was collected, float32, shape (rows, at most `PROJECTED`)."""
+        return torch.cat(self._parts)

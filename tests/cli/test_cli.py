@@ -65,7 +65,7 @@ def test_scan_prints_the_suspects_and_writes_the_report(run, tmp_path):
     assert lines[-2].endswith("of the 30 labels known to be wrong are among the first 30")
     assert lines[-1].startswith("Report: labelaudit-report/report.parquet (")
     assert result.stderr.startswith("note: this audit will take about ")
-    assert result.stderr.endswith(" MB of memory beside the images\n")
+    assert result.stderr.endswith(" MB of memory beside the data\n")
 
 
 def test_json_is_all_that_is_printed(run):

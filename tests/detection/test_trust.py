@@ -40,7 +40,7 @@ class Notes(Silent):
 
 
 def audited(file: Path, labels: np.ndarray, progress: Silent, learning_rate: float = 0.01) -> Findings:
-    def network(seed: int) -> FlatModel:
+    def network(number: int, seed: int) -> FlatModel:
         torch.manual_seed(seed)
         return FlatModel(cnn(CLASSES, 1, 28), CPU, torch.float32)
 
