@@ -7,7 +7,7 @@ from pathlib import Path
 from labelaudit.check.formats.locations import relative_path
 from labelaudit.check.formats.markdown import render_markdown
 from labelaudit.check.formats.wording import (
-    accepted_suspects,
+    accepted_rows,
     counted,
     describe,
     name,
@@ -39,9 +39,9 @@ def render_github(result: CheckResult) -> str:
     lines += [_annotation("warning", title, row) for row, title in warnings[:warnings_room]]
     lines += [_rest("suspect", result.suspects[room:])]
     lines += [_rest("row to look at", [row for row, _ in warnings[warnings_room:]], "rows to look at")]
-    accepted = accepted_suspects(result)
+    accepted = accepted_rows(result)
     if accepted:
-        lines.append(_command("notice", "Accepted", f"{counted(len(accepted), 'suspect')} accepted before"))
+        lines.append(_command("notice", "Accepted", f"{counted(len(accepted), 'row')} accepted before"))
     lines += [_command("notice", "Note", printable(note)) for note in result.notes]
     lines.append(_command("notice", verdict(result), summary(result)))
     return "\n".join(filter(None, lines)) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from labelaudit.check.formats.wording import (
-    accepted_suspects,
+    accepted_rows,
     counted,
     counts,
     describe,
@@ -54,9 +54,9 @@ def render_junit(result: CheckResult) -> str:
     if reasons:
         failure = ET.SubElement(case, "failure", type="labelaudit.check", message="; ".join(reasons))
         failure.text = "\n".join([verdict(result), *reasons, summary(result), *listed])
-    accepted = accepted_suspects(result)
+    accepted = accepted_rows(result)
     said = [] if reasons else [summary(result), *listed]
-    said += [f"{counted(len(accepted), 'suspect')} accepted before"] * bool(accepted)
+    said += [f"{counted(len(accepted), 'row')} accepted before"] * bool(accepted)
     said += [f"note: {printable(note)}" for note in result.notes]
     if said:
         ET.SubElement(case, "system-out").text = "\n".join(said)

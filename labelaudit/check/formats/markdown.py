@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from labelaudit.check.formats.wording import (
-    accepted_suspects,
+    accepted_rows,
     change,
     counted,
     counts,
@@ -55,10 +55,10 @@ def render_markdown(result: CheckResult) -> str:
         parts.append(f"#### {counted(len(problems), 'row')} not scored")
         rows = [[_code(row.id), _sentence(row.problem or ""), _place(row)] for row in problems[:SHOWN]]
         parts.append(_table(["row", "why", "where"], rows) + _more(len(problems)))
-    accepted = accepted_suspects(result)
+    accepted = accepted_rows(result)
     if accepted:
         ids = ", ".join(_code(row.id) for row in accepted[:SHOWN])
-        parts.append(f"{counted(len(accepted), 'suspect')} accepted before: {ids}" + _more(len(accepted)))
+        parts.append(f"{counted(len(accepted), 'row')} accepted before: {ids}" + _more(len(accepted)))
     parts.append("\n".join(f"- {_sentence(note)}" for note in result.notes))
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from labelaudit.check.formats.locations import uri
-from labelaudit.check.formats.wording import accepted_suspects, counted, describe, printable, relabelled, unscored
+from labelaudit.check.formats.wording import accepted_rows, counted, describe, printable, relabelled, unscored
 from labelaudit.check.result import ChangedRow, CheckResult
 
 MAX_RESULTS = 25_000  # GitHub refuses files with more, and shows the first 5,000
@@ -53,12 +53,12 @@ def render_sarif(result: CheckResult) -> str:
     """
     found = [(row, 0, "error" if result.failures else "warning") for row in result.suspects]
     found += [(row, 1, "warning") for row in relabelled(result)]
-    accepted, problems = accepted_suspects(result), unscored(result)
+    accepted, problems = accepted_rows(result), unscored(result)
     notifications = [("error", failure) for failure in result.failures]
     notifications += [("warning", f"{counted(len(found) - MAX_RESULTS, 'more result')} left out: a run may have "
                        f"{MAX_RESULTS:,}; --format json has all")] * (len(found) > MAX_RESULTS)  # fmt: skip
     notifications += [("warning", f"{printable(row.id)} {describe(row)}") for row in problems[:MAX_RESULTS]]
-    notifications += [("note", f"{counted(len(accepted), 'suspect')} accepted before")] * bool(accepted)
+    notifications += [("note", f"{counted(len(accepted), 'row')} accepted before")] * bool(accepted)
     notifications += [("note", note) for note in result.notes]
     run = {
         "tool": {"driver": {"name": "labelaudit", "version": version("labelaudit"), "rules": _RULES}},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labelaudit.check.formats.wording import (
-    accepted_suspects,
+    accepted_rows,
     change,
     counted,
     describe,
@@ -46,9 +46,9 @@ def render_text(result: CheckResult) -> str:
     if problems:
         lines += ["", f"{counted(len(problems), 'row')} not scored"]
         lines += [f"  {where(row)} {describe(row)}" for row in problems[:SHOWN]] + _more(len(problems))
-    accepted = accepted_suspects(result)
+    accepted = accepted_rows(result)
     if accepted:
-        lines += ["", f"{counted(len(accepted), 'suspect')} accepted before"]
+        lines += ["", f"{counted(len(accepted), 'row')} accepted before"]
         lines += [f"  {where(row)}" for row in accepted[:SHOWN]] + _more(len(accepted))
     if result.notes:
         lines += ["", *(f"note: {printable(note)}" for note in result.notes)]

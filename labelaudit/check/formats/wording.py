@@ -44,8 +44,12 @@ def summary(result: CheckResult) -> str:
 
 
 def relabelled(result: CheckResult) -> tuple[ChangedRow, ...]:
-    """The rows whose label is another one than before, and no suspect."""
-    return tuple(row for row in result.changes if row.change == "relabelled" and not row.suspect)
+    """The rows that have another label than before and are otherwise fine, unless somebody has accepted them."""
+    return tuple(
+        row
+        for row in result.changes
+        if row.change == "relabelled" and not row.suspect and not row.accepted and row.problem is None
+    )
 
 
 def unscored(result: CheckResult) -> tuple[ChangedRow, ...]:
@@ -53,17 +57,19 @@ def unscored(result: CheckResult) -> tuple[ChangedRow, ...]:
     return tuple(row for row in result.changes if row.problem is not None)
 
 
-def accepted_suspects(result: CheckResult) -> tuple[ChangedRow, ...]:
-    """The rows that would be suspects, had nobody accepted them."""
+def accepted_rows(result: CheckResult) -> tuple[ChangedRow, ...]:
+    """The rows that would be suspects or relabelled, had nobody accepted them."""
     return tuple(
-        row for row in result.changes if row.accepted and row.score is not None and row.score > result.threshold
+        row
+        for row in result.changes
+        if row.accepted and (row.change == "relabelled" or (row.score is not None and row.score > result.threshold))
     )
 
 
 def describe(row: ChangedRow) -> str:
     """What is the matter with a row, without its id."""
     if row.problem is not None:
-        return f"could not be scored: {printable(row.problem)}"
+        return f"could not be scored: {printable(row.problem)} ({change(row)})"
     score = "" if row.score is None else f"score {row.score:.3f}; "
     if not row.suspect:
         return f"relabelled from {name(row.old_label)} to {name(row.label)} ({score.removesuffix('; ') or 'no score'})"

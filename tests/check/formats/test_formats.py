@@ -52,7 +52,7 @@ def test_text():
         "  0.250  3       0    row-16 (data/new.csv:18)\n"
         "\n"
         "1 row not scored\n"
-        "  5/b.png could not be scored: cannot be decoded\n"
+        "  5/b.png could not be scored: cannot be decoded (changed)\n"
         "\n"
         "note: guessed labels: column 'label'\n"
     )
@@ -61,7 +61,7 @@ def test_text():
         "\n"
         "data/new against labelaudit-report: 600 rows, 600 unchanged, 0 added, 0 changed, 0 relabelled, 0 removed\n"
     )
-    assert render(ACCEPTED_ONLY, "text").endswith("\n\n1 suspect accepted before\n  2/odd.png\n")
+    assert render(ACCEPTED_ONLY, "text").endswith("\n\n1 row accepted before\n  2/odd.png\n")
 
 
 def test_text_is_printable_and_not_endless():
@@ -80,7 +80,7 @@ def test_github():
         "(score 0.988; added)",
         "::error file=data/new.csv,line=6,title=Suspect label 8::row-4: labelled 8 (score 0.750; relabelled from 3)",
         "::warning file=data/new.csv,line=18,title=Relabelled::row-16: relabelled from 3 to 0 (score 0.250)",
-        "::warning file=data/new/5/b.png,title=Not scored::5/b.png: could not be scored: cannot be decoded",
+        "::warning file=data/new/5/b.png,title=Not scored::5/b.png: could not be scored: cannot be decoded (changed)",
         "::notice title=Note::guessed labels: column 'label'",
         "::notice title=labelaudit check failed::data/new against labelaudit-report: 604 rows, 599 unchanged, 2 added, "
         "1 changed, 2 relabelled, 0 removed",
@@ -89,7 +89,7 @@ def test_github():
         "::warning file=data/new/7/a.png,title=Suspect label 7::7/a.png: labelled 7, more probably 1 "
         "(score 0.988; added)"
     )
-    assert render(ACCEPTED_ONLY, "github").splitlines()[0] == "::notice title=Accepted::1 suspect accepted before"
+    assert render(ACCEPTED_ONLY, "github").splitlines()[0] == "::notice title=Accepted::1 row accepted before"
 
 
 def test_markdown():
@@ -159,7 +159,7 @@ def test_junit():
         "row-4 (data/new.csv:6): labelled 8 (score 0.750; relabelled from 3)</failure>\n"
         "    </testcase>\n"
         '    <testcase classname="labelaudit.check.unscored" name="5/b.png" time="0">\n'
-        "      <skipped>could not be scored: cannot be decoded</skipped>\n"
+        "      <skipped>could not be scored: cannot be decoded (changed)</skipped>\n"
         "    </testcase>\n"
         '    <testcase classname="labelaudit.check" name="other new or changed rows" time="0">\n'
         "      <system-out>2 rows, no suspects</system-out>\n"

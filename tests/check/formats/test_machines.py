@@ -73,7 +73,7 @@ def test_sarif_results():
         (note["level"], note["message"]["text"]) for note in run["invocations"][0]["toolExecutionNotifications"]
     ] == [
         ("error", "2 new suspects, 0 allowed"),
-        ("warning", "5/b.png could not be scored: cannot be decoded"),
+        ("warning", "5/b.png could not be scored: cannot be decoded (changed)"),
         ("note", "guessed labels: column 'label'"),
     ]
     assert [result["level"] for result in sarif(ALLOWED)["results"]] == ["warning"] * 3
