@@ -18,7 +18,7 @@ def report(
         Path | None, Option(help="The HTML file to write.", show_default="report.html beside REPORT")
     ] = None,
     source: Annotated[
-        Path | None, Option(help="Where the audited data is now.", show_default="where it was audited")
+        str | None, Option(help="Where the audited data is now.", show_default="where it was audited")
     ] = None,
     shown: Annotated[
         int, Option(min=1, max=5000, help="Rows to embed at most, the most suspect first; some 4 to 20 kB each.")
@@ -37,12 +37,11 @@ def report(
         from labelaudit.report.report import Report
 
         loaded = Report.load(file)
-        audited = Path(loaded.metadata["source"]["path"])
-        place = source or audited
-        if not place.exists():
-            where = "does not exist" if source else "where the data was when it was audited, does not exist here"
-            raise InputError(f"{place}{'' if source else ','} {where}: say where it is with --source")
-        dataset = load_dataset(place, SourceConfig.model_validate(loaded.metadata["config"]["source"]))
+        config = SourceConfig.model_validate(loaded.metadata["config"]["source"])
+        try:
+            dataset = load_dataset(source or loaded.metadata["source"]["path"], config)
+        except InputError as error:
+            raise InputError(f"{error}{'' if source else '; where the data is now, say with --source'}") from error
         path = out or (file if file.is_dir() else file.parent) / FILE_NAME
         if path.is_dir():
             raise InputError(f"--out: {path} is a folder; name a file in it")

@@ -18,6 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from labelaudit.data.content import Cells, Content, EncodedImages, Texts, Vectors
 from labelaudit.data.dataset import content_hash
+from labelaudit.data.hashing import content_bytes
 from labelaudit.data.images import open_image
 from labelaudit.report.escaping import shorten
 
@@ -109,39 +110,42 @@ def preview_rows(
     Args:
         content: All rows.
         rows: Which of them.
-        hashes: The content hash each had when it was audited; an image that has another now is not shown.
+        hashes: The content hash each had when it was audited; a row that has another now is not shown.
         small: Whether they only accompany other rows.
 
     Returns:
         A preview of each row. What cannot be shown says why; it is never an error.
     """
-    match content:
-        case EncodedImages():
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                pictures = pool.map(lambda row: _picture(content, row, hashes.get(row), small), rows)
-                return dict(zip(rows, pictures, strict=True))
-        case Texts(values):
-            return {row: _excerpt(values[row], small) for row in rows}
-        case Cells(frame):
-            names = [str(name) for name in frame.columns]
-            return {
-                row: _fields(names, [frame.iat[row, column] for column in range(len(names))], small) for row in rows
-            }
-        case Vectors(values):
-            return {row: _numbers(values[row]) for row in rows}
+
+    def preview(row: int) -> Preview:
+        try:
+            encoded = content_bytes(content, row)
+        except OSError as error:
+            return Missing(f"cannot be read: {error.strerror or error}")
+        if hashes.get(row) not in (None, content_hash(encoded)):
+            return Missing("not shown: it has changed since the audit")
+        match content:
+            case EncodedImages():
+                return _picture(encoded, small)
+            case Texts(values):
+                return _excerpt(values[row], small)
+            case Cells(frame):
+                return _fields(frame, row, small)
+            case Vectors(values):
+                return _numbers(values[row])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(rows, pool.map(preview, rows), strict=True))
 
 
-def _picture(images: EncodedImages, row: int, expected: str | None, small: bool) -> Preview:
+def _picture(content: bytes, small: bool) -> Preview:
     try:
-        content = images.read(row)
-        if expected is not None and content_hash(content) != expected:
-            return Missing("not shown: the image has changed since the audit")
         image = _decode(content)
     except UnidentifiedImageError:
         return Missing("not an image")
     # Pillow's decoders raise whatever the broken bytes lead them to.
     except Exception as error:
-        return Missing(f"cannot be read: {getattr(error, 'strerror', None) or error}")
+        return Missing(f"cannot be decoded: {error}")
     side = SMALL_SIDE if small else SIDE
     tiny = max(image.size) <= TINY
     if tiny:
@@ -183,8 +187,9 @@ def _excerpt(text: str | None, small: bool) -> Preview:
     return Excerpt(shorten(text, TEXT_SHORT), text_long, len(text))
 
 
-def _fields(names: list[str], values: list[object], small: bool) -> Fields:
-    cells = [(shorten(name, NAME_LENGTH), _cell(value)) for name, value in zip(names, values, strict=True)]
+def _fields(frame: pd.DataFrame, row: int, small: bool) -> Fields:
+    # Cell by cell: a row taken at once would turn whole numbers beside fractions into fractions.
+    cells = [(shorten(str(name), NAME_LENGTH), _cell(frame.iat[row, at])) for at, name in enumerate(frame.columns)]
     if small:
         return Fields(tuple(cells[:CELLS_SMALL]), (), max(0, len(cells) - CELLS_SMALL))
     return Fields(tuple(cells[:CELLS_FIRST]), tuple(cells[CELLS_FIRST:CELLS_ALL]), max(0, len(cells) - CELLS_ALL))

@@ -42,7 +42,7 @@
     decisions = new Map();
     try {
       const stored = JSON.parse((storage && storage.getItem(data.key)) || "[]");
-      for (const record of stored) if (record.decision in DECISIONS) decisions.set(String(record.row), record);
+      for (const record of stored) if (Object.hasOwn(DECISIONS, record.decision)) decisions.set(String(record.row), record);
     } catch {
       // Unreadable: as if there were none.
     }
@@ -66,11 +66,9 @@
 
   function say(text) {
     $("live").textContent = text;
-    const toast = $("toast");
-    toast.textContent = text;
-    toast.hidden = false;
+    $("toast").textContent = $("toast").title = text;
     clearTimeout(say.timer);
-    say.timer = setTimeout(() => (toast.hidden = true), 4000);
+    say.timer = setTimeout(() => ($("toast").textContent = ""), 6000);
   }
 
   function progressText() {
@@ -90,6 +88,9 @@
     const verdict = card.querySelector(".verdict");
     verdict.hidden = !record;
     verdict.textContent = record ? describe(record) : "";
+    const other = card.querySelector('[data-decision="relabel"] > span');
+    other.textContent = record && record.decision === "relabel" ? visible(record.new_label) : "Other…";
+    other.title = record ? verdict.textContent : "";
   }
 
   function describe(record) {
@@ -274,8 +275,13 @@
     $("live").textContent = `${left} rows shown.`;
   }
 
-  function showPair(pair) {
+  function clearFilters() {
     $("filters").reset();
+    sort();
+  }
+
+  function showPair(pair) {
+    clearFilters();
     $("pair").value = pair;
     // Rows of a pair may lie beyond those embedded.
     if ($("pair").value !== pair) return say("None of these rows is in this page; report.parquet has them.");
@@ -288,7 +294,7 @@
     event.preventDefault();
     if (!card) return say("This row is not in this page; report.parquet has it.");
     if (card.hidden) {
-      $("filters").reset();
+      clearFilters();
       filter();
     }
     select(card);
@@ -380,7 +386,8 @@
   };
 
   document.addEventListener("keydown", (event) => {
-    const { key, target } = event;
+    const { target } = event;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key; // caps lock
     if (event.altKey || event.metaKey || event.ctrlKey || !keysOn || !(key in KEYS)) return;
     if (target.closest("input, select, textarea, dialog")) return;
     // Arrows scroll the page unless a row has the focus.
@@ -410,7 +417,7 @@
   });
 
   $("filters").addEventListener("submit", (event) => event.preventDefault());
-  $("filters").addEventListener("reset", () => setTimeout(() => (sort(), filterAnew())));
+  $("clear").addEventListener("click", () => (clearFilters(), filterAnew()));
   for (const id of ["pair", "state"]) $(id).addEventListener("change", filterAnew);
   $("search").addEventListener("input", filterAnew);
   $("sort").addEventListener("change", () => (sort(), filterAnew()));

@@ -1,0 +1,453 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import typer
+from PIL import Image
+from sklearn.metrics import average_precision_score, precision_recall_curve
+from typer.testing import CliRunner
+
+from labelaudit import Report, load_dataset
+from labelaudit.cli.reporting import report as report_command
+from labelaudit.config import AuditConfig
+from labelaudit.data.content import Content, EncodedImages, Texts
+from labelaudit.data.dataset import Dataset, content_hash
+from labelaudit.data.hashing import hash_rows
+from labelaudit.errors import InputError
+from labelaudit.progress import ignore
+from labelaudit.report.escaping import embed_json, scientific, visible
+from labelaudit.report.figures import (
+    CURVE_POINTS,
+    class_summaries,
+    confusion_matrix,
+    confusion_pairs,
+    precision_recall,
+    score_histogram,
+)
+from labelaudit.report.html import choose_rows, render_html, write_html
+from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
+from tests.conftest import SAMPLE
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><!--",
+    '"quo\'tes" & <b>amp</b>',
+    "line\nbreak\r\n",
+    "=1+1",
+    "\u202egnp.exe",
+    "back\\slash,comma",
+    "'{{ 7 * 7 }}",
+)
+
+
+def make_dataset(content: Content, ids, labels, problems=None) -> Dataset:
+    return Dataset("the source", "made up", tuple(ids), tuple(labels), problems or (None,) * len(ids), content)
+
+
+def texts_dataset(labels, ids=None) -> Dataset:
+    return make_dataset(
+        Texts(tuple(f"text {row}" for row in range(len(labels)))), ids or [f"id {row}" for row in range(len(labels))],
+        labels,
+    )  # fmt: skip
+
+
+def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | None = None, **columns) -> Report:
+    """A report as an audit could write it: random, with rank 1 for some row, and suggestions for the suspects."""
+    rows, draw, classes = len(dataset), np.random.default_rng(0), dataset.classes
+    labels = np.array(dataset.labels, dtype=object)
+    scored = np.array([label is not None for label in labels]) & np.equal(np.array(dataset.problems), None)
+    score = np.where(scored, draw.permutation(rows) / rows, -1)
+    rank = np.empty(rows, dtype=np.int64)
+    rank[np.argsort(-score, kind="stable")] = np.arange(1, rows + 1)
+    suspect = rank <= suspects
+    suggested = [classes[(classes.index(label) + 1) % len(classes)] if s else None
+                 for label, s in zip(labels, suspect, strict=True)]  # fmt: skip
+    members = {name: np.flatnonzero(labels == name) for name in classes}
+    near = [None if name is None or not similar else draw.choice(members[name], similar).tolist() for name in suggested]
+    status = np.where(scored, "scored", np.where(labels == None, "unlabelled", "unreadable"))  # noqa: E711
+    values = {
+        "id": list(dataset.ids),
+        "row": np.arange(rows),
+        "content_hash": hash_rows(dataset, ignore),
+        "label": labels.tolist(),
+        "suggested_label": suggested,
+        "influence": pa.array(-score / 100, mask=~scored),
+        "rank": pa.array(rank, mask=~scored),
+        "score": pa.array(score, mask=~scored),
+        "suspect": suspect,
+        "p_label": pa.array(1 - score, mask=~scored),
+        "loss": pa.array(score * 3, mask=~scored),
+        "similar": near,
+        "status": status.tolist(),
+        "reason": [
+            None if ok else problem or "no label given" for ok, problem in zip(scored, dataset.problems, strict=True)
+        ],
+        "true_label": [None] * rows,
+        "is_flipped": [None] * rows,
+    } | columns
+    metadata = {
+        "schema_version": SCHEMA_VERSION,
+        "labelaudit_version": "0",
+        "torch_version": "2",
+        "python_version": "3",
+        "platform": "somewhere",
+        "device": "cpu",
+        "source": {"path": dataset.source, "kind": dataset.kind, "notes": []},
+        "query": {"rows": "two-fold cross-audit", "what": "mean loss", "temperatures": [1.0]},
+        "noise": {
+            "rate": None if doubt else 0.05,
+            "pairs": [],
+            "expected_precision": None if doubt else {"mean": 0.9, "std": 0.02},
+            "doubt": doubt,
+        },
+        "config": AuditConfig().model_dump(mode="json"),
+        "training": {"epochs": 3},
+        "model": "cnn",
+        "parameters": 1000,
+        "seed": 0,
+        "dataset_fingerprint": "f" * 64,
+        "classes": list(classes),
+        "seconds": {"reading": 1.0, "audit": 2.5},
+    }
+    return Report(pa.table(values, schema=SCHEMA), metadata)
+
+
+class Page(HTMLParser):
+    """The elements of a page: their attributes, and the text in them."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self._script = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self._script = tag == "script"
+        if self._script:
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self._script = False
+
+    def handle_data(self, data):
+        if self._script:
+            self.scripts[-1] += data
+        else:
+            self.texts.append(data.strip())
+
+    def all(self, tag: str, **wanted: str):
+        wanted = {name.rstrip("_").replace("_", "-"): value for name, value in wanted.items()}
+        return [got for name, got in self.elements if name == tag and wanted.items() <= got.items()]
+
+    @property
+    def data(self):
+        return json.loads(self.scripts[0])
+
+
+@pytest.fixture
+def digits() -> tuple[Report, Dataset]:
+    dataset = load_dataset(SAMPLE / "train")
+    return make_report(dataset, suspects=40, similar=3), dataset
+
+
+def test_every_suspect_is_there_with_what_is_known_of_it(digits):
+    report, dataset = digits
+    page = Page(render_html(report, dataset))
+    cards = [int(card["data-row"]) for card in page.all("article")]
+    ranked = report.ranked()["row"].tolist()
+    assert cards[:100] == ranked[:100]  # 40 suspects, and the next in rank
+    assert len(cards) == 124
+    assert set(cards[100:]) <= set(ranked[100:])
+    assert cards[100:] == sorted(cards[100:])
+    first = report.ranked().iloc[0]
+    assert page.data["rows"][0] == {
+        "row": first["row"], "id": first["id"], "hash": first["content_hash"], "given": int(first["label"]),
+        "suggested": int(first["suggested_label"]), "rank": 1, "score": first["score"],
+        "influence": first["influence"], "suspect": True,
+    }  # fmt: skip
+    assert [row["suspect"] for row in page.data["rows"]] == [True] * 40 + [False] * 84
+    assert page.data["classes"] == list("0123456789")
+    similar = [image for image in page.all("img") if "title" in image]
+    assert [image["title"] for image in similar[:3]] == [dataset.ids[row] for row in first["similar"]]
+    assert len(similar) == 3 * 40
+
+
+def test_tiny_images_keep_their_pixels(digits):
+    report, dataset = digits
+    page = Page(render_html(report, dataset))
+    (first, *_) = page.all("img")
+    assert (first["width"], first["height"], first["class"]) == ("112", "112", "tiny")
+    kind, encoded = first["src"].split(",")
+    assert kind == "data:image/png;base64"
+    row = report.ranked()["row"].iloc[0]
+    import io
+
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+    np.testing.assert_array_equal(shown, np.asarray(Image.open(SAMPLE / "train" / dataset.ids[row])))
+
+
+def test_the_same_report_gives_the_same_page(digits, tmp_path):
+    report, dataset = digits
+    write_html(report, dataset, tmp_path / "new" / "report.html")
+    assert (tmp_path / "new" / "report.html").read_bytes().decode() == render_html(report, dataset)
+
+
+def test_the_page_needs_and_may_load_nothing_else(digits):
+    html = render_html(*digits)
+    page = Page(html)
+    (policy,) = page.all("meta", http_equiv="Content-Security-Policy")
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (page.scripts[1], style)]
+    assert policy["content"] == (
+        f"default-src 'none'; img-src data:; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    assert len(page.scripts) == 2
+    assert all(image["src"].startswith("data:") for image in page.all("img"))
+    linked = [value for _, got in page.elements for name, value in got.items() if name in ("src", "href")]
+    assert all(value.startswith(("data:", "#")) for value in linked)
+    # What the policy would block: handlers and styles in attributes.
+    assert not [name for _, got in page.elements for name in got if name.startswith("on") or name == "style"]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_hostile_names_are_text(tmp_path):
+    ids = [f"{row} {HOSTILE[row % len(HOSTILE)]}" for row in range(40)]
+    labels = [HOSTILE[row % len(HOSTILE)] for row in range(40)]
+    dataset = make_dataset(Texts(tuple(HOSTILE * 5)), ids, labels)
+    plain = make_dataset(Texts(tuple("abcdefgh" * 5)), [str(row) for row in range(40)], list("abcdefgh" * 5))
+    problem = "\u202e<script>alert(2)</script>"
+    report = make_report(dataset, suspects=30, similar=2, doubt=problem)
+    report.metadata["noise"]["pairs"] = [{"given": labels[0], "true": labels[1], "rows": 3.0}]
+    report.metadata["source"] |= {"path": problem, "kind": problem, "notes": [problem]}
+    page = Page(render_html(report, dataset))
+    names = {tag for tag, _ in Page(render_html(make_report(plain, 30, 2, "doubt"), plain)).elements}
+    assert {tag for tag, _ in page.elements} == names
+    assert len(page.scripts) == 2
+    assert {row["id"] for row in page.data["rows"]} == set(ids)
+    assert sorted(page.data["classes"]) == sorted(set(labels))
+    shown = "\n".join(page.texts)
+    assert "<script>alert(1)</script>" in shown
+    assert "'{{ 7 * 7 }}" in shown
+    assert r"\u202egnp.exe" in shown
+    assert "\u202e" not in "".join([*page.texts, *(str(value) for _, got in page.elements for value in got.values())])
+    assert r"\u202e<script>alert(2)</script>" in shown
+
+
+def test_json_cannot_end_its_element():
+    text = embed_json({"a": "</script><!-- <script> & \u2028 ' \" \\", "b": [1, None]})
+    assert not re.search(r"[<>&\u2028]", text)
+    assert json.loads(text) == {"a": "</script><!-- <script> & \u2028 ' \" \\", "b": [1, None]}
+
+
+def test_what_cannot_be_seen_is_written_out():
+    assert visible("a\nb\u202ec\x00\x85é日") == r"a\nb\u202ec\x00\x85é日"
+    assert visible("a\r\n\tb\u2066", lines=True) == "a\n\tb\\u2066"
+    assert visible("abcdef", 4) == "abc…"
+    assert visible("abcd", 4) == "abcd"
+    assert scientific(-3.894e-3) == "−3.9e−3"
+    assert scientific(0.0) == "0.0e0"
+
+
+def test_at_most_so_many_are_shown_and_the_page_says_so():
+    dataset = texts_dataset([str(row % 3) for row in range(900)])
+    report = make_report(dataset, suspects=700)
+    chosen = choose_rows(report.to_pandas(), 500)
+    ranked = report.ranked()["row"].tolist()
+    assert (chosen.suspects, chosen.further, len(chosen.sample)) == (ranked[:500], [], 24)
+    assert set(chosen.sample) <= set(ranked[700:])
+    assert len(set(chosen.sample)) == 24
+    assert choose_rows(report.to_pandas(), 500) == chosen
+    shown = render_html(report, dataset, shown=5)
+    assert "The 5 most suspect of 700; report.parquet has them all, of 900 scored rows." in shown
+    assert len(Page(shown).all("article")) == 5 + 24
+    few = choose_rows(make_report(dataset, suspects=30).to_pandas(), 500)
+    assert (few.suspects, few.further) == (ranked[:30], ranked[30:100])
+    fewer = choose_rows(make_report(dataset, suspects=30).to_pandas(), 40)
+    assert (fewer.suspects, fewer.further) == (ranked[:30], ranked[30:40])
+
+
+def test_a_report_of_100_000_photographs_is_small(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 224, 224, 3), dtype=np.uint8)
+    files = []
+    for number, pixels in enumerate(noise):  # worse than any photograph
+        Image.fromarray(pixels).save(tmp_path / f"{number}.jpg", quality=90)
+        files.append((tmp_path / f"{number}.jpg").read_bytes())
+    labels = [f"class {row % 300}" for row in range(100_000)]
+    content = EncodedImages(lambda row: files[row % 40])
+    dataset = make_dataset(content, [f"folder/{row:08}.jpg" for row in range(100_000)], labels)
+    hashes = [content_hash(file) for file in files]
+    report = make_report(
+        make_dataset(Texts(("",) * 100_000), dataset.ids, labels), suspects=6000, similar=4,
+        content_hash=[hashes[row % 40] for row in range(100_000)],
+    )  # fmt: skip
+    write_html(report, dataset, tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 15_000_000
+    page = Page((tmp_path / "report.html").read_text())
+    images = page.all("img")
+    assert len([image for image in images if "title" not in image]) == 524
+    assert len([image for image in images if "title" in image]) > 500  # as many as there is room for
+    assert len(page.data["classes"]) == 300
+
+
+def test_precision_and_recall_are_scikit_learns():
+    draw = np.random.default_rng(1)
+    wrong = draw.random(5000) < 0.1
+    score = np.round(wrong * 0.3 + draw.random(5000) * 0.7, 3)
+    frame = pd.DataFrame({"is_flipped": wrong.astype(object), "rank": np.argsort(np.argsort(-score)) + 1,
+                          "score": score, "influence": -score / 3, "suspect": score > 0.6})  # fmt: skip
+    for rank_by in ("score", "influence"):
+        curve = precision_recall(frame, rank_by)
+        precision, recall, _ = precision_recall_curve(wrong, score, drop_intermediate=True)
+        np.testing.assert_array_equal(curve.precision, precision[::-1])
+        np.testing.assert_array_equal(curve.recall, recall[::-1])
+        assert curve.average == pytest.approx(average_precision_score(wrong, score), abs=1e-12)
+    assert curve.chance == wrong.mean()
+    caught = (wrong & (score > 0.6)).sum()
+    assert curve.suspects == (caught / wrong.sum(), caught / (score > 0.6).sum())
+    points = [tuple(map(float, point.split(","))) for point in curve.path.split()]
+    assert len(points) <= CURVE_POINTS
+    assert points[0] == (44, 12)  # recall 0, precision 1
+    assert points[-1][0] == 448  # recall 1
+    frame["is_flipped"] = None
+    assert precision_recall(frame, "score") is None
+    frame["is_flipped"] = False
+    assert precision_recall(frame, "score") is None
+
+
+def test_the_histogram_counts_every_scored_row():
+    frame = pd.DataFrame(
+        {"score": [0.0, 0.01, 0.049, 0.05, 0.97, 1.0, None], "suspect": [False] * 4 + [True] * 2 + [False]}
+    )
+    histogram = score_histogram(frame)
+    assert [bar.rows for bar in histogram.bars] == [3, 1] + [0] * 17 + [2]
+    assert [bar.suspects for bar in histogram.bars] == [0] * 19 + [2]
+    assert histogram.bars[0].height > histogram.bars[19].height > histogram.bars[1].height > 0
+    assert histogram.bars[2].height == 0
+    assert [text for _, text in histogram.ticks] == ["1", "10"]
+    assert score_histogram(frame[frame["score"].isna()]) is None
+
+
+def test_suspects_by_given_and_suggested_class():
+    frame = pd.DataFrame({
+        "suspect": [True] * 6 + [False],
+        "label": ["a", "a", "b", "a", "a", "c", "a"],
+        "suggested_label": ["b", "b", "a", "c", "b", None, "b"],
+    })  # fmt: skip
+    pairs = confusion_pairs(frame)
+    assert [(pair.given, pair.suggested, pair.rows, pair.heat) for pair in pairs] == [
+        ("a", "b", 3, 5), ("a", "c", 1, 2), ("b", "a", 1, 2),
+    ]  # fmt: skip
+    assert [[cell.rows for cell in line] for line in confusion_matrix(pairs, ["a", "b", "c"])] == [
+        [0, 3, 1], [1, 0, 0], [0, 0, 0],
+    ]  # fmt: skip
+    assert confusion_matrix(pairs, [str(number) for number in range(16)]) is None
+
+
+def test_classes_are_summed_up():
+    frame = pd.DataFrame({
+        "row": range(6), "id": list("uvwxyz"), "label": ["a", "a", "a", "b", "b", None],
+        "score": [0.9, 0.2, 0.1, 0.5, None, None], "rank": [1, 3, 4, 2, None, None],
+        "suspect": [True, False, False, False, False, False],
+        "is_flipped": [True, None, False, False, None, None],
+    })  # fmt: skip
+    first, second = class_summaries(frame, reliable=True)
+    assert (first.name, first.rows, first.suspects, first.known_wrong) == ("a", 3, 1, 1)
+    assert first.wrong_share == pytest.approx(0.4)
+    assert first.worst == ((0, "u"), (1, "v"), (2, "w"))
+    assert (second.name, second.rows, second.wrong_share, second.worst) == ("b", 2, 0.5, ((3, "x"),))
+    assert [summary.wrong_share for summary in class_summaries(frame, reliable=False)] == [None, None]
+    frame["is_flipped"] = None
+    assert class_summaries(frame, reliable=True)[0].known_wrong is None
+
+
+def test_rows_left_out_are_counted_by_reason():
+    labels = ["a", "b", None, None] * 10
+    problems = tuple("not an image" if row in (4, 8) else "<empty>" if row == 5 else None for row in range(40))
+    dataset = make_dataset(Texts(("text",) * 40), [f"id-{row}" for row in range(40)], labels, problems)
+    page = Page(render_html(make_report(dataset, suspects=3), dataset))
+    shown = " ".join(page.texts)
+    assert "not an image: 2 id-4, id-8" in shown
+    assert "<empty>: 1 id-5" in shown
+    assert "no label given: 20 id-2, id-3, id-6, id-7, id-10, id-11, id-14, id-15, …" in shown
+    assert not {4, 5, 2} & {row["row"] for row in page.data["rows"]}
+
+
+def test_an_unreliable_ranking_says_so_first():
+    dataset = texts_dataset(["a", "b"] * 20)
+    page = Page(render_html(make_report(dataset, suspects=0, doubt="the network learnt nothing"), dataset))
+    assert "This ranking is not reliable." in page.texts
+    assert "the network learnt nothing" in page.texts
+    assert "No row is suspect: see above why the ranking is not reliable." in page.texts
+    assert not page.all("section", id="suspects")
+    assert len(page.all("article")) == 40
+
+
+def test_decisions_belong_to_one_audit(digits):
+    report, dataset = digits
+    key = Page(render_html(report, dataset)).data["key"]
+    assert key.startswith("labelaudit:ffffffffffffffff:")
+    report.metadata["seconds"]["audit"] += 0.1  # the same audit, made again
+    assert Page(render_html(report, dataset)).data["key"] != key
+
+
+def test_another_dataset_is_refused(digits):
+    report, dataset = digits
+    with pytest.raises(InputError, match="the source has 3 rows, the report 600: it is another dataset"):
+        render_html(report, texts_dataset(["a", "b", "c"]))
+    ids = ["0/other.png", *dataset.ids[1:]]
+    with pytest.raises(InputError, match=f"row 0 is '0/other.png', in the report '{dataset.ids[0]}'"):
+        render_html(report, make_dataset(dataset.content, ids, dataset.labels))
+
+
+@pytest.fixture
+def run():
+    app = typer.Typer()
+    app.command()(report_command)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_the_command_writes_the_page_beside_the_report(run, digits, tmp_path):
+    report, dataset = digits
+    report.save(tmp_path / "report.parquet")
+    for place in (tmp_path, tmp_path / "report.parquet"):
+        result = run(place, "--shown", "7")
+        assert (result.exit_code, result.stdout) == (0, f"Report: {tmp_path / 'report.html'}\n")
+        assert (tmp_path / "report.html").read_text() == render_html(report, dataset, shown=7)
+        (tmp_path / "report.html").unlink()
+    assert run(tmp_path, "--out", tmp_path / "other.html").exit_code == 0
+    assert (tmp_path / "other.html").read_text() == render_html(report, dataset)
+
+
+def test_the_command_says_what_is_wrong_in_a_line(run, digits, tmp_path):
+    report, _ = digits
+    report.metadata["source"]["path"] = str(tmp_path / "moved")
+    report.save(tmp_path / "report.parquet")
+    result = run(tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {tmp_path / 'moved'} does not exist")
+    assert result.stderr.endswith("; where the data is now, say with --source\n")
+    assert result.stderr.count("\n") == 1
+    assert run(tmp_path, "--source", SAMPLE / "train").exit_code == 0
+    for arguments, message in (
+        ((tmp_path, "--source", SAMPLE / "test"), f"error: {SAMPLE / 'test'} has 200 rows, the report 600: it is "
+                                                   "another dataset, or has changed since the audit\n"),
+        ((tmp_path, "--source", SAMPLE / "train", "--out", tmp_path), f"error: --out: {tmp_path} is a folder; name a "
+                                                                       "file in it\n"),
+    ):  # fmt: skip
+        result = run(*arguments)
+        assert (result.exit_code, result.stderr) == (2, message)
+    assert run(Path("no-such-report")).exit_code == 2

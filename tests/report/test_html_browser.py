@@ -1,0 +1,392 @@
+"""The report in a real browser: what a reviewer presses, and what comes out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from labelaudit import load_dataset
+from labelaudit.data.content import Texts
+from labelaudit.report.html import write_html
+from tests.conftest import SAMPLE
+from tests.report.test_html import HOSTILE, make_dataset, make_report
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+
+COLUMNS = ["id", "row", "content_hash", "label", "decision", "new_label"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip(f"needs a browser on PATH: one of {', '.join(names)}")
+    with playwright.sync_playwright() as running:
+        launched = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a file in a page of its own; at the end, nothing may have gone wrong or been asked for in it."""
+    complaints, contexts = [], []
+
+    def open_file(path: Path, context=None, **options):
+        if context is None:
+            context = browser.new_context(accept_downloads=True, **options)
+            contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:"))
+                or complaints.append(request.url))  # fmt: skip
+        page.goto(path.as_uri())
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A page with 40 suspects: the file, and the report."""
+    path = tmp_path_factory.mktemp("digits") / "report.html"
+    dataset = load_dataset(SAMPLE / "train")
+    report = make_report(dataset, suspects=40, similar=3)
+    write_html(report, dataset, path)
+    return path, report
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A page whose ids, labels and texts are all made to do harm."""
+    path = tmp_path_factory.mktemp("hostile") / "report.html"
+    ids = [f"{HOSTILE[row % 8]}{row}" for row in range(16)]
+    dataset = make_dataset(Texts(HOSTILE * 2), ids, HOSTILE * 2)
+    report = make_report(dataset, suspects=16, similar=1)
+    write_html(report, dataset, path)
+    return path, report
+
+
+def press(page, keys: str) -> None:
+    for key in keys.split():
+        page.keyboard.press(key)
+
+
+def current(page) -> int:
+    return int(page.locator(".card.current").get_attribute("data-row"))
+
+
+def shown(page) -> list[int]:
+    return [int(card.get_attribute("data-row")) for card in page.locator(".card:visible").all()]
+
+
+def export(page) -> tuple[str, list[list[str]]]:
+    with page.expect_download() as download:
+        page.click("#export")
+    assert download.value.suggested_filename == "decisions.csv"
+    text = Path(download.value.path()).read_bytes().decode()
+    return text, list(csv.reader(io.StringIO(text, newline="")))
+
+
+def decided(report, row: int, decision: str, new_label: str) -> list[str]:
+    record = report.to_pandas().iloc[row]
+    return [record["id"], str(row), record["content_hash"], record["label"], decision, new_label]
+
+
+def test_a_review_by_keys_ends_in_decisions(open_page, digits):
+    path, report = digits
+    page = open_page(path)
+    ranked = report.ranked()
+    first, second, third, fourth, fifth, sixth = ranked["row"].tolist()[:6]
+    assert current(page) == first
+    assert page.inner_text("#progress-text") == "0 of 40 reviewed"
+    assert page.locator("#export").is_disabled()
+    press(page, "a k u")
+    assert current(page) == fourth
+    press(page, "o")
+    other = next(name for name in "0123456789" if name not in ranked.iloc[3][["label", "suggested_label"]].tolist())
+    page.keyboard.type("no such class")
+    press(page, "Enter")
+    assert page.inner_text("#chooser-error") == "There is no class of this name."
+    page.fill("#chooser-class", ranked.iloc[3]["label"])
+    press(page, "Enter")
+    assert page.inner_text("#chooser-error") == "That is the label it has: keep it with k."
+    page.fill("#chooser-class", other)
+    press(page, "Enter")
+    assert page.inner_text("#progress-text") == "4 of 40 reviewed"
+    assert page.inner_text("#live") == f"Relabelled: {other}. 4 of 40 reviewed."
+    assert current(page) == fifth
+    press(page, "j")
+    assert current(page) == sixth
+    press(page, "k z")  # decided, and taken back
+    assert current(page) == sixth
+    press(page, "p n ArrowLeft ArrowRight p p")
+    assert current(page) == fourth
+    assert page.evaluate("document.activeElement.dataset.row") == str(fourth)
+    text, lines = export(page)
+    suggested = ranked.iloc[0]["suggested_label"]
+    expected = [decided(report, first, "accept", suggested), decided(report, second, "keep", ""),
+                decided(report, third, "unsure", ""), decided(report, fourth, "relabel", other)]  # fmt: skip
+    assert lines == [COLUMNS, *sorted(expected, key=lambda line: int(line[1]))]
+    assert text.endswith("\r\n")
+    assert text.count("\r\n") == text.count("\n") == 5
+
+
+def test_decisions_survive_a_reload_and_can_be_undone(open_page, digits):
+    path, report = digits
+    page = open_page(path)
+    first, second, third = report.ranked()["row"].tolist()[:3]
+    press(page, "a u")
+    page.reload()
+    assert page.inner_text("#progress-text") == "2 of 40 reviewed"
+    assert page.locator(f"#row-{first} [aria-pressed=true]").get_attribute("data-decision") == "accept"
+    assert page.locator(f"#row-{second} [aria-pressed=true]").get_attribute("data-decision") == "unsure"
+    assert current(page) == third
+    assert page.locator("#undo").is_disabled()
+    page.locator(f"#row-{second} [data-decision=unsure]").click()  # a pressed button takes it back
+    assert page.inner_text("#progress-text") == "1 of 40 reviewed"
+    page.locator(f"#row-{second} [data-decision=keep]").click()
+    press(page, "z")
+    press(page, "z")
+    assert page.inner_text("#progress-text") == "2 of 40 reviewed"
+    assert page.locator(f"#row-{second} [aria-pressed=true]").get_attribute("data-decision") == "unsure"
+    other_tab = open_page(path, page.context)
+    assert other_tab.inner_text("#progress-text") == "2 of 40 reviewed"
+    press(other_tab, "k")
+    playwright.expect(page.locator("#progress-text")).to_have_text("3 of 40 reviewed")
+
+
+def test_a_browser_that_keeps_nothing_says_so(browser, open_page, digits):
+    context = browser.new_context()
+    context.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new Error('denied') }})")
+    page = open_page(digits[0], context)
+    assert page.locator("#no-storage").is_visible()
+    press(page, "a")
+    assert page.inner_text("#progress-text") == "1 of 40 reviewed"
+    context.close()
+
+
+def test_where_it_keeps_them_nothing_is_said(open_page, digits):
+    assert not open_page(digits[0]).locator("#no-storage").is_visible()
+
+
+def test_rows_are_filtered_and_sorted(open_page, digits):
+    path, report = digits
+    page = open_page(path)
+    frame = report.to_pandas()
+    everything = shown(page)
+    assert len(everything) == 124
+    suspects = report.suspects()
+    pair = suspects.groupby(["label", "suggested_label"]).size().idxmax()
+    page.select_option("#pair", f"{int(pair[0])}-{int(pair[1])}")
+    matching = suspects[(suspects["label"] == pair[0]) & (suspects["suggested_label"] == pair[1])]["row"].tolist()
+    assert shown(page) == matching
+    assert page.inner_text("#live") == f"{len(matching)} rows shown."
+    assert page.inner_text("#suspects-title .count") == f"{len(matching)} of 40"
+    assert current(page) == matching[0]
+    page.click("text=Clear")
+    assert shown(page) == everything
+    page.fill("#search", "7/")
+    assert shown(page) == [row for row in everything if "7/" in frame["id"][row]]
+    page.fill("#search", "NO SUCH ID")
+    assert shown(page) == []
+    assert page.locator("#none-match").is_visible()
+    press(page, "Tab")  # out of the field
+    page.click("text=Clear")
+    press(page, "a k")
+    page.select_option("#state", "any")
+    assert shown(page) == everything[:2]
+    page.select_option("#state", "keep")
+    assert shown(page) == everything[1:2]
+    page.select_option("#state", "none")
+    assert shown(page) == everything[2:]
+    page.locator("h1").click()
+    press(page, "u")  # what is decided leaves the list, and the next is there
+    assert shown(page) == everything[3:]
+    assert current(page) == everything[3]
+    page.click("text=Clear")
+    page.select_option("#sort", "influence")
+    assert shown(page)[:40] == suspects.sort_values("influence")["row"].tolist()
+    page.select_option("#sort", "label")
+    assert shown(page)[:40] == suspects.sort_values(["label", "rank"])["row"].tolist()
+    page.select_option("#sort", "score")
+    assert shown(page)[:40] == suspects.sort_values("score", ascending=False)["row"].tolist()
+    page.locator(f"button[data-pair='{int(pair[0])}-{int(pair[1])}']").click()
+    assert shown(page) == matching
+    link = page.locator(".classes a").first
+    link.click()
+    assert current(page) == int(link.get_attribute("data-goto"))
+
+
+def test_a_row_out_of_sight_is_shown_before_it_is_decided(open_page, digits):
+    page = open_page(digits[0])
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    press(page, "a")
+    assert page.inner_text("#progress-text") == "0 of 40 reviewed"
+    playwright.expect(page.locator(".card.current")).to_be_in_viewport()
+    press(page, "a")
+    assert page.inner_text("#progress-text") == "1 of 40 reviewed"
+
+
+def test_keys_typed_elsewhere_decide_nothing(open_page, digits):
+    page = open_page(digits[0])
+    page.click("#search")
+    page.keyboard.type("auk")
+    press(page, "Tab Control+a")
+    page.click("text=Clear")
+    assert page.inner_text("#progress-text") == "0 of 40 reviewed"
+    press(page, "?")
+    assert page.locator("#help").is_visible()
+    press(page, "k")
+    page.locator("#keys-on").uncheck()
+    press(page, "Escape k")
+    assert not page.locator("#help").is_visible()
+    assert page.inner_text("#progress-text") == "0 of 40 reviewed"
+
+
+def test_hostile_names_are_reviewed_and_exported_as_they_are(open_page, hostile):
+    path, report = hostile
+    page = open_page(path)
+    assert page.locator("h3 b", has_text="<script>alert(1)</script>").count() > 0
+    assert page.locator("#class-names option").count() == 8
+    ranked = report.ranked()
+    press(page, " ".join("akuakuakuakuaku"))
+    last = ranked.iloc[15]
+    label = next(name for name in HOSTILE if name not in (last["label"], last["suggested_label"]) and name[0] in "=<'")
+    press(page, "o")
+    page.fill("#chooser-class", label)
+    press(page, "Enter")
+    assert page.inner_text("#progress-text") == "16 of 16 reviewed"
+    _, lines = export(page)
+
+    def guard(cell: str) -> str:
+        return "'" + cell if cell.startswith(("=", "+", "-", "@", "'", "\t", "\r")) else cell
+
+    decisions = [("accept", "keep", "unsure")[at % 3] for at in range(15)] + ["relabel"]
+    expected = []
+    for decision, (_, record) in zip(decisions, ranked.iterrows(), strict=True):
+        new_label = {"accept": record["suggested_label"], "relabel": label}.get(decision, "")
+        expected.append([guard(cell) for cell in decided(report, record["row"], decision, new_label)])
+    assert lines == [COLUMNS, *sorted(expected, key=lambda line: int(line[1]))]
+
+
+def test_decisions_go_on_elsewhere(open_page, hostile, tmp_path):
+    path, _ = hostile
+    page = open_page(path)
+    press(page, "a k u a")
+    text, lines = export(page)
+    foreign = lines[1].copy()
+    foreign[0] = "another id"
+    wrong = lines[2].copy()
+    wrong[4:] = ["relabel", "no such class"]
+    file = tmp_path / "decisions.csv"
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([foreign, wrong])
+    file.write_bytes((text + buffer.getvalue()).encode())
+    elsewhere = open_page(path)  # a context of its own
+    assert elsewhere.inner_text("#progress-text") == "0 of 16 reviewed"
+    elsewhere.set_input_files("#import-file", file)
+    playwright.expect(elsewhere.locator("#progress-text")).to_have_text("4 of 16 reviewed")
+    assert elsewhere.inner_text("#live") == "4 decisions imported, 2 left out: not about rows of this page."
+    assert export(elsewhere)[0] == text
+    press(elsewhere, "z")
+    assert elsewhere.inner_text("#progress-text") == "0 of 16 reviewed"
+    file.write_text("a,b\n1,2\n")
+    elsewhere.set_input_files("#import-file", file)
+    playwright.expect(elsewhere.locator("#live")).to_have_text(
+        f"Not a decisions.csv: expected the columns {', '.join(COLUMNS)}."
+    )
+
+
+@pytest.mark.parametrize("which", ["digits", "hostile"])
+def test_on_a_phone_nothing_scrolls_sideways(open_page, which, request):
+    path, _ = request.getfixturevalue(which)
+    page = open_page(path, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    buttons = page.locator(".card.current button:visible")
+    assert buttons.count() == 4
+    assert all(button.bounding_box()["height"] >= 44 for button in buttons.all())
+    buttons.nth(1).tap()
+    assert page.inner_text("#progress-text").startswith("1 of ")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_legible_in_both_schemes(open_page, digits, scheme):
+    page = open_page(digits[0], color_scheme=scheme)
+    press(page, "a k u")
+    colours = page.evaluate(
+        """() => ["body", ".muted", "h3 .suggested b", ".id", "dl.numbers dt", "nav a", "button.primary", "dl.tiles dt",
+                  ".card[data-decision=accept] .id", ".card[data-decision=keep] dt", ".card[data-decision=unsure] .id",
+                  "[data-decision=accept][aria-pressed=true]", "[data-decision=unsure][aria-pressed=true]"
+             ].map((name) => {
+             const element = document.querySelector(name);
+             let behind = element;
+             while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+             return [name, getComputedStyle(element).color, getComputedStyle(behind).backgroundColor];
+           })"""
+    )
+
+    def luminance(colour: str) -> float:
+        channels = [int(part) / 255 for part in colour[4:-1].split(",")]
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for name, ink, paper in colours:
+        light, dark = sorted((luminance(ink), luminance(paper)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, name  # WCAG AA
+    assert (luminance(colours[0][2]) < 0.1) == (scheme == "dark")
+
+
+def test_on_paper_there_are_rows_and_no_controls(open_page, digits):
+    path, report = digits
+    page = open_page(path)
+    press(page, "k")
+    page.emulate_media(media="print")
+    assert page.locator("button:not([data-pair]):visible, select:visible, input:visible, nav:visible").count() == 0
+    assert len(shown(page)) == 124
+    assert page.locator(".verdict:visible").all_inner_texts() == [f"Kept: {report.ranked().iloc[0]['label']}"]
+
+
+def test_what_a_screen_reader_hears(open_page, digits):
+    page = open_page(digits[0])
+    for landmark in ("main", "banner", "navigation", "contentinfo"):
+        assert page.get_by_role(landmark).count() == 1
+    assert page.get_by_role("progressbar", name="Reviewed").count() == 1
+    assert page.get_by_role("group", name="Decision on row").count() == 124
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll(
+               "button, select, input:not([type=file]), img, svg, dialog, .card, .scroll")]
+             .filter((element) => !(element.textContent.trim() || element.labels?.length || element.alt
+               || element.getAttribute("aria-label") || element.getAttribute("aria-labelledby"))).length"""
+    )
+    assert nameless == 0
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((element) => element.id)")
+    assert len(ids) == len(set(ids))
+    referred = page.evaluate(
+        "[...document.querySelectorAll('[aria-labelledby], [aria-describedby]')].flatMap((element) =>"
+        " ['aria-labelledby', 'aria-describedby'].flatMap((name) => (element.getAttribute(name) || '').split(' ')))"
+    )
+    assert {name for name in referred if name} <= set(ids)
+    press(page, "Tab")
+    assert page.evaluate("document.activeElement.textContent") == "To the suspects"
+
+
+def test_what_is_stored_can_be_broken(open_page, digits):
+    path, _ = digits
+    page = open_page(path)
+    key = page.evaluate("JSON.parse(document.getElementById('data').textContent).key")
+    for stored in ("not JSON", "null", json.dumps([{"row": 1, "decision": "toString"}]), json.dumps([None])):
+        page.evaluate("([key, value]) => localStorage.setItem(key, value)", [key, stored])
+        page.reload()
+        assert page.inner_text("#progress-text") == "0 of 40 reviewed"
