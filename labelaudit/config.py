@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labelaudit.errors import InputError
 
 Schedule = Literal["constant", "linear", "cosine", "inverse-sqrt"]
 OptimizerName = Literal["sgd", "adamw"]
@@ -106,3 +108,44 @@ class AuditConfig(_Settings):
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     dtype: Dtype = "float32"
+
+
+_OTHER_NAMES = {"model": "name", "augment": "augmentation"}  # of options whose section says the rest
+
+
+def audit_config(**options: Any) -> AuditConfig:
+    """The configuration that some options make, under the names they have on the command line.
+
+    Example:
+        >>> config = audit_config(model="lr", epochs=3, precision=0.8)
+        >>> config.model.name, config.training.epochs, config.aim.precision
+        ('lr', 3, 0.8)
+
+    Raises:
+        InputError: There is no such option, a value is out of its range, or two exclude each other.
+    """
+    if options.get("precision") is not None and options.get("budget") is not None:
+        raise InputError("--precision and --budget exclude each other: one aims at a share, the other at a number")
+    values: dict[str, Any] = {}
+    for name, field in AuditConfig.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            own = {inner: options.pop(option) for option in list(options)
+                   if (inner := _OTHER_NAMES.get(option, option)) in section.model_fields}  # fmt: skip
+            values[name] = _checked(section, own)
+    unknown = [option for option in options if option not in AuditConfig.model_fields or option in values]
+    if unknown:
+        raise InputError(f"there is no option {unknown[0]!r}; `labelaudit scan --help` names them all")
+    checked: AuditConfig = _checked(AuditConfig, values | options)
+    return checked
+
+
+def _checked(settings: type[BaseModel], values: dict[str, Any]) -> Any:
+    try:
+        return settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = {inner: option for option, inner in _OTHER_NAMES.items()}.get(
+            str(first["loc"][0]), str(first["loc"][0])
+        )
+        raise InputError(f"--{option.replace('_', '-')}: {first['msg'].lower()} (it is {first['input']})") from error

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from labelaudit.audit import Audit, audit
 from labelaudit.checkpoints import Checkpoints, RunFolder
-from labelaudit.config import AuditConfig
+from labelaudit.config import AuditConfig, audit_config
 from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.truth import read_truth
 from labelaudit.detection.ranking import Ranking, rank_rows
+from labelaudit.errors import InputError
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Progress, Silent
 from labelaudit.report.build import build_report
@@ -31,6 +32,7 @@ def scan(
     config: AuditConfig | None = None,
     progress: Progress | None = None,
     run_folder: RunFolder | None = None,
+    **options: Any,
 ) -> Report:
     """Audit the labels of a dataset.
 
@@ -41,12 +43,20 @@ def scan(
         config: All settings.
         progress: Shown the stages.
         run_folder: Where the run saves what it has from time to time, so that it can be gone on with after a kill.
+        options: Settings under the names they have on the command line, instead of `config`.
 
     Raises:
         InputError: The data or a setting cannot be used; the message says why.
         RunError: Nothing more can be written.
+
+    Example:
+        >>> report = scan("sample_data/train", model="lr", epochs=2, budget=30)
+        >>> report.suspects()["label"].size
+        30
     """
-    return scan_and_keep(source, test, known, config, progress, run_folder)[0]
+    if config is not None and options:
+        raise InputError(f"give `config` or options such as {next(iter(options))}, not both")
+    return scan_and_keep(source, test, known, config or audit_config(**options), progress, run_folder)[0]
 
 
 def scan_and_keep(

@@ -14,7 +14,7 @@ from labelaudit.check.baseline import Baseline, load_baseline, save_baseline
 from labelaudit.check.changes import Changes, Row, compare, renamed_classes
 from labelaudit.check.result import Change, ChangedRow, CheckResult
 from labelaudit.config import AuditConfig
-from labelaudit.data.dataset import NO_LABEL, Dataset
+from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.splits import Fold
@@ -101,7 +101,7 @@ def check(
             found.findings.signals, pool.labels[: len(dataset)], config.rank_by, config.aim, reliable=doubt is None
         )
         rows = changed_rows(
-            dataset, now, before, changes, ranking, found.findings.signals.influence, fine, reliable=doubt is None
+            pool, before, changes, ranking, found.findings.signals.influence, renamed, fine, reliable=doubt is None
         )
         failures = reasons_to_fail(rows, limits, doubt if changes.new else None)
     known = {change.id for change in rows}
@@ -199,18 +199,20 @@ def folds_of(pool: Pool, before: Baseline, changes: Changes) -> list[Fold]:
 
 
 def changed_rows(
-    dataset: Dataset,
-    now: list[Row],
+    pool: Pool,
     before: Baseline,
     changes: Changes,
     ranking: Ranking,
     influence: Floats,
+    renamed: dict[str, str],
     accepted: set[str],
     *,
     reliable: bool,
 ) -> tuple[ChangedRow, ...]:
     """What is said of each new row, the most suspect first."""
-    names = (*before.classes, None)  # NO_LABEL, −1, is None
+    dataset = pool.dataset
+    new_names = {old: new for new, old in renamed.items()}
+    names = (*(new_names.get(name, name) for name in before.classes), None)  # NO_LABEL, −1, is None
     lines = row_lines(Path(dataset.source))
     old_labels = [row[2] for row in before.rows]
     parts: tuple[tuple[Change, tuple[int, ...]], ...] = (
@@ -222,16 +224,15 @@ def changed_rows(
         scored = ranking.rank[row] > 0
         over = bool(scored and reliable and ranking.score[row] > before.threshold)
         old = changes.before[row]
-        suggested = None if ranking.suggested[row] == NO_LABEL else names[ranking.suggested[row]]
-        problem = None if scored else (dataset.problems[row] or ("unreadable" if now[row][2] else "no label"))
+        problem = None if scored else pool.problems[row] or "no label given"
         found.append(
             ChangedRow(
                 id=dataset.ids[row],
                 row=row,
                 change=kinds[row],
-                label=dataset.labels[row],
+                label=names[pool.labels[row]],
                 old_label=None if old is None else old_labels[old],
-                suggested_label=suggested,
+                suggested_label=names[ranking.suggested[row]],
                 score=float(ranking.score[row]) if scored else None,
                 influence=float(influence[row]) if scored else None,
                 suspect=over and dataset.ids[row] not in accepted,

@@ -8,41 +8,34 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
-from pydantic import BaseModel, ValidationError
 from typer import Option
 
 from labelaudit.cli.console import Console
 from labelaudit.config import (
-    Aim,
     AuditConfig,
     Augmentation,
     DerivativeMethod,
     Dtype,
     Estimator,
-    InfluenceConfig,
     Kind,
-    ModelConfig,
     OptimizerName,
     QueryAt,
     QueryName,
     RankBy,
     Removal,
     Schedule,
-    SourceConfig,
-    TrainingConfig,
     TrajectoryMode,
+    audit_config,
 )
 from labelaudit.errors import InputError, RunError
-
-_Settings = TypeVar("_Settings", bound=BaseModel)
 
 DATA, MODEL, TRAINING, INFLUENCE, REPORT = "Data", "Model", "Fine-tune", "Influence", "Report"
 
 
-def audit_config(
+def audit_options(
     label_column: Annotated[
         str | None, Option(help="Column with the label, in tables.", show_default="guessed", rich_help_panel=DATA)
     ] = None,
@@ -230,70 +223,9 @@ def audit_config(
     Raises:
         InputError: A value is out of its range, or two exclude each other.
     """
-    if precision is not None and budget is not None:
-        raise InputError("--precision and --budget exclude each other: one aims at a share, the other at a number")
-    return AuditConfig(
-        source=_checked(
-            SourceConfig,
-            label_column=label_column,
-            kind=kind,
-            image_column=image_column,
-            text_column=text_column,
-            vector_column=vector_column,
-            feature_columns=None if feature_columns is None else tuple(feature_columns.split(",")),
-            vectors=vectors,
-            split=split,
-            id_column=id_column,
-            image_root=image_root,
-            allow_missing=allow_missing,
-            max_unreadable=max_unreadable,
-        ),
-        model=_checked(ModelConfig, name=model, pretrained=pretrained, weights=weights, image_size=image_size),
-        training=_checked(
-            TrainingConfig,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            optimizer=optimizer,
-            momentum=momentum,
-            nesterov=nesterov,
-            epsilon_root=epsilon_root,
-            clip_norm=clip_norm,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            warmup_steps=warmup_steps,
-            augmentation=augment,
-        ),
-        influence=_checked(
-            InfluenceConfig,
-            query=query,
-            estimator=estimator,
-            scoring_steps=scoring_steps,
-            window=window,
-            removal=removal,
-            query_at=query_at,
-            trajectory=trajectory,
-            derivatives=derivatives,
-        ),
-        aim=_checked(Aim, precision=precision, budget=budget),
-        **_checked(
-            AuditConfig,
-            test_fraction=test_fraction,
-            rank_by=rank_by,
-            seed=seed,
-            device=device,
-            dtype=dtype,
-        ).model_dump(include={"test_fraction", "rank_by", "seed", "device", "dtype"}),
-    )
-
-
-def _checked(settings: type[_Settings], **values: object) -> _Settings:
-    try:
-        return settings(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise InputError(f"{option}: {first['msg'].lower()} (it is {first['input']})") from error
+    options = locals()
+    options["feature_columns"] = None if feature_columns is None else tuple(feature_columns.split(","))
+    return audit_config(**options)
 
 
 @contextmanager
@@ -320,13 +252,13 @@ def ending_in_exit_codes(console: Console) -> Iterator[None]:
 
 
 def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all options of `audit_config`, `-q` and `--json`, and turn errors into exit codes.
+    """Give a command all options of `audit_options`, `-q` and `--json`, and turn errors into exit codes.
 
     The command's parameters `config` and `console` are filled from them.
     """
-    hints = get_type_hints(audit_config, include_extras=True) | get_type_hints(command, include_extras=True)
+    hints = get_type_hints(audit_options, include_extras=True) | get_type_hints(command, include_extras=True)
     own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("config", "console")]
-    shared = list(inspect.signature(audit_config).parameters.values())
+    shared = list(inspect.signature(audit_options).parameters.values())
     output = [
         inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[
             bool, Option("--quiet", "-q", help="No progress and no notes.", rich_help_panel=REPORT)]),
@@ -338,7 +270,7 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
     def run(quiet: bool, as_json: bool, **values: Any) -> None:
         console = Console(quiet=quiet, as_json=as_json)
         with ending_in_exit_codes(console):
-            config = audit_config(**{p.name: values.pop(p.name) for p in shared})
+            config = audit_options(**{p.name: values.pop(p.name) for p in shared})
             command(config=config, console=console, **values)
 
     parameters = [

@@ -1,0 +1,250 @@
+"""The gate, on real digits: a baseline of most of the sample, and updates of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelaudit import AuditConfig, InputError
+from labelaudit.check.baseline import NETWORKS, load_baseline, save_baseline
+from labelaudit.check.checking import Limits, check, folds_of, read_accepted
+from labelaudit.config import Aim, ModelConfig, TrainingConfig
+from labelaudit.report.report import Report
+from labelaudit.scanning import scan_and_keep
+from tests.conftest import SAMPLE
+
+TRUTH = {
+    line.split(",")[0]: line.strip().split(",")[1]
+    for line in (SAMPLE / "truth.csv").read_text(encoding="utf-8").splitlines()[1:]
+}
+PER_CLASS = 25  # in the baseline
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Path:
+    """The first rightly labelled digits of each class, and their baseline beside them."""
+    folder = tmp_path_factory.mktemp("check")
+    for digit in map(str, range(10)):
+        (folder / "data" / digit).mkdir(parents=True)
+        for file in right_digits(digit)[:PER_CLASS]:
+            shutil.copy(file, folder / "data" / digit)
+    config = AuditConfig(training=TrainingConfig(epochs=6))
+    report, audit = scan_and_keep(folder / "data", config=config)
+    (folder / "baseline").mkdir()
+    save_baseline(folder / "baseline", report, audit)
+    return folder
+
+
+def right_digits(digit: str) -> list[Path]:
+    files = sorted((SAMPLE / "train" / digit).iterdir())
+    return [file for file in files if TRUTH[f"{digit}/{file.name}"] == digit]
+
+
+@pytest.fixture
+def updated(original, tmp_path) -> Path:
+    """A copy to change, with its baseline."""
+    shutil.copytree(original, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def add(folder: Path, digit: str, label: str, count: int) -> list[str]:
+    """Add digits that are in no class yet, under a label, right or wrong; returns their ids."""
+    ids = []
+    there = {file.name.removeprefix(f"new-{digit}-") for file in folder.glob("data/*/*.png")}
+    for file in [file for file in right_digits(digit) if file.name not in there][:count]:
+        shutil.copy(file, folder / "data" / label / f"new-{digit}-{file.name}")
+        ids.append(f"{label}/new-{digit}-{file.name}")
+    return ids
+
+
+def test_an_unchanged_dataset_passes_without_training(original, monkeypatch):
+    monkeypatch.setattr("labelaudit.check.checking.audit", None)  # calling it would be an error
+    result = check(original / "data", original / "baseline")
+    assert (result.failures, result.changes, result.unchanged, result.removed) == ((), (), 250, 0)
+
+
+def test_wrong_new_labels_fail_the_check_until_they_are_accepted(updated):
+    right = [row for digit in "0123456789" for row in add(updated, digit, digit, 4)]
+    wrong = add(updated, "0", "1", 5) + add(updated, "6", "7", 5)
+    result = check(updated / "data", updated / "baseline")
+    suspects = {row.id for row in result.suspects}
+    assert len(result.changes) == 50
+    assert {row.id for row in result.changes} == {*right, *wrong}
+    assert result.failures == (f"{len(suspects)} new suspects, 0 allowed",)
+    assert len(suspects & set(wrong)) >= 7
+    assert len(suspects - set(wrong)) <= 6  # of 40
+    first = result.suspects[0]
+    assert (first.change, first.old_label, first.line) == ("added", None, None)
+    assert first.path == str(updated / "data" / first.id)
+    assert first.suggested_label == {"1": "0", "7": "6"}[first.label]
+
+    (updated / "ok.txt").write_text("# looked at\n" + "".join(f"  {row}  \n" for row in suspects) + "gone.png\n")
+    accepted = check(updated / "data", updated / "baseline", accepted=updated / "ok.txt")
+    assert accepted.failures == ()
+    assert {row.id for row in accepted.changes if row.accepted} == suspects
+    assert accepted.notes == ("1 accepted ids are in no row, for example 'gone.png'",)
+
+    enough = check(updated / "data", updated / "baseline", limits=Limits(suspects=len(suspects)))
+    assert enough.failures == ()
+    share = check(updated / "data", updated / "baseline", limits=Limits(suspects=None, share=0.01))
+    assert share.failures == (f"{len(suspects) / 50:.1%} of the 50 new rows are suspects, 1.0% allowed",)
+
+
+def test_a_relabelled_row_is_found_by_its_content(updated):
+    file = right_digits("0")[0]
+    shutil.move(updated / "data" / "0" / file.name, updated / "data" / "1" / file.name)
+    result = check(updated / "data", updated / "baseline", limits=Limits(suspects=5, relabelled=False))
+    (row,) = result.changes
+    assert (row.id, row.change, row.old_label, row.label) == (f"1/{file.name}", "relabelled", "0", "1")
+    assert row.suspect
+    assert row.suggested_label == "0"
+    assert result.failures == ("1 rows have another label than in the baseline",)
+    assert result.removed == 0
+
+
+def test_refreshing_makes_what_is_there_the_baseline(updated):
+    add(updated, "3", "3", 4)
+    (updated / "data" / "4" / right_digits("4")[0].name).unlink()
+    before = check(updated / "data", updated / "baseline", limits=Limits(suspects=4), refresh=True)
+    assert (len(before.changes), before.removed) == (4, 1)
+    assert before.notes == ("the baseline is refreshed",)
+    after = check(updated / "data", updated / "baseline")
+    assert (after.changes, after.removed, after.unchanged) == ((), 0, 253)
+    assert load_baseline(updated / "baseline").fold_of.bincount().tolist() in ([126, 127], [127, 126])
+
+
+def test_a_failing_check_refreshes_nothing(updated):
+    add(updated, "0", "1", 5)
+    stored = (updated / "baseline" / "report.parquet").read_bytes()
+    result = check(updated / "data", updated / "baseline", refresh=True)
+    assert result.failures
+    assert result.notes == ("the baseline is as it was: the check fails",)
+    assert (updated / "baseline" / "report.parquet").read_bytes() == stored
+
+
+def test_a_renamed_class_is_no_change(updated):
+    (updated / "data" / "7").rename(updated / "data" / "seven")
+    result = check(updated / "data", updated / "baseline")
+    assert (result.changes, result.failures) == ((), ())
+    assert result.notes == ("class '7' is now called 'seven'",)
+    (new,) = add(updated, "7", "seven", 1)
+    again = check(updated / "data", updated / "baseline", limits=Limits(suspects=1))
+    assert [row.id for row in again.changes] == [new]
+    assert again.changes[0].label == "seven"
+
+
+def test_rows_that_cannot_be_scored_are_named(updated):
+    (updated / "data" / "3" / "broken.png").write_bytes(b"no image")
+    shutil.copy(right_digits("3")[-1], updated / "data" / "loose.png")
+    result = check(updated / "data", updated / "baseline")
+    assert {row.id: (row.score, row.suspect) for row in result.changes} == {
+        "3/broken.png": (None, False),
+        "loose.png": (None, False),
+    }
+    problems = {row.id: row.problem for row in result.changes}
+    assert problems == {"3/broken.png": "not an image", "loose.png": "no label given"}
+
+
+def test_a_class_that_lost_its_rows_is_still_known(updated):
+    shutil.rmtree(updated / "data" / "9")
+    add(updated, "3", "3", 2)
+    result = check(updated / "data", updated / "baseline", limits=Limits(suspects=2))
+    assert (result.removed, len(result.changes), result.failures) == (PER_CLASS, 2, ())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "data" / "5" / "x.png").rename(folder / "data" / "new class" / "x.png"),
+         "class 'new class' \\(1 rows, the first is new class/x.png\\) is not in the baseline, which knows 0, 1"),
+        (lambda folder: [file.write_bytes(file.read_bytes() + b"\0") for file in folder.glob("data/*/*.png")],
+         "none of the 252 rows of .* is in the baseline"),
+        (lambda folder: (folder / "baseline" / NETWORKS).unlink(), "holds a report, but no networks.safetensors"),
+        (lambda folder: (folder / "baseline" / NETWORKS).write_bytes(b"junk"), "networks.safetensors is damaged"),
+        (lambda folder: shutil.rmtree(folder / "baseline"), "does not exist; make it with: labelaudit baseline"),
+        (lambda folder: (folder / "ok.txt").write_bytes(b"\xff\xfe\x00"), "cannot read .*ok.txt"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_checked_is_refused(updated, change, message):
+    (updated / "data" / "new class").mkdir()
+    (updated / "ok.txt").write_text("")
+    for number, name in enumerate(("x.png", "y.png")):
+        shutil.copy(right_digits("5")[-1 - number], updated / "data" / "5" / name)
+    change(updated)
+    with pytest.raises(InputError, match=message):
+        check(updated / "data", updated / "baseline", accepted=updated / "ok.txt")
+
+
+def test_a_baseline_put_together_from_two_is_refused(updated):
+    baseline = load_baseline(updated / "baseline")
+    table = baseline.report.table
+    other = Report(table, baseline.report.metadata | {"dataset_fingerprint": "another"})
+    other.save(updated / "baseline" / "report.parquet")
+    with pytest.raises(InputError, match="are of two audits"):
+        load_baseline(updated / "baseline")
+
+
+def test_another_networks_parameters_are_refused(updated):
+    report, audit = scan_and_keep(updated / "data", config=AuditConfig(model=ModelConfig(name="lr")))
+    path = updated / "baseline" / "report.parquet"
+    metadata = Report.load(path).metadata | {"dataset_fingerprint": report.metadata["dataset_fingerprint"]}
+    save_baseline(updated / "baseline", Report(report.table, metadata), audit)  # lr's networks, cnn's settings
+    add(updated, "3", "3", 1)
+    with pytest.raises(InputError, match="has 7,850 parameters, this one 50,186"):
+        check(updated / "data", updated / "baseline")
+
+
+def test_the_threshold_follows_the_baselines_aim(tmp_path):
+    config = AuditConfig(model=ModelConfig(name="lr"), aim=Aim(budget=40))
+    report, audit = scan_and_keep(SAMPLE / "train", config=config)
+    save_baseline(tmp_path, report, audit)
+    baseline = load_baseline(tmp_path)
+    scores = np.sort(report.to_pandas()["score"])[::-1]
+    assert scores[39] > baseline.threshold > scores[40] - 1e-12
+    assert baseline.config == config.model_copy(update={"source": report.dataset.settings})
+
+
+def test_new_rows_are_dealt_out_evenly(updated, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "labelaudit.check.checking.folds_of", lambda *arguments: seen.append(folds_of(*arguments)) or seen[-1]
+    )
+    added = add(updated, "3", "3", 4) + add(updated, "8", "8", 4)
+    check(updated / "data", updated / "baseline", limits=Limits(suspects=8))
+    (first, second) = seen[0]
+    assert len(first.train) + len(second.train) == 258
+    assert set(first.query) == set(second.train)
+    ids = sorted(path.relative_to(updated / "data").as_posix() for path in (updated / "data").glob("*/*.png"))
+    for digit in "38":
+        rows = {ids.index(name) for name in added if name.startswith(digit)}
+        assert len(rows & set(first.train)) == 2
+    before = load_baseline(updated / "baseline")
+    old = {row[0]: fold for row, fold in zip(before.rows, before.fold_of.tolist(), strict=True)}
+    assert all(old[ids[row]] == 0 for row in first.train if ids[row] in old)
+
+
+def test_the_networks_go_on_where_the_baseline_left_them(updated, monkeypatch):
+    import labelaudit.audit as module
+
+    started = []
+    original_put = module.Start.put_into
+
+    def put(self, model, number):
+        original_put(self, model, number)
+        started.append(model.theta.clone())
+
+    monkeypatch.setattr(module.Start, "put_into", put)
+    add(updated, "3", "3", 1)
+    check(updated / "data", updated / "baseline", limits=Limits(suspects=1))
+    thetas = load_baseline(updated / "baseline").thetas
+    assert all(torch.equal(one, other) for one, other in zip(started, thetas, strict=True))
+
+
+def test_accepted_lists(tmp_path):
+    (tmp_path / "list.txt").write_bytes("\ufeff# all fine\n\na b.png\n  c,d.png\t\n".encode())
+    assert read_accepted(tmp_path / "list.txt") == {"a b.png", "c,d.png"}
+    assert read_accepted(None) == set()
