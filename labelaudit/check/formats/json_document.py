@@ -6,7 +6,8 @@ import dataclasses
 import json
 
 from labelaudit.check.formats.wording import counts
-from labelaudit.check.result import CheckResult
+from labelaudit.check.result import ChangedRow, CheckResult
+from labelaudit.errors import InputError
 
 VERSION = 1
 
@@ -27,3 +28,21 @@ def render_json(result: CheckResult) -> str:
         "changes": [dataclasses.asdict(row) for row in result.changes],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def read_json(text: str) -> CheckResult:
+    """The result that `render_json` was given.
+
+    Raises:
+        InputError: It is no such document.
+    """
+    try:
+        document = json.loads(text)
+        if document["version"] != VERSION:
+            raise InputError(f"a check's result has version {document['version']}, this labelaudit reads {VERSION}")
+        values = {field.name: document[field.name] for field in dataclasses.fields(CheckResult)}
+        for name in ("failures", "notes"):
+            values[name] = tuple(values[name])
+        return CheckResult(**values | {"changes": tuple(ChangedRow(**row) for row in values["changes"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"this is no JSON of labelaudit check ({error})") from error
