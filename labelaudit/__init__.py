@@ -1,6 +1,7 @@
 """Find mislabelled training examples with the Dynamic Influence Tracker.
 
-`scan` audits a dataset, `flip_test` measures how well that works; both return what they found. `track` trains a network
+`scan` audits a dataset, `flip_test` measures how well that works, `check` audits what is new since a baseline; all
+return what they found. `track` trains a network
 of one's own and records the run; `dynamic_influence`, `leave_one_out` and `influence_function` then say how much each
 training row changes a query over any window of it. All are imported on first use, since they bring in torch.
 """
@@ -11,7 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labelaudit.config import AuditConfig
+    from labelaudit.check.checking import check
+    from labelaudit.config import AuditConfig, audit_config
     from labelaudit.data.examples import Features
     from labelaudit.data.sources import load_dataset
     from labelaudit.errors import InputError
@@ -58,6 +60,8 @@ _HOMES = {
     "ValueQuery": "labelaudit.influence.queries",
     "Window": "labelaudit.training.window",
     "agreement": "labelaudit.influence.agreement",
+    "audit_config": "labelaudit.config",
+    "check": "labelaudit.check.checking",
     "classify_patterns": "labelaudit.influence.dynamics",
     "dynamic_influence": "labelaudit.influence.estimate",
     "dynamic_influences": "labelaudit.influence.estimate",
@@ -85,6 +89,8 @@ __all__ = [
     "ValueQuery",
     "Window",
     "agreement",
+    "audit_config",
+    "check",
     "classify_patterns",
     "dynamic_influence",
     "dynamic_influences",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from labelaudit.config import AuditConfig
 from labelaudit.data.dataset import NO_LABEL, Dataset
@@ -49,6 +50,7 @@ def read_pool(
     config: AuditConfig,
     progress: Progress,
     classes: tuple[str, ...] | None = None,
+    own: nn.Module | None = None,
 ) -> Pool:
     """Check the labels, choose the model, read all rows.
 
@@ -58,6 +60,7 @@ def read_pool(
         config: The settings.
         progress: Told of each stage.
         classes: The classes of an earlier audit, where this one goes on from it; then some may have few rows or none.
+        own: A network made by the user, instead of one by name.
 
     Raises:
         InputError: The data cannot be audited; the message says why.
@@ -65,7 +68,7 @@ def read_pool(
     going_on = classes is not None
     classes = classes or _check_classes(dataset, test)
     parts = [dataset] if test is None else [dataset, test]
-    inputs, hashes, problems = read_inputs(parts, config.model, len(classes), progress)
+    inputs, hashes, problems = read_inputs(parts, config.model, len(classes), progress, own)
     rows = len(dataset)
     _check_readable(dataset, problems[:rows], config.source.max_unreadable)
     if test is not None:

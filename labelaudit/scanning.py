@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from labelaudit.audit import Audit, audit
 from labelaudit.checkpoints import Checkpoints, RunFolder
@@ -32,6 +33,7 @@ def scan(
     config: AuditConfig | None = None,
     progress: Progress | None = None,
     run_folder: RunFolder | None = None,
+    model: str | nn.Module | None = None,
     **options: Any,
 ) -> Report:
     """Audit the labels of a dataset.
@@ -43,6 +45,8 @@ def scan(
         config: All settings.
         progress: Shown the stages.
         run_folder: Where the run saves what it has from time to time, so that it can be gone on with after a kill.
+        model: The name of a network, or one of your own, copied and trained from the parameters it has. Give
+            `image_size`, if it takes images of one size only.
         options: Settings under the names they have on the command line, instead of `config`.
 
     Raises:
@@ -54,9 +58,12 @@ def scan(
         >>> report.suspects()["label"].size
         30
     """
+    own = model if isinstance(model, nn.Module) else None
+    if isinstance(model, str):
+        options["model"] = model
     if config is not None and options:
         raise InputError(f"give `config` or options such as {next(iter(options))}, not both")
-    return scan_and_keep(source, test, known, config or audit_config(**options), progress, run_folder)[0]
+    return scan_and_keep(source, test, known, config or audit_config(**options), progress, run_folder, own)[0]
 
 
 def scan_and_keep(
@@ -66,11 +73,12 @@ def scan_and_keep(
     config: AuditConfig | None = None,
     progress: Progress | None = None,
     run_folder: RunFolder | None = None,
+    own: nn.Module | None = None,
 ) -> tuple[Report, Audit]:
     """`scan`, and with the report the audit behind it, which has the fine-tuned networks."""
     config, progress = config or AuditConfig(), progress or Silent()
     started = time.perf_counter()
-    pool = open_pool(source, test, config, progress)
+    pool = open_pool(source, test, config, progress, own)
     truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started
     checkpoints = None if run_folder is None else run_folder.open(identity(pool, config))
@@ -89,11 +97,13 @@ def identity(pool: Pool, config: AuditConfig) -> dict[str, Any]:
     }
 
 
-def open_pool(source: object, test: object, config: AuditConfig, progress: Progress) -> Pool:
+def open_pool(
+    source: object, test: object, config: AuditConfig, progress: Progress, own: nn.Module | None = None
+) -> Pool:
     """Open, check and decode what is to be audited."""
     dataset = load_dataset(source, config.source)
     test_set = None if test is None else load_dataset(test, config.source)
-    return read_pool(dataset, test_set, config, progress)
+    return read_pool(dataset, test_set, config, progress, own=own)
 
 
 def true_labels(pool: Pool, known: Path) -> NDArray[np.int64]:

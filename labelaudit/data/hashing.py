@@ -60,6 +60,6 @@ def _cell_text(value: Any) -> str | None:
     """The same text for the same cell, whatever type the rest of its column gave it: 5, 5.0 and "5" are alike."""
     if pd.isna(value):
         return None
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
-        return str(value)
-    return repr(float(value)).removesuffix(".0")
+    if isinstance(value, str):
+        return value.removesuffix(".0") if value.removesuffix(".0").isdecimal() else value
+    return str(value) if isinstance(value, (bool, np.bool_)) else repr(float(value)).removesuffix(".0")

@@ -148,7 +148,7 @@ class FeatureInputs:
 
 
 def read_inputs(
-    parts: list[Dataset], config: ModelConfig, classes: int, progress: Progress
+    parts: list[Dataset], config: ModelConfig, classes: int, progress: Progress, own: nn.Module | None = None
 ) -> tuple[Inputs, Hashes, Problems]:
     """Read all rows of the datasets, one after the other.
 
@@ -157,6 +157,7 @@ def read_inputs(
         config: The model.
         classes: C.
         progress: Told how far it is.
+        own: A network made by the user, instead of `config.name`.
 
     Returns:
         The rows, their content hashes, and why one cannot be used, None where it can.
@@ -171,8 +172,8 @@ def read_inputs(
         for note in part.notes:
             progress.note(f"{part.source}: {note}")
     if isinstance(first.content, EncodedImages):
-        return _read_images(parts, first.content, config, classes, progress)
-    model = feature_model(config)
+        return _read_images(parts, first.content, config, classes, progress, own)
+    model = feature_model(config, own)
     with progress.stage("Reading rows", sum(map(len, parts))) as advance:
         hashes = tuple(digest for part in parts for digest in hash_rows(part, advance))
     problems = tuple(problem for part in parts for problem in part.problems)
@@ -180,7 +181,12 @@ def read_inputs(
 
 
 def _read_images(
-    parts: list[Dataset], first: EncodedImages, config: ModelConfig, classes: int, progress: Progress
+    parts: list[Dataset],
+    first: EncodedImages,
+    config: ModelConfig,
+    classes: int,
+    progress: Progress,
+    own: nn.Module | None,
 ) -> tuple[ImageInputs, Hashes, Problems]:
     summary = summarise_images(first, parts[0].problems)
     if summary is None:
@@ -189,7 +195,7 @@ def _read_images(
             f"none of the {len(parts[0])} images in {parts[0].source} can be read"
             + (f" ({problem})" if problem else "")
         )
-    spec = model_spec(config, summary)
+    spec = model_spec(config, summary, own)
     spec.network(classes, seed=0)  # weights that do not fit are better known before the images are read
     for note in spec.notes:
         progress.note(f"{spec.name}: {note}")

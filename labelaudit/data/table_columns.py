@@ -145,8 +145,8 @@ def _texts(table: pa.Table, names: list[str]) -> str | None:
 
 
 def _words(column: pa.ChunkedArray) -> float:
-    values = [value for value in column.slice(0, LOOKED_AT).to_pylist() if value]
-    return sum(len(str(value).split()) for value in values) / max(1, len(values))
+    values = [value for value in column.slice(0, LOOKED_AT).to_pylist() if value and value.strip()]
+    return sum(len(value.split()) for value in values) / max(1, len(values))
 
 
 def _one(names: list[str], usual: tuple[str, ...]) -> str | None:

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import timm
@@ -35,17 +36,24 @@ IMAGE_MODEL, FEATURE_MODEL = "cnn", "lr"  # where none is named
 LARGEST_SMALL_INPUT = 64  # pixels: what a model trained from nothing on a CPU can make use of
 
 
-def model_spec(config: ModelConfig, images: ImageSummary) -> ModelSpec:
+def model_spec(config: ModelConfig, images: ImageSummary, own: nn.Module | None = None) -> ModelSpec:
     """Find the network for images that a name stands for: `lr`, `dnn`, `cnn`, `package.module:factory`, any of timm's.
 
     A factory is called with those of the keyword arguments `num_classes`, `channels`, `image_size` and `num_features`
     (channels · image_size²) that it takes, and returns a module that maps images (B, channels, image_size, image_size),
     each standardised, to logits (B, num_classes).
 
+    Args:
+        config: The name, the weights and the images' size.
+        images: What the images are like.
+        own: A network made by the user, copied for each fold and trained from the parameters it has.
+
     Raises:
         InputError: There is no such model, or options do not go together.
     """
     name = config.name or IMAGE_MODEL
+    if own is not None:
+        return _own_spec(type(own).__name__, config, images, lambda: deepcopy(own), CUSTOM_DEFAULTS)
     if config.pretrained and (name in SMALL_MODELS or ":" in name):
         raise InputError(f"--pretrained: there are no pretrained weights for {name}; choose a timm model")
     if config.pretrained and config.weights:
@@ -60,16 +68,22 @@ def model_spec(config: ModelConfig, images: ImageSummary) -> ModelSpec:
     raise _no_such_model(name, [*SMALL_MODELS, *timm.list_models()])
 
 
-def feature_model(config: ModelConfig) -> FeatureModel:
+def feature_model(config: ModelConfig, own: nn.Module | None = None) -> FeatureModel:
     """Find the network for rows of numbers that a name stands for: `lr`, `dnn` or `package.module:factory`.
 
     A factory is called with those of the keyword arguments `num_classes` and `num_features` that it takes, and returns
     a module that maps (B, num_features) to logits (B, num_classes).
 
+    Args:
+        config: The name and the weights.
+        own: A network made by the user, copied for each fold and trained from the parameters it has.
+
     Raises:
         InputError: There is no such model, or it takes images.
     """
     name = config.name or FEATURE_MODEL
+    if own is not None:
+        return FeatureModel(type(own).__name__, lambda num_classes, num_features: deepcopy(own), CUSTOM_DEFAULTS)
     if name not in ("lr", "dnn") and ":" not in name:
         if name == "cnn" or timm.is_model(name):
             raise InputError(f"--model {name} takes images; for other data choose lr, dnn, or your own factory")

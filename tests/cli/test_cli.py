@@ -63,7 +63,7 @@ def test_scan_prints_the_suspects_and_writes_the_report(run, tmp_path):
         line.startswith(f"About {report.metadata['noise']['rate']:.1%} of the labels are wrong; ") for line in lines
     )
     assert lines[-2].endswith("of the 30 labels known to be wrong are among the first 30")
-    assert lines[-1].startswith("Report: labelaudit-report/report.parquet (")
+    assert lines[-1].startswith("Report: labelaudit-report/report.html (")
     assert result.stderr.startswith("note: this audit will take about ")
     assert result.stderr.endswith(" MB of memory beside the data\n")
 
@@ -163,8 +163,9 @@ def test_an_existing_report_is_not_replaced_unasked(run, small):
     assert run("scan", str(small), "--model", "lr").exit_code == 0
     result = run("scan", str(small), "--model", "lr")
     assert result.exit_code == 2
-    assert "already holds another run (report.parquet); choose another folder, or replace it with --overwrite" in (
-        result.stderr
+    assert (
+        "already holds another run (report.html, report.parquet); choose another folder, or replace it with --overwrite"
+        in (result.stderr)
     )
 
 
@@ -226,7 +227,7 @@ def test_a_killed_run_is_found_and_gone_on_with(run, small, tmp_path):
     assert "settings.training.epochs was 100000 and is now 2" in other.stderr
     assert kept.exists()
     assert run("scan", str(small), "--model", "lr", "--epochs", "2", "--overwrite").exit_code == 0
-    assert [file.name for file in (tmp_path / "labelaudit-report").iterdir()] == ["report.parquet"]
+    assert {file.name for file in (tmp_path / "labelaudit-report").iterdir()} == {"report.parquet", "report.html"}
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,7 @@ def test_every_kind_of_run_from_the_command_line(run, small, tmp_path, options):
     result = run("scan", str(small), "--model", "dnn", "--json", *options)
     assert result.exit_code == 0
     assert json.loads(result.stdout)["status"] == {"scored": 16}
-    assert [file.name for file in (tmp_path / "labelaudit-report").iterdir()] == ["report.parquet"]
+    assert {file.name for file in (tmp_path / "labelaudit-report").iterdir()} == {"report.parquet", "report.html"}
 
 
 def test_reproduce_puts_our_figures_beside_the_papers(run, tmp_path):
