@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -40,6 +41,8 @@ def visible(text: object, length: int | None = None, lines: bool = False) -> str
 
 
 def scientific(number: float) -> str:
-    """A number with two digits and its power of ten: −3.9e−3."""
+    """A number with two digits and its power of ten: −3.9e−3; a dash for what is none."""
+    if not math.isfinite(number):
+        return "–"
     digits, power = f"{number:.1e}".split("e")
     return f"{digits}e{int(power)}".replace("-", "−")

@@ -174,11 +174,12 @@ def class_summaries(frame: pd.DataFrame, reliable: bool) -> list[ClassSummary]:
         frame: The report's rows.
         reliable: Whether the scores can be trusted to be that.
     """
-    labelled = frame[frame["label"].notna()]
+    labelled = frame[frame["label"].notna()].sort_values("rank", kind="stable")  # unranked rows come last
     truth = bool(labelled["is_flipped"].notna().any())
     summaries = []
     for name, rows in labelled.groupby("label"):
-        worst = rows[rows["rank"].notna()].nsmallest(WORST, "rank")
+        worst = rows.head(WORST)
+        worst = worst[worst["rank"].notna()]
         mean = rows["score"].mean()
         summaries.append(
             ClassSummary(

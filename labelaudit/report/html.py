@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -252,7 +253,7 @@ def _data(
                 "suggested": index.get(card["suggested_label"], -1),
                 "rank": card["rank"],
                 "score": card["score"],
-                "influence": card["influence"],
+                "influence": card["influence"] if math.isfinite(card["influence"]) else 0,  # JSON has no infinity
                 "suspect": card["row"] in suspects,
             }
             for card in cards

@@ -260,6 +260,7 @@ def test_what_cannot_be_seen_is_written_out():
     assert visible("abcd", 4) == "abcd"
     assert scientific(-3.894e-3) == "−3.9e−3"
     assert scientific(0.0) == "0.0e0"
+    assert scientific(float("nan")) == scientific(float("inf")) == "–"
 
 
 def test_at_most_so_many_are_shown_and_the_page_says_so():
@@ -394,6 +395,23 @@ def test_an_unreliable_ranking_says_so_first():
     assert "No row is suspect: see above why the ranking is not reliable." in page.texts
     assert not page.all("section", id="suspects")
     assert len(page.all("article")) == 40
+
+
+def test_a_flip_test_says_that_labels_were_changed():
+    dataset = texts_dataset(["a", "b"] * 20)
+    report = make_report(dataset, suspects=3)
+    assert "This is a flip test." not in Page(render_html(report, dataset)).texts
+    report.metadata["flips"] = {"rate": 0.125, "noise": "pair", "known": None}
+    (said,) = [text for text in Page(render_html(report, dataset)).texts if "made wrong on purpose" in text]
+    assert said == "12.5% of the labels were made wrong on purpose, so the labels here are not those of the dataset."
+
+
+def test_an_influence_without_a_number_is_no_obstacle():
+    dataset = texts_dataset(["a", "b"] * 20)
+    report = make_report(dataset, suspects=3, influence=pa.array([float("nan"), float("inf")] * 20))
+    html = render_html(report, dataset)
+    assert {row["influence"] for row in Page(html).data["rows"]} == {0}
+    assert html.count("<dt>influence</dt><dd>–</dd>") == 40
 
 
 def test_decisions_belong_to_one_audit(digits):
