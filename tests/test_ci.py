@@ -137,15 +137,18 @@ def test_action_fails_on_a_new_wrong_label(repository):
 
 @needs_command
 @pytest.mark.parametrize(
-    "source", ["$(touch pwned)", "`touch pwned`", '"; touch pwned; "', "--help", "no such\nfolder"]
+    "inputs",
+    [
+        {"source": "$(touch pwned) `touch pwned` \"; touch pwned; \" 'touch pwned' no such\nfolder"},
+        {"source": "--help"},
+        {"source": "data", "baseline": '$(touch pwned)" || touch pwned || "'},
+    ],
 )
-def test_action_takes_inputs_for_what_they_are(repository, source):
+def test_action_takes_inputs_for_what_they_are(repository, inputs):
     before = sorted(path.name for path in repository.iterdir())
-    done, outputs, _ = run_action(repository, source=source)
+    done, outputs, _ = run_action(repository, **inputs)
     assert (done.returncode, outputs) == (2, {"verdict": "error"})
     assert "does not exist" in done.stderr
-    done, outputs, _ = run_action(repository, source="data", baseline=source)
-    assert (done.returncode, outputs) == (2, {"verdict": "error"})
     assert sorted(path.name for path in repository.iterdir()) == before
 
 

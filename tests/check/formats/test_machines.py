@@ -18,8 +18,10 @@ from markdown_it import MarkdownIt
 
 from labelaudit.check.formats import render
 from labelaudit.check.formats.github import SUMMARY_BYTES, write_step_summary
+from labelaudit.check.formats.json_document import read_json
 from labelaudit.check.formats.sarif import MAX_RESULTS
 from labelaudit.check.formats.wording import printable
+from labelaudit.errors import InputError
 from tests.check.formats.results import (
     ACCEPTED_ONLY,
     ALLOWED,
@@ -209,3 +211,30 @@ def test_markdown_holds_no_markup_but_its_own():
     assert "@octocat" not in html.unescape(re.sub("<code>.*?</code>", "", page))
     assert len(render(many(100_000), "markdown").splitlines()) < 70
     assert "\nand 99,950 more" in render(many(100_000), "markdown")
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_json_is_read_back(result):
+    assert read_json(render(result, "json")) == result
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no JSON of labelaudit check"),
+        ("[]", "no JSON of labelaudit check"),
+        ('{"version": 1}', "no JSON of labelaudit check"),
+        ('{"version": 99}', "a check's result has version 99, this labelaudit reads 1"),
+    ],
+)
+def test_json_of_something_else_is_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        read_json(text)
+
+
+def test_accepted_relabelled_rows_are_no_warnings():
+    accepted = replace(FAILED_RELABELLED, failures=(), changes=(replace(FAILED_RELABELLED.changes[0], accepted=True),))
+    lines = render(accepted, "github").splitlines()
+    assert lines[0] == "::notice title=Accepted::1 row accepted before"
+    assert len(lines) == 2
+    assert sarif(accepted)["results"] == []
