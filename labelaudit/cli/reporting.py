@@ -31,17 +31,11 @@ def report(
     """
     console = Console(quiet=quiet, as_json=False)
     with ending_in_exit_codes(console):
-        from labelaudit.config import SourceConfig
-        from labelaudit.data.sources import load_dataset
         from labelaudit.report.html import FILE_NAME, write_html
         from labelaudit.report.report import Report
 
         loaded = Report.load(file)
-        config = SourceConfig.model_validate(loaded.metadata["config"]["source"])
-        try:
-            dataset = load_dataset(source or loaded.metadata["source"]["path"], config)
-        except InputError as error:
-            raise InputError(f"{error}{'' if source else '; where the data is now, say with --source'}") from error
+        dataset = loaded.reopen(source)
         path = out or (file if file.is_dir() else file.parent) / FILE_NAME
         if path.is_dir():
             raise InputError(f"--out: {path} is a folder; name a file in it")

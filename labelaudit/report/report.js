@@ -64,8 +64,8 @@
 
   // ---- Showing them ----
 
-  function say(text) {
-    $("live").textContent = text;
+  function say(text, progress = "") {
+    $("live").textContent = text + progress; // seen beside it already
     $("toast").textContent = $("toast").title = text;
     clearTimeout(say.timer);
     say.timer = setTimeout(() => ($("toast").textContent = ""), 6000);
@@ -160,14 +160,14 @@
     const record = recordOf(row, decision, newLabel || "");
     change([[card.dataset.row, record]]);
     const next = [...list.slice(at + 1), ...list.slice(0, Math.max(at, 0))].find((other) => !decisions.has(other.dataset.row));
-    say(`${describe(record)}. ${progressText()}.` + (next ? "" : " Nothing is left to decide here."));
+    say(describe(record) + (next ? "." : "; nothing is left to decide here."), ` ${progressText()}.`);
     filter();
     select(next || (card.hidden ? shown()[0] : card) || null);
   }
 
   function takeBack(card) {
     change([[card.dataset.row, undefined]]);
-    say(`Taken back. ${progressText()}.`);
+    say("Taken back.", ` ${progressText()}.`);
     filter();
     if (!card.hidden) select(card);
   }
@@ -194,7 +194,7 @@
     filter();
     const card = cardOf.get(changes[0][0]);
     if (card && !card.hidden) select(card);
-    say(`Undone. ${progressText()}.`);
+    say("Undone.", ` ${progressText()}.`);
   }
 
   function choose(card) {
