@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from labelaudit.check.checking import check
+    from labelaudit.checking.check import check
     from labelaudit.config import AuditConfig, audit_config
     from labelaudit.data.examples import Features
     from labelaudit.data.sources import load_dataset
@@ -61,7 +61,7 @@ _HOMES = {
     "Window": "labelaudit.training.window",
     "agreement": "labelaudit.influence.agreement",
     "audit_config": "labelaudit.config",
-    "check": "labelaudit.check.checking",
+    "check": "labelaudit.checking.check",
     "classify_patterns": "labelaudit.influence.dynamics",
     "dynamic_influence": "labelaudit.influence.estimate",
     "dynamic_influences": "labelaudit.influence.estimate",

@@ -21,6 +21,7 @@ DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"
 Dtype = Literal["float32", "float64"]
 Noise = Literal["symmetric", "pair"]
 RankBy = Literal["influence", "score"]
+Trained = Literal["all", "head"]
 Kind = Literal["images", "texts", "table", "vectors"]
 
 
@@ -52,6 +53,7 @@ class ModelConfig(_Settings):
     pretrained: bool = False
     weights: Path | None = None
     image_size: Annotated[int, Field(ge=4)] | None = None
+    train: Trained = "all"
 
 
 class TrainingConfig(_Settings):

@@ -15,6 +15,7 @@ from labelaudit.data.inputs import Hashes, Inputs, Problems, read_inputs
 from labelaudit.data.splits import Rows
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress
+from labelaudit.runtime import choose_device
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def read_pool(
     going_on = classes is not None
     classes = classes or _check_classes(dataset, test)
     parts = [dataset] if test is None else [dataset, test]
-    inputs, hashes, problems = read_inputs(parts, config.model, len(classes), progress, own)
+    inputs, hashes, problems = read_inputs(
+        parts, config.model, len(classes), choose_device(config.device), progress, own
+    )
     rows = len(dataset)
     _check_readable(dataset, problems[:rows], config.source.max_unreadable)
     if test is not None:

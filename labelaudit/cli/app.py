@@ -129,7 +129,7 @@ def baseline(
 
     Besides the report, OUT holds the fine-tuned networks.
     """
-    from labelaudit.check.baseline import NETWORKS, save_baseline
+    from labelaudit.checking.baseline import NETWORKS, save_baseline
 
     written = ("report.parquet", "report.html", NETWORKS)
     run_folder = begin_output(out, written, overwrite, resume, checkpoint_every)

@@ -13,7 +13,7 @@ from labelaudit.cli.console import Console
 from labelaudit.cli.options import ending_in_exit_codes
 
 if TYPE_CHECKING:
-    from labelaudit.check.result import CheckResult
+    from labelaudit.checking.result import CheckResult
 
 FormatName = Literal["text", "github", "junit", "sarif", "markdown", "json"]
 FINDINGS = 1  # the exit code
@@ -51,10 +51,10 @@ def check(
     """
     console = Console(quiet=quiet, as_json=False)
     with ending_in_exit_codes(console):
-        from labelaudit.check.checking import Limits
-        from labelaudit.check.checking import check as run_check
-        from labelaudit.check.formats import render
-        from labelaudit.check.formats.github import write_step_summary
+        from labelaudit.checking.check import Limits
+        from labelaudit.checking.check import check as run_check
+        from labelaudit.checking.formats import render
+        from labelaudit.checking.formats.github import write_step_summary
         from labelaudit.files import write_atomically
 
         any_number = max_new_share is not None and max_new_suspects is None

@@ -27,6 +27,7 @@ from labelaudit.config import (
     RankBy,
     Removal,
     Schedule,
+    Trained,
     TrajectoryMode,
     audit_config,
 )
@@ -112,6 +113,14 @@ def audit_options(
             min=4, help="Side of the network's input, in pixels.", show_default="the model's own", rich_help_panel=MODEL
         ),
     ] = None,
+    train: Annotated[
+        Trained,
+        Option(
+            help="all: the whole network; head: only a linear layer on what the pretrained network sees, which is "
+            "computed once and cached.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "all",
     epochs: Annotated[
         int | None,
         Option(min=1, help="Passes over the data.", show_default="3 to 6, by model", rich_help_panel=TRAINING),

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from labelaudit.check.formats import render
-from labelaudit.check.formats.github import write_step_summary
-from labelaudit.check.formats.json_document import read_json
+from labelaudit.checking.formats import render
+from labelaudit.checking.formats.github import write_step_summary
+from labelaudit.checking.formats.json_document import read_json
 from labelaudit.cli.console import Console
 from labelaudit.cli.options import ending_in_exit_codes
 from labelaudit.errors import InputError

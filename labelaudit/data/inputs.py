@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +15,7 @@ from labelaudit.data.content import Cells, EncodedImages, Texts, Vectors
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.encoders import encode, join
 from labelaudit.data.examples import Examples, Features, Images
+from labelaudit.data.frozen import frozen_features
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import decode, summarise_images
 from labelaudit.data.splits import Rows
@@ -148,7 +151,12 @@ class FeatureInputs:
 
 
 def read_inputs(
-    parts: list[Dataset], config: ModelConfig, classes: int, progress: Progress, own: nn.Module | None = None
+    parts: list[Dataset],
+    config: ModelConfig,
+    classes: int,
+    device: torch.device,
+    progress: Progress,
+    own: nn.Module | None = None,
 ) -> tuple[Inputs, Hashes, Problems]:
     """Read all rows of the datasets, one after the other.
 
@@ -156,6 +164,7 @@ def read_inputs(
         parts: Datasets of one kind; the first decides how rows are prepared.
         config: The model.
         classes: C.
+        device: Where a frozen network computes its features.
         progress: Told how far it is.
         own: A network made by the user, instead of `config.name`.
 
@@ -172,7 +181,13 @@ def read_inputs(
         for note in part.notes:
             progress.note(f"{part.source}: {note}")
     if isinstance(first.content, EncodedImages):
-        return _read_images(parts, first.content, config, classes, progress, own)
+        return (
+            _read_frozen(parts, first.content, config, device, progress)
+            if config.train == "head"
+            else _read_images(parts, first.content, config, classes, progress, own)
+        )
+    if config.train == "head":
+        raise InputError("--train head is for images and a pretrained network; these rows need none")
     model = feature_model(config, own)
     with progress.stage("Reading rows", sum(map(len, parts))) as advance:
         hashes = tuple(digest for part in parts for digest in hash_rows(part, advance))
@@ -209,6 +224,28 @@ def _read_images(
         ImageInputs(spec, torch.cat([part.pixels for part in decoded])),
         tuple(digest for part in decoded for digest in part.hashes),
         tuple(problem for part in decoded for problem in part.problems),
+    )
+
+
+def _read_frozen(
+    parts: list[Dataset], first: EncodedImages, config: ModelConfig, device: torch.device, progress: Progress
+) -> tuple[FeatureInputs, Hashes, Problems]:
+    """Images as a frozen network sees them, for a linear layer to be trained on."""
+    summary = summarise_images(first, parts[0].problems)
+    if config.name is None or not timm.is_model(config.name) or summary is None:
+        raise InputError("--train head needs readable images and a --model of timm, with --pretrained or --weights")
+    spec = model_spec(config, summary)
+    for note in spec.notes:
+        progress.note(f"{spec.name}: {note}")
+    found = []
+    for part in parts:
+        assert isinstance(part.content, EncodedImages)
+        found.append(frozen_features(part, part.content, spec, config, device, progress))
+    head = replace(feature_model(ModelConfig(name="lr")), name=f"{spec.name}, head only")
+    return (
+        FeatureInputs(head, Vectors(np.concatenate([features for features, _, _ in found]))),
+        tuple(digest for _, hashes, _ in found for digest in hashes),
+        tuple(problem for _, _, problems in found for problem in problems),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from labelaudit.check.formats.wording import counts
-from labelaudit.check.result import ChangedRow, CheckResult
+from labelaudit.checking.formats.wording import counts
+from labelaudit.checking.result import ChangedRow, CheckResult
 from labelaudit.errors import InputError
 
 VERSION = 1

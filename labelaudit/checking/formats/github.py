@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelaudit.check.formats.locations import relative_path
-from labelaudit.check.formats.markdown import render_markdown
-from labelaudit.check.formats.wording import (
+from labelaudit.checking.formats.locations import relative_path
+from labelaudit.checking.formats.markdown import render_markdown
+from labelaudit.checking.formats.wording import (
     accepted_rows,
     counted,
     describe,
@@ -17,7 +17,7 @@ from labelaudit.check.formats.wording import (
     unscored,
     verdict,
 )
-from labelaudit.check.result import ChangedRow, CheckResult
+from labelaudit.checking.result import ChangedRow, CheckResult
 
 SHOWN = 10  # GitHub's own limit: this many annotations of each level a step
 NAMED = 100  # of the rest, so that the command stays below GitHub's 64 KiB

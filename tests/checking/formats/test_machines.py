@@ -16,13 +16,13 @@ import pytest
 import xmlschema
 from markdown_it import MarkdownIt
 
-from labelaudit.check.formats import render
-from labelaudit.check.formats.github import SUMMARY_BYTES, write_step_summary
-from labelaudit.check.formats.json_document import read_json
-from labelaudit.check.formats.sarif import MAX_RESULTS
-from labelaudit.check.formats.wording import printable
+from labelaudit.checking.formats import render
+from labelaudit.checking.formats.github import SUMMARY_BYTES, write_step_summary
+from labelaudit.checking.formats.json_document import read_json
+from labelaudit.checking.formats.sarif import MAX_RESULTS
+from labelaudit.checking.formats.wording import printable
 from labelaudit.errors import InputError
-from tests.check.formats.results import (
+from tests.checking.formats.results import (
     ACCEPTED_ONLY,
     ALLOWED,
     CHANGED,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from labelaudit.check.formats.github import render_github
-from labelaudit.check.formats.json_document import render_json
-from labelaudit.check.formats.junit import render_junit
-from labelaudit.check.formats.markdown import render_markdown
-from labelaudit.check.formats.sarif import render_sarif
-from labelaudit.check.formats.text import render_text
-from labelaudit.check.result import CheckResult
+from labelaudit.checking.formats.github import render_github
+from labelaudit.checking.formats.json_document import render_json
+from labelaudit.checking.formats.junit import render_junit
+from labelaudit.checking.formats.markdown import render_markdown
+from labelaudit.checking.formats.sarif import render_sarif
+from labelaudit.checking.formats.text import render_text
+from labelaudit.checking.result import CheckResult
 
 Format = Literal["text", "github", "junit", "sarif", "markdown", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labelaudit.check.result import ChangedRow, CheckResult
+from labelaudit.checking.result import ChangedRow, CheckResult
 
 NOTHING = CheckResult(
     source="data/new",

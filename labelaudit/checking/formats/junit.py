@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from labelaudit.check.formats.wording import (
+from labelaudit.checking.formats.wording import (
     accepted_rows,
     counted,
     counts,
@@ -16,7 +16,7 @@ from labelaudit.check.formats.wording import (
     verdict,
     where,
 )
-from labelaudit.check.result import CheckResult
+from labelaudit.checking.result import CheckResult
 
 SHOWN = 50
 _CLASS = "labelaudit.check"

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from labelaudit.check.formats import FORMATS, render
-from tests.check.formats.results import (
+from labelaudit.checking.formats import FORMATS, render
+from tests.checking.formats.results import (
     ACCEPTED_ONLY,
     ALLOWED,
     CHANGED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labelaudit.check.formats.wording import (
+from labelaudit.checking.formats.wording import (
     accepted_rows,
     change,
     counted,
@@ -15,7 +15,7 @@ from labelaudit.check.formats.wording import (
     verdict,
     where,
 )
-from labelaudit.check.result import ChangedRow, CheckResult
+from labelaudit.checking.result import ChangedRow, CheckResult
 
 SHOWN = 50
 _WIDEST = 24  # a longer cell stands out of its column, but is whole

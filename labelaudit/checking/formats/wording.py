@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labelaudit.check.result import ChangedRow, CheckResult
+from labelaudit.checking.result import ChangedRow, CheckResult
 
 NONE = "–"
 

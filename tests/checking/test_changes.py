@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelaudit.check.changes import compare, renamed_classes
+from labelaudit.checking.changes import compare, renamed_classes
 
 A, B, C = ("a", "hash-a", "cat"), ("b", "hash-b", "dog"), ("c", "hash-c", "dog")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labelaudit.check.formats.wording import (
+from labelaudit.checking.formats.wording import (
     accepted_rows,
     change,
     counted,
@@ -15,7 +15,7 @@ from labelaudit.check.formats.wording import (
     unscored,
     verdict,
 )
-from labelaudit.check.result import ChangedRow, CheckResult
+from labelaudit.checking.result import ChangedRow, CheckResult
 
 SHOWN = 50
 _SPECIAL = re.compile(r"[!#$&(-+:-@\[-`{-~]")  # ASCII punctuation but " % ' , - . /

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from labelaudit.audit import Start, audit
-from labelaudit.check.baseline import Baseline, load_baseline, save_baseline
-from labelaudit.check.changes import Changes, Row, compare, renamed_classes
-from labelaudit.check.result import Change, ChangedRow, CheckResult
+from labelaudit.checking.baseline import Baseline, load_baseline, save_baseline
+from labelaudit.checking.changes import Changes, Row, compare, renamed_classes
+from labelaudit.checking.result import Change, ChangedRow, CheckResult
 from labelaudit.config import AuditConfig
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows

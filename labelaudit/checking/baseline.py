@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from labelaudit.audit import Audit
-from labelaudit.check.changes import Row
+from labelaudit.checking.changes import Row
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
 from labelaudit.errors import InputError

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from labelaudit import AuditConfig, InputError
-from labelaudit.check.baseline import NETWORKS, load_baseline, save_baseline
-from labelaudit.check.checking import Limits, check, folds_of, read_accepted
+from labelaudit.checking.baseline import NETWORKS, load_baseline, save_baseline
+from labelaudit.checking.check import Limits, check, folds_of, read_accepted
 from labelaudit.config import Aim, ModelConfig, TrainingConfig
 from labelaudit.report.report import Report
 from labelaudit.scanning import scan_and_keep
@@ -62,7 +62,7 @@ def add(folder: Path, digit: str, label: str, count: int) -> list[str]:
 
 
 def test_an_unchanged_dataset_passes_without_training(original, monkeypatch):
-    monkeypatch.setattr("labelaudit.check.checking.audit", None)  # calling it would be an error
+    monkeypatch.setattr("labelaudit.checking.check.audit", None)  # calling it would be an error
     result = check(original / "data", original / "baseline")
     assert (result.failures, result.changes, result.unchanged, result.removed) == ((), (), 250, 0)
 
@@ -211,7 +211,7 @@ def test_the_threshold_follows_the_baselines_aim(tmp_path):
 def test_new_rows_are_dealt_out_evenly(updated, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "labelaudit.check.checking.folds_of", lambda *arguments: seen.append(folds_of(*arguments)) or seen[-1]
+        "labelaudit.checking.check.folds_of", lambda *arguments: seen.append(folds_of(*arguments)) or seen[-1]
     )
     added = add(updated, "3", "3", 4) + add(updated, "8", "8", 4)
     check(updated / "data", updated / "baseline", limits=Limits(suspects=8))
