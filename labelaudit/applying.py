@@ -15,6 +15,7 @@ from typing import Any
 from labelaudit.config import SourceConfig
 from labelaudit.correction.decisions import Decided, guard, read_decisions
 from labelaudit.correction.folders import Mode, write_corrected_folder, write_manifest
+from labelaudit.correction.hugging_face import write_corrected_saved
 from labelaudit.correction.tables import write_corrected_table
 from labelaudit.data.dataset import Dataset, content_hash
 from labelaudit.data.hashing import content_bytes
@@ -163,8 +164,10 @@ def _writer(path: Path, out: Path, config: SourceConfig, mode: Mode, manifest: b
         raise InputError(f"{option} is for image folders, and {path} is none: use --out alone")
     if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         return _table_writer(path, out, config)
-    raise InputError(f"{path} cannot be corrected: only image folders and tables ({', '.join(sorted(TABLE_SUFFIXES))}) "
-                     "can")  # fmt: skip
+    if path.is_dir():
+        return _saved_writer(path, config)
+    raise InputError(f"{path} cannot be corrected: only image folders, saved Hugging Face datasets and tables "
+                     f"({', '.join(sorted(TABLE_SUFFIXES))}) can")  # fmt: skip
 
 
 def _folder_writer(path: Path, mode: Mode) -> _Write:
@@ -204,6 +207,17 @@ def _table_writer(path: Path, out: Path, config: SourceConfig) -> _Write:
         moved = by_path and out.parent.resolve() != path.parent.resolve()
         note = f"image paths in it are relative to {path.parent}: read it with --image-root {path.parent}"
         return {}, [note] * moved
+
+    return write
+
+
+def _saved_writer(path: Path, config: SourceConfig) -> _Write:
+    column = config.label_column
+    assert column is not None  # a report's configuration has nothing left to guess
+
+    def write(dataset: Dataset, staged: Path, labels: dict[int, str]) -> tuple[dict[str, str], list[str]]:
+        write_corrected_saved(path, staged, config.split, column, labels)
+        return {}, []
 
     return write
 
