@@ -13,7 +13,7 @@ from torch import Tensor
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.examples import Examples
-from labelaudit.data.splits import Fold, cross_audit, hold_out
+from labelaudit.data.splits import Fold, Rows, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
 from labelaudit.detection.signals import Signals
@@ -53,10 +53,12 @@ class Start:
     Attributes:
         folds: Who trains, and who is the query.
         thetas: The parameters each fold's network starts at; None for a new one.
+        newcomers: Rows these networks were not trained on before.
     """
 
     folds: list[Fold]
     thetas: tuple[Tensor, ...] | None
+    newcomers: Rows
 
     def put_into(self, model: FlatModel, number: int) -> None:
         """Set a fold's network to where it starts.
@@ -155,8 +157,9 @@ def audit(
         return model
 
     config = config.model_copy(update={"training": training})
+    newcomers = None if start is None or start.thetas is None else start.newcomers
     findings = audit_folds(
-        examples, folds, network, len(pool.dataset), len(pool.classes), config, progress, checkpoints
+        examples, folds, network, len(pool.dataset), len(pool.classes), config, progress, checkpoints, newcomers
     )
     return Audit(
         findings,
@@ -177,6 +180,7 @@ def audit_folds(
     config: AuditConfig,
     progress: Progress,
     checkpoints: Checkpoints | None = None,
+    newcomers: Rows | None = None,
 ) -> Findings:
     """Fine-tune, record, sweep back and collect, fold by fold, and judge the labels by all of it.
 
@@ -189,6 +193,7 @@ def audit_folds(
         config: The settings, with none of the training's left open.
         progress: Told of each stage.
         checkpoints: Where to save the run from time to time, and to go on from if it was saved.
+        newcomers: Rows that are trained on for fewer epochs than the others.
 
     Raises:
         InputError: A setting does not fit the data or the machine, or the training diverged.
@@ -231,6 +236,10 @@ def audit_folds(
     noise = estimate_noise(evidence[0].values, labels[scored])
     posterior = np.full((rows, classes), np.nan)
     posterior[scored] = label_posterior(evidence[0], evidence[1:], labels[scored], noise)
+    if newcomers is not None and len(folds) > 1:
+        # Logits of their own training agree less with labels, right or wrong, than those of rows long trained on.
+        without = label_posterior(evidence[0], evidence[2:], labels[scored], noise)
+        posterior[newcomers] = without[np.searchsorted(scored, newcomers)]
     signals = Signals(
         influence=influence[np.arange(rows), labels[:rows]],
         posterior=posterior,

@@ -4,42 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from labelaudit.audit import Start, audit
+from labelaudit.audit import Audit, Start, audit
 from labelaudit.checking.baseline import Baseline, load_baseline, save_baseline
 from labelaudit.checking.changes import Changes, Row, compare, renamed_classes
-from labelaudit.checking.result import Change, ChangedRow, CheckResult
+from labelaudit.checking.result import ChangedRow, CheckResult
+from labelaudit.checking.verdict import Limits, Update, changed_rows, read_accepted, reasons_to_fail
 from labelaudit.config import AuditConfig
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
+from labelaudit.data.inputs import Hashes
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.splits import Fold
-from labelaudit.data.table_files import row_lines
-from labelaudit.detection.noise import Floats
+from labelaudit.detection.posterior import adapt_to_own_rate
 from labelaudit.detection.ranking import Ranking, rank_rows
 from labelaudit.errors import InputError
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Progress, Silent
 from labelaudit.report.build import build_report
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a check lets pass.
-
-    Attributes:
-        suspects: The most new suspects; None for any number.
-        share: The largest share of suspects in the new rows, 0 to 1; None for any.
-        relabelled: Whether rows may have got another label without being accepted.
-    """
-
-    suspects: int | None = 0
-    share: float | None = None
-    relabelled: bool = True
 
 
 def check(
@@ -70,56 +56,34 @@ def check(
     Raises:
         InputError: The baseline, the data or the list of accepted rows cannot be used; the message says why.
     """
-    started, progress, limits = time.perf_counter(), progress or Silent(), limits or Limits()
+    started, progress = time.perf_counter(), progress or Silent()
     before = load_baseline(Path(baseline))
     fine = read_accepted(None if accepted is None else Path(accepted))
-    dataset = load_dataset(source, before.config.source)
-    with progress.stage("Comparing rows", len(dataset)) as advance:
-        hashes = hash_rows(dataset, advance)
-    now: list[Row] = list(zip(dataset.ids, hashes, dataset.labels, strict=True))
-    changes = compare_with_baseline(before, now, dataset)
-    renamed = renamed_classes(before.rows, now, changes)
-    notes = [f"class {old!r} is now called {new!r}" for new, old in renamed.items()]
-    if renamed:
-        dataset = rename(dataset, renamed)
-        now = list(zip(dataset.ids, hashes, dataset.labels, strict=True))
-        changes = compare_with_baseline(before, now, dataset)
-    check_classes(dataset, before)
-
-    differs = bool(changes.new or changes.removed)
+    update = read_update(source, before, progress)
+    notes = [f"class {old!r} is now called {new!r}" for new, old in update.renamed.items()]
+    if unknown := sorted(fine - set(update.dataset.ids)):
+        notes.append(f"{len(unknown)} accepted ids are in no row, for example {unknown[0]!r}")
     rows: tuple[ChangedRow, ...] = ()
     failures: list[str] = []
-    ranking, doubt = None, None
-    if changes.new or (refresh and differs):
-        test = test if test is not None else before.report.metadata["test_source"]
-        test_set = None if test is None else rename(load_dataset(test, before.config.source), renamed)
-        config = going_on(before, device)
-        pool = read_pool(dataset, test_set, config, progress, before.classes)
-        found = audit(pool, pool.labels, config, progress, start=Start(folds_of(pool, before, changes), before.thetas))
-        doubt = found.findings.doubt
-        ranking = rank_rows(
-            found.findings.signals, pool.labels[: len(dataset)], config.rank_by, config.aim, reliable=doubt is None
-        )
-        rows = changed_rows(
-            pool, before, changes, ranking, found.findings.signals.influence, renamed, fine, reliable=doubt is None
-        )
-        failures = reasons_to_fail(rows, limits, doubt if changes.new else None)
-    known = {change.id for change in rows}
-    if unknown := sorted(fine - known - set(dataset.ids)):
-        notes.append(f"{len(unknown)} accepted ids are in no row, for example {unknown[0]!r}")
-    if refresh and not failures and ranking is not None and doubt is None:
-        seconds = {"reading": 0.0, "audit": round(time.perf_counter() - started, 3)}
-        report = build_report(pool, pool.labels[: len(dataset)], None, found, ranking, config, seconds)
-        save_baseline(Path(baseline) if Path(baseline).is_dir() else Path(baseline).parent, report, found)
-        notes.append("the baseline is refreshed")
+    if update.changes.new or (refresh and update.changes.removed):
+        pool, found, ranking = audit_update(update, before, test, device, progress)
+        rows = changed_rows(pool, update, before, found.findings, ranking, fine)
+        failures = reasons_to_fail(rows, limits or Limits(), found.findings.doubt)
+        if refresh and not failures:
+            labels, seconds = pool.labels[: len(pool.dataset)], {"check": round(time.perf_counter() - started, 3)}
+            report = build_report(pool, labels, None, found, ranking, going_on(before, device), seconds)
+            save_baseline(Path(baseline) if Path(baseline).is_dir() else Path(baseline).parent, report, found)
+            notes.append("the baseline is refreshed")
+        elif refresh:
+            notes.append("the baseline is as it was: the check fails")
     elif refresh:
-        notes.append("the baseline is as it was" + (": the check fails" if failures else ": nothing differs from it"))
+        notes.append("the baseline is as it was: nothing differs from it")
     return CheckResult(
-        source=dataset.source,
+        source=update.dataset.source,
         baseline=str(baseline),
-        rows=len(dataset),
-        unchanged=len(dataset) - len(changes.new),
-        removed=len(changes.removed),
+        rows=len(update.dataset),
+        unchanged=len(update.dataset) - len(update.changes.new),
+        removed=len(update.changes.removed),
         changes=rows,
         threshold=before.threshold,
         failures=tuple(failures),
@@ -128,17 +92,64 @@ def check(
     )
 
 
-def compare_with_baseline(before: Baseline, now: list[Row], dataset: Dataset) -> Changes:
+def read_update(source: object, before: Baseline, progress: Progress) -> Update:
+    """Read the dataset as it is now, and compare it with the baseline by content.
+
+    Raises:
+        InputError: It cannot be read, is another dataset, or has classes the baseline's networks do not know.
+    """
+    dataset = load_dataset(source, before.config.source)
+    with progress.stage("Comparing rows", len(dataset)) as advance:
+        hashes = hash_rows(dataset, advance)
+    changes = compare_with_baseline(before, dataset, hashes)
+    renamed = renamed_classes(before.rows, rows_of(dataset, hashes), changes)
+    if renamed:
+        dataset = rename(dataset, renamed)
+        changes = compare_with_baseline(before, dataset, hashes)
+    check_classes(dataset, before)
+    return Update(dataset, changes, renamed)
+
+
+def audit_update(
+    update: Update, before: Baseline, test: object, device: str, progress: Progress
+) -> tuple[Pool, Audit, Ranking]:
+    """Audit all rows, going on from the baseline, and rank them; the new ones have their own share of wrong labels.
+
+    Raises:
+        InputError: The data or the test set cannot be used.
+    """
+    test = test if test is not None else before.report.metadata["test_source"]
+    test_set = None if test is None else rename(load_dataset(test, before.config.source), update.renamed)
+    config = going_on(before, device)
+    pool = read_pool(update.dataset, test_set, config, progress, before.classes)
+    folds = folds_of(pool, before, update.changes)
+    new = np.intersect1d(np.array(update.changes.new, dtype=np.int64), np.concatenate([fold.train for fold in folds]))
+    start = Start(folds, before.thetas, new)
+    found = audit(pool, pool.labels, config, progress, start=start)
+    signals, labels = found.findings.signals, pool.labels[: len(pool.dataset)]
+    posterior = signals.posterior.copy()
+    posterior[new] = adapt_to_own_rate(posterior[new], labels[new], found.findings.noise.rate)
+    reliable = found.findings.doubt is None
+    ranking = rank_rows(replace(signals, posterior=posterior), labels, config.rank_by, config.aim, reliable=reliable)
+    return pool, found, ranking
+
+
+def rows_of(dataset: Dataset, hashes: Hashes) -> list[Row]:
+    """Id, content hash and label of each row."""
+    return list(zip(dataset.ids, hashes, dataset.labels, strict=True))
+
+
+def compare_with_baseline(before: Baseline, dataset: Dataset, hashes: Hashes) -> Changes:
     """Match the rows now with those of the baseline.
 
     Raises:
         InputError: None of them is the same.
     """
     numbered = all(row_id == f"row-{row}" for row, row_id in enumerate(dataset.ids))
-    changes = compare(before.rows, now, ids_mean_rows=not numbered)
-    if len(changes.added) + len(changes.changed) == len(now):
+    changes = compare(before.rows, rows_of(dataset, hashes), ids_mean_rows=not numbered)
+    if len(changes.added) + len(changes.changed) == len(dataset):
         raise InputError(
-            f"none of the {len(now)} rows of {dataset.source} is in the baseline: is it of another dataset, or was "
+            f"none of the {len(dataset)} rows of {dataset.source} is in the baseline: is it of another dataset, or was "
             "every file written anew? Make a new one with: labelaudit baseline"
         )
     return changes
@@ -196,83 +207,3 @@ def folds_of(pool: Pool, before: Baseline, changes: Changes) -> list[Fold]:
     return [
         Fold(np.flatnonzero(usable & (fold_of == k)), np.flatnonzero(usable & (fold_of != k))) for k in range(count)
     ]
-
-
-def changed_rows(
-    pool: Pool,
-    before: Baseline,
-    changes: Changes,
-    ranking: Ranking,
-    influence: Floats,
-    renamed: dict[str, str],
-    accepted: set[str],
-    *,
-    reliable: bool,
-) -> tuple[ChangedRow, ...]:
-    """What is said of each new row, the most suspect first."""
-    dataset = pool.dataset
-    new_names = {old: new for new, old in renamed.items()}
-    names = (*(new_names.get(name, name) for name in before.classes), None)  # NO_LABEL, −1, is None
-    lines = row_lines(Path(dataset.source))
-    old_labels = [row[2] for row in before.rows]
-    parts: tuple[tuple[Change, tuple[int, ...]], ...] = (
-        ("added", changes.added), ("changed", changes.changed), ("relabelled", changes.relabelled)
-    )  # fmt: skip
-    kinds = {row: change for change, rows in parts for row in rows}
-    found = []
-    for row in changes.new:
-        scored = ranking.rank[row] > 0
-        over = bool(scored and reliable and ranking.score[row] > before.threshold)
-        old = changes.before[row]
-        problem = None if scored else pool.problems[row] or "no label given"
-        found.append(
-            ChangedRow(
-                id=dataset.ids[row],
-                row=row,
-                change=kinds[row],
-                label=names[pool.labels[row]],
-                old_label=None if old is None else old_labels[old],
-                suggested_label=names[ranking.suggested[row]],
-                score=float(ranking.score[row]) if scored else None,
-                influence=float(influence[row]) if scored else None,
-                suspect=over and dataset.ids[row] not in accepted,
-                accepted=dataset.ids[row] in accepted,
-                path=str(Path(dataset.source) / dataset.ids[row]) if Path(dataset.source).is_dir() else dataset.source,
-                line=None if lines is None else lines[row],
-                problem=problem,
-            )
-        )
-    return tuple(sorted(found, key=lambda row: -1 if row.score is None else row.score, reverse=True))
-
-
-def reasons_to_fail(rows: tuple[ChangedRow, ...], limits: Limits, doubt: str | None) -> list[str]:
-    """Why a check does not pass, one sentence each."""
-    failures = []
-    suspects = sum(row.suspect for row in rows)
-    if doubt is not None:
-        failures.append(f"the new labels cannot be judged: {doubt}")
-    if limits.suspects is not None and suspects > limits.suspects:
-        failures.append(f"{suspects} new suspects, {limits.suspects} allowed")
-    if limits.share is not None and rows and suspects / len(rows) > limits.share:
-        failures.append(
-            f"{suspects / len(rows):.1%} of the {len(rows)} new rows are suspects, {limits.share:.1%} allowed"
-        )
-    relabelled = sum(row.change == "relabelled" and not row.accepted for row in rows)
-    if not limits.relabelled and relabelled:
-        failures.append(f"{relabelled} rows have another label than in the baseline")
-    return failures
-
-
-def read_accepted(path: Path | None) -> set[str]:
-    """The ids in a list of accepted rows.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    if path is None:
-        return set()
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--accepted: cannot read {path}: {error}") from error
-    return {line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")}

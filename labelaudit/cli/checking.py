@@ -51,10 +51,10 @@ def check(
     """
     console = Console(quiet=quiet, as_json=False)
     with ending_in_exit_codes(console):
-        from labelaudit.checking.check import Limits
         from labelaudit.checking.check import check as run_check
         from labelaudit.checking.formats import render
         from labelaudit.checking.formats.github import write_step_summary
+        from labelaudit.checking.verdict import Limits
         from labelaudit.files import write_atomically
 
         any_number = max_new_share is not None and max_new_suspects is None

@@ -11,6 +11,9 @@ from scipy.special import expit, logit
 from labelaudit.detection.noise import Floats, Labels, Noise, calibrate, calibrate_to, normalise
 
 LARGEST_LOG_ODDS = 30.0
+ROWS_OF_THE_RATE = 50.0  # that a share of wrong labels known from elsewhere counts for
+ITERATIONS = 1000
+TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,40 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
         mean += other.weight * calibrate_to(other.values, target).log_probabilities(other.values)
     mean /= reference.weight + sum(other.weight for other in others)
     posterior = np.exp(normalise(mean + noise.log_likelihood(labels)))
+    log_odds = _log_odds(1 - posterior[np.arange(len(labels)), labels])
+    return _with_wrong(posterior, labels, expit(log_odds + _shift(log_odds, noise.rate)))
+
+
+def adapt_to_own_rate(posterior: Floats, labels: Labels, rate: float) -> Floats:
+    """P(true label) of rows that have a share of wrong labels of their own, such as those added by an update.
+
+    The odds of a wrong label are moved from the rate they were found with to the rows' own, which is found by
+    expectation maximisation (Saerens et al., 2002); the earlier rate counts as much as `ROWS_OF_THE_RATE` rows.
+
+    Args:
+        posterior: P(true label c | row), as `label_posterior` has it, shape (N, C).
+        labels: Given class indices, shape (N,).
+        rate: The share of wrong labels it was found with.
+    """
+    rate = float(np.clip(rate, 1e-6, 1 - 1e-6))
+    log_odds = _log_odds(1 - posterior[np.arange(len(labels)), labels])
+    own, wrong = rate, expit(log_odds)
+    for _ in range(ITERATIONS):
+        before, own = own, float((wrong.sum() + ROWS_OF_THE_RATE * rate) / (len(labels) + ROWS_OF_THE_RATE))
+        wrong = expit(log_odds + logit(own) - logit(rate))
+        if abs(own - before) < TOLERANCE:
+            break
+    return _with_wrong(posterior.copy(), labels, wrong)
+
+
+def _log_odds(probability: Floats) -> Floats:
+    clipped: Floats = np.clip(logit(probability), -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
+    return clipped
+
+
+def _with_wrong(posterior: Floats, labels: Labels, wrong: Floats) -> Floats:
+    """Give the given labels the probability 1 − wrong, and share the rest among the others as it was."""
     rows = np.arange(len(labels))
-    right = posterior[rows, labels]
-    log_odds = np.clip(logit(1 - right), -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS)
-    wrong = expit(log_odds + _shift(log_odds, noise.rate))
     posterior[rows, labels] = 0
     rest = posterior.sum(1)
     posterior *= np.divide(wrong, rest, out=np.zeros_like(wrong), where=rest > 0)[:, None]

@@ -11,7 +11,8 @@ import torch
 
 from labelaudit import AuditConfig, InputError
 from labelaudit.checking.baseline import NETWORKS, load_baseline, save_baseline
-from labelaudit.checking.check import Limits, check, folds_of, read_accepted
+from labelaudit.checking.check import check, folds_of
+from labelaudit.checking.verdict import Limits, read_accepted
 from labelaudit.config import Aim, ModelConfig, TrainingConfig
 from labelaudit.report.report import Report
 from labelaudit.scanning import scan_and_keep
@@ -32,7 +33,7 @@ def original(tmp_path_factory) -> Path:
         (folder / "data" / digit).mkdir(parents=True)
         for file in right_digits(digit)[:PER_CLASS]:
             shutil.copy(file, folder / "data" / digit)
-    config = AuditConfig(training=TrainingConfig(epochs=6))
+    config = AuditConfig(training=TrainingConfig(epochs=20))
     report, audit = scan_and_keep(folder / "data", config=config)
     (folder / "baseline").mkdir()
     save_baseline(folder / "baseline", report, audit)

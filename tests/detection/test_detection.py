@@ -7,9 +7,16 @@ from labelaudit.config import Aim
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.metrics import detection_metrics, list_metrics, suggestion_accuracy, summarise
 from labelaudit.detection.noise import SHRINKAGE, Noise, calibrate, calibrate_to, estimate_noise, normalise
-from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
+from labelaudit.detection.posterior import (
+    ROWS_OF_THE_RATE,
+    Evidence,
+    adapt_to_own_rate,
+    label_posterior,
+    relabel_evidence,
+)
 from labelaudit.detection.ranking import rank_rows
 from labelaudit.detection.signals import Signals
+from labelaudit.detection.similar import SHOWN, similar_rows
 
 
 def test_metrics_by_hand():
@@ -189,3 +196,43 @@ def test_suspects_follow_from_the_aim(aim, suspects):
 def test_of_a_budget_by_influence_the_first_by_influence_are_suspects():
     ranking = rank_rows(signals(), np.array([0, 0, 0, 0, 1]), "influence", Aim(budget=2), reliable=True)
     assert np.flatnonzero(ranking.suspect).tolist() == [1, 3]
+
+
+def test_rows_with_their_own_share_of_wrong_labels():
+    """Found with 2% wrong. At the fixed point, own rate = (Σ wrong + 50 · 2%) / (N + 50), by Bayes' rule."""
+    wrong = np.array([0.3] * 20 + [0.001] * 80)
+    posterior = np.stack([1 - wrong, 0.75 * wrong, 0.25 * wrong], axis=1)
+    labels = np.zeros(100, dtype=np.int64)
+    adapted = adapt_to_own_rate(posterior, labels, 0.02)
+    found = 1 - adapted[:, 0]
+    own = (found.sum() + ROWS_OF_THE_RATE * 0.02) / (100 + ROWS_OF_THE_RATE)
+    factor = (own / (1 - own)) / (0.02 / 0.98)
+    odds = wrong / (1 - wrong) * factor
+    assert found == pytest.approx(odds / (1 + odds), abs=1e-6)
+    assert own > 0.1
+    assert adapted[:, 1] / adapted[:, 2] == pytest.approx(np.full(100, 3))
+    assert adapted.sum(1) == pytest.approx(np.ones(100))
+    assert posterior[0, 0] == 0.7  # left as it was
+
+
+def test_rows_that_are_no_worse_stay_as_they_are():
+    wrong = np.full(50, 0.02)
+    posterior = np.stack([1 - wrong, wrong], axis=1)
+    assert adapt_to_own_rate(posterior, np.zeros(50, dtype=np.int64), 0.02) == pytest.approx(posterior, abs=1e-9)
+    assert adapt_to_own_rate(posterior[:0], np.zeros(0, dtype=np.int64), 0.02).shape == (0, 2)
+
+
+def test_similar_rows_are_the_nearest_of_the_suggested_class_in_the_same_fold():
+    labels = np.array([0, 1, 1, 1, 1, 1, 1, 0])
+    posterior = np.where(labels[:, None] == np.arange(2), 0.9, 0.1)
+    posterior[0] = [0.1, 0.9]  # row 0 looks like a 1
+    posterior[1] = [0.8, 0.2]  # so does row 1 like a 0: a suspect is no example
+    fine = np.zeros(8)
+    ranking = rank_rows(Signals(fine, posterior, None, fine, fine), labels, "score", Aim(), reliable=True)
+    sketches = np.array([[0.0], [0.1], [5], [1], [2], [0.2], [3], [9]], dtype=np.float32)
+    fold_of = np.array([0, 0, 0, 0, 0, 1, 0, 0])
+    similar = similar_rows(sketches, fold_of, labels, ranking)
+    assert SHOWN == 3
+    assert similar[0] == [3, 4, 6]  # row 5 is nearer, but of the other fold
+    assert similar[1] == [7]
+    assert similar[2:] == [None] * 6

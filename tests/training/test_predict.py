@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from labelaudit.data.examples import Features
+from labelaudit.training.predict import PROJECTED, predict, predict_and_sketch
+from tests.conftest import flat
+
+ROWS = torch.arange(10)
+
+
+def examples(width):
+    inputs = torch.randn(10, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return Features(inputs, torch.zeros(10, dtype=torch.long))
+
+
+def test_what_the_last_layer_gets_is_remembered_as_it_is():
+    torch.manual_seed(0)
+    model = flat(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)))
+    data = examples(4)
+    logits, sketch = predict_and_sketch(model, data, ROWS, 4)
+    assert torch.equal(logits, predict(model, data, ROWS, 4))
+    with torch.no_grad():
+        expected = model.module[1](model.module[0](data.inputs))
+    assert torch.allclose(sketch, expected.float())
+    assert not any(layer._forward_pre_hooks for layer in model.module)
+
+
+def test_long_rows_keep_their_distances():
+    torch.manual_seed(0)
+    data = examples(3000)
+    _, sketch = predict_and_sketch(flat(nn.Linear(3000, 2)), data, ROWS, 4)
+    assert sketch.shape == (10, PROJECTED)
+    before, after = torch.pdist(data.inputs.float()), torch.pdist(sketch) / PROJECTED**0.5
+    assert ((after / before) - 1).abs().max() < 0.35  # Johnson-Lindenstrauss: about 1/√64 each
+
+
+def test_networks_without_a_linear_layer_are_known_by_their_logits():
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = nn.Parameter(torch.tensor(2.0, dtype=torch.float64))
+
+        def forward(self, inputs):
+            return self.factor * inputs
+
+    data = examples(3)
+    logits, sketch = predict_and_sketch(flat(Scale()), data, ROWS, 4)
+    assert torch.equal(sketch, logits.float())
