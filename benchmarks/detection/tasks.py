@@ -18,10 +18,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from labelaudit.config import Noise, TrainingConfig
+from labelaudit.data.content import Cells, Texts
+from labelaudit.data.encoders import encode
 from labelaudit.data.examples import standardise_each
 from labelaudit.data.noise import flip_rows
 from labelaudit.models.paper import cnn
-from labelaudit.reproduction.tasks import CATEGORIES, NUMBERS, encode_table, encode_texts
 
 Labels = NDArray[np.int64]
 CACHE = Path(__file__).parent / "cache"
@@ -92,19 +93,16 @@ def _adult(rows: int) -> Callable[..., Any]:
     def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
         frame = pd.read_parquet(data / "adult.parquet")
         frame = frame[frame["split"] == "train"].sample(rows, random_state=seed)
-        values = frame[[*NUMBERS, *CATEGORIES]].to_numpy(dtype=object)
-        return encode_table(values, rows).float(), _indices(frame["income"]), None
+        cells = frame.drop(columns=["split", "income"]).replace("?", None).reset_index(drop=True)
+        return torch.from_numpy(encode(Cells(cells), np.arange(rows))), _indices(frame["income"]), None
 
     return load
 
 
 def _news(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
     frame = pd.read_parquet(data / "20news_ibm_mac.parquet")
-    return (
-        encode_texts(frame["text"].to_numpy(dtype=object), len(frame)).float(),
-        _indices(frame["target_name"]),
-        None,
-    )
+    texts = Texts(tuple(frame["text"]))
+    return torch.from_numpy(encode(texts, np.arange(len(frame)))), _indices(frame["target_name"]), None
 
 
 def _cifar(column: str) -> Callable[..., Any]:
