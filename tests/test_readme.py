@@ -5,12 +5,45 @@ from __future__ import annotations
 import re
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.conftest import ROOT
+from labelaudit.cli.app import app
+from tests.conftest import ROOT, SAMPLE
+
+
+def python_blocks(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_the_python_page_runs(tmp_path, monkeypatch):
+    (tmp_path / "sample_data").symlink_to(SAMPLE)
+    monkeypatch.chdir(tmp_path)
+    (example,) = python_blocks("python.md")
+    exec(example, {})
+    assert {file.name for file in tmp_path.iterdir()} == {"sample_data", "report.parquet", "report.html"}
+
+
+def test_links_between_the_pages_lead_somewhere():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#]*)[^)]*\)", page.read_text(encoding="utf-8")):
+            assert target.startswith("http") or not target or (page.parent / target).exists(), (page.name, target)
+
+
+def test_every_option_the_pages_name_exists():
+    help_text = "".join(
+        CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "300"}).stdout
+        for command in ("scan", "flip-test", "baseline", "check", "apply", "report", "reproduce")
+    )
+    known = set(re.findall(r"--[a-z][a-z-]+", help_text))
+    elsewhere = {"--data", "--weights", "--only", "--version"}  # of benchmarks and the program itself
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
+        assert named <= known | elsewhere, page.name
 
 
 def test_the_research_example_prints_what_it_says(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    blocks = python_blocks("research.md")
     (example,) = [block for block in blocks if "track(" in block]
     exec(example, {})
     first, ours, baseline = capsys.readouterr().out.splitlines()
