@@ -367,6 +367,12 @@
     say(`${found.length} decisions imported` + (skipped ? `, ${skipped} left out: not about rows of this page.` : "."));
   }
 
+  // (An autofocus attribute would also be looked at while the page loads, when a row may have the focus already.)
+  function showHelp() {
+    $("help").showModal();
+    $("help").querySelector("button").focus();
+  }
+
   // ---- Events ----
 
   const KEYS = {
@@ -382,7 +388,7 @@
     ArrowDown: () => moveVertically(1),
     ArrowUp: () => moveVertically(-1),
     z: undo,
-    "?": () => $("help").showModal(),
+    "?": showHelp,
   };
 
   document.addEventListener("keydown", (event) => {
@@ -428,7 +434,7 @@
     if (target.files.length) importCsv(await target.files[0].text());
     target.value = "";
   });
-  $("help-open").addEventListener("click", () => $("help").showModal());
+  $("help-open").addEventListener("click", showHelp);
   $("help").querySelector("form").addEventListener("submit", (event) => (event.preventDefault(), $("help").close()));
   $("keys-on").addEventListener("change", ({ target }) => (keysOn = target.checked));
   $("chooser-form").addEventListener("submit", chosen);
