@@ -21,6 +21,7 @@ DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"
 Dtype = Literal["float32", "float64"]
 Noise = Literal["symmetric", "pair"]
 RankBy = Literal["influence", "score"]
+ImageCache = Literal["auto", "memory", "disk", "none"]
 Kind = Literal["images", "texts", "table", "vectors"]
 Part = Annotated[str, Field(pattern=r"^(all|head|last:\d+)$")]
 """A part of a network: all of it, its head, or `last:N`, the head and the N blocks before it."""
@@ -55,6 +56,8 @@ class ModelConfig(_Settings):
     weights: Path | None = None
     image_size: Annotated[int, Field(ge=4)] | None = None
     train: Part = "all"
+    image_cache: ImageCache = "auto"
+    image_cache_limit: Annotated[float, Field(gt=0)] | None = None
 
 
 class TrainingConfig(_Settings):

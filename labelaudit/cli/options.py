@@ -20,6 +20,7 @@ from labelaudit.config import (
     DerivativeMethod,
     Dtype,
     Estimator,
+    ImageCache,
     Kind,
     OptimizerName,
     QueryAt,
@@ -111,6 +112,18 @@ def audit_options(
         Option(
             min=4, help="Side of the network's input, in pixels.", show_default="the model's own", rich_help_panel=MODEL
         ),
+    ] = None,
+    image_cache: Annotated[
+        ImageCache,
+        Option(
+            help="Where images are kept once decoded and resized: memory, a file on disk, or none: decoded anew for "
+            "each pass. auto goes by what is free.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "auto",
+    image_cache_limit: Annotated[
+        float | None,
+        Option(help="Largest such file, in GB.", show_default="80% of the free disk", rich_help_panel=MODEL),
     ] = None,
     train: Annotated[
         str,

@@ -127,12 +127,13 @@ def _inputs(pool: Pool) -> ImageInputs:
 @lru_cache(maxsize=1)
 def _features(images: ImagePool, model: str, data: Path, weights: Path, place: torch.device) -> Tensor:
     """What the head of the pretrained network sees of all images, computed once; shape (N, D)."""
-    inputs = _inputs(_open(images, model, data, weights))
+    pool = _open(images, model, data, weights)
+    inputs = _inputs(pool)
     backbone = inputs.spec.network(2, seed=0).to(place).eval()
     features = cut_off_head(backbone)[0]
     with torch.no_grad():
         parts = [
-            features(inputs.spec.normalise(pixels.to(place).float() / 255))
-            for pixels in inputs.pixels.split(FEATURE_BATCH)
+            features(inputs.spec.normalise(inputs.pixels[rows].to(place).float() / 255))
+            for rows in torch.arange(len(pool.labels)).split(FEATURE_BATCH)
         ]
     return torch.cat(parts)
