@@ -24,12 +24,13 @@ from labelaudit.influence.queries import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
-from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory, gigabytes
+from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory
 from labelaudit.training.fine_tune import Plan, Run, fine_tune
-from labelaudit.training.needs import as_time, check_per_sample_loss, measure_passes
+from labelaudit.training.needs import check_per_sample_loss, measure_passes
 from labelaudit.training.predict import LastLayerInputs, answers
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window
+from labelaudit.units import as_time, gigabytes
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from labelaudit.config import InfluenceConfig
 from labelaudit.errors import InputError
 from labelaudit.influence.scoring import Scoring, Stretch
-from labelaudit.runtime import gigabytes
 from labelaudit.training.fine_tune import Plan
 from labelaudit.training.needs import PassCosts
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window, parse_windows
+from labelaudit.units import gigabytes
 
 
 @dataclass(frozen=True)

@@ -97,12 +97,24 @@ def scan(
     overwrite: Overwrite = False,
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = 60,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what it will take, and write nothing.", rich_help_panel=REPORT)
+    ] = False,
 ) -> None:
     """Rank the labels of a dataset by how suspect they are.
 
     Without --test every half of the rows is audited against the other. The report is OUT/report.parquet, for programs,
     and OUT/report.html, to look through the suspects and decide.
     """
+    if dry_run:
+        from labelaudit.planning import plan_scan
+
+        plan = plan_scan(source, test, config, out, console)
+        if console.as_json:
+            console.json(plan.to_json())
+        else:
+            console.plan(plan)
+        return
     run_folder = begin_output(out, ("report.parquet", "report.html"), overwrite, resume, checkpoint_every)
     from labelaudit.report.report import FILE_NAME  # torch and timm take seconds to import; --help need not wait
     from labelaudit.scanning import scan as run_scan

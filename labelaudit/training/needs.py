@@ -111,10 +111,3 @@ def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) ->
             "sample's: batch normalisation is active although it is in evaluation mode. Make it follow module.training "
             "(nn.BatchNorm2d with track_running_stats does), or use group or layer normalisation"
         )
-
-
-def as_time(seconds: float) -> str:
-    """A duration for people."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
