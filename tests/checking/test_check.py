@@ -164,7 +164,7 @@ def test_a_class_that_lost_its_rows_is_still_known(updated):
          "class 'new class' \\(1 rows, the first is new class/x.png\\) is not in the baseline, which knows 0, 1"),
         (lambda folder: [file.write_bytes(file.read_bytes() + b"\0") for file in folder.glob("data/*/*.png")],
          "none of the 252 rows of .* is in the baseline"),
-        (lambda folder: (folder / "baseline" / NETWORKS).unlink(), "holds a report, but no networks.safetensors"),
+        (lambda folder: (folder / "baseline" / NETWORKS).unlink(), "holds no networks.safetensors"),
         (lambda folder: (folder / "baseline" / NETWORKS).write_bytes(b"junk"), "networks.safetensors is damaged"),
         (lambda folder: shutil.rmtree(folder / "baseline"), "does not exist; make it with: labelaudit baseline"),
         (lambda folder: (folder / "ok.txt").write_bytes(b"\xff\xfe\x00"), "cannot read .*ok.txt"),
