@@ -21,7 +21,7 @@ from markupsafe import Markup
 from labelaudit.data.dataset import Dataset
 from labelaudit.errors import InputError
 from labelaudit.files import write_atomically
-from labelaudit.report import figures
+from labelaudit.report import epochs, figures
 from labelaudit.report.escaping import embed_json, scientific, visible
 from labelaudit.report.previews import Missing, Picture, Preview, preview_rows
 from labelaudit.report.report import Report
@@ -87,6 +87,8 @@ def render_html(report: Report, dataset: Dataset, shown: int = SHOWN) -> str:
         pair_options=_pair_options(cards, classes),
         histogram=figures.score_histogram(frame),
         curve=figures.precision_recall(frame, metadata["config"]["rank_by"]),
+        epochs=epochs.influence_over_epochs(frame),
+        spark_size=(epochs.SPARK_WIDTH, epochs.SPARK_HEIGHT),
         pairs=pairs[: figures.PAIRS],
         pairs_in_all=len(pairs),
         matrix=figures.confusion_matrix(pairs, shown_classes),
@@ -153,6 +155,7 @@ def _cards(table: pa.Table, dataset: Dataset, rows: Sequence[int]) -> list[dict[
     accompanying = preview_rows(dataset.content, wanted, hashes, small=True)
     spent = 0
     for record, each in zip(records, near, strict=True):
+        record["spark"] = epochs.spark(record["influence_by_epoch"])
         record["preview"] = _problem_or(dataset, record["row"], previews)
         record["similar"] = []
         for row in each:

@@ -62,7 +62,8 @@ def digits(tmp_path_factory):
     """A page with 40 suspects: the file, and the report."""
     path = tmp_path_factory.mktemp("digits") / "report.html"
     dataset = load_dataset(SAMPLE / "train")
-    report = make_report(dataset, suspects=40, similar=3)
+    by_epoch = [[row / 600 - 0.5, 0.0, -0.25] for row in range(600)]
+    report = make_report(dataset, suspects=40, similar=3, influence_by_epoch=by_epoch)
     write_html(report, dataset, path)
     return path, report
 
