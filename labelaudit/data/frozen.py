@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -111,7 +111,7 @@ class FeatureCache:
         if not (config.pretrained or config.weights):
             return cls(None)
         weights = "pretrained" if config.weights is None else content_hash(config.weights.read_bytes())
-        identity = json.dumps([config.name, weights, image_size, timm.__version__])
+        identity = json.dumps([config.name, weights, image_size, version("timm")])
         usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labelaudit"
         root = Path(os.environ.get("LABELAUDIT_CACHE") or usual)
         return cls(root / "features" / hashlib.sha256(identity.encode()).hexdigest()[:16])
