@@ -245,6 +245,14 @@ def audit_options(
         ),
     ] = None,
     budget: Annotated[int | None, Option(help="Call this many first rows suspects.", rich_help_panel=REPORT)] = None,
+    over_epochs: Annotated[
+        bool,
+        Option(
+            "--over-epochs",
+            help="Show each row's influence in every epoch, too; takes as long as the audit, or some times that.",
+            rich_help_panel=REPORT,
+        ),
+    ] = False,
 ) -> AuditConfig:
     """Make the configuration of the options.
 
