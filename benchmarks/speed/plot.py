@@ -25,10 +25,12 @@ def plot(results: Path, out: Path) -> None:
     chosen = {letter: {k[3:]: v for k, v in cases.items() if k.startswith(f"{letter}: ")} for letter in panels}
     figure, axes = plt.subplots(3, 2, figsize=(11, 11), layout="constrained")
     for axis, (letter, draw) in zip(axes.flat, panels.items(), strict=False):
-        if chosen[letter]:
-            draw(axis, chosen[letter])
-        axis.spines[["top", "right"]].set_visible(False)
+        draw(axis, chosen[letter])
     _window(axes.flat[5], chosen["e"])
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+        if axis.has_data():
+            axis.legend(fontsize=7, frameon=False)
     figure.savefig(out, dpi=110)
     plt.close(figure)
 
@@ -50,14 +52,13 @@ def _bars(axis: Axes, groups: dict[str, dict[str, float]], errors: dict[str, dic
         )  # fmt: skip
     axis.set_yticks([place + height * (len(ways) - 1) / 2 for place in range(len(groups))], [*groups], fontsize=8)
     axis.invert_yaxis()
-    axis.legend(fontsize=7, frameon=False)
 
 
 def _scans(axis: Axes, cases: Cases) -> None:
     axis.set_title("(a) a scan, in plain fine-tunes")
     spreads = {name: {w.partition(" of ")[0]: s for w, s in c["scan / plain"].items()} for name, c in cases.items()}
     _bars(axis, {name: {way: s["median"] for way, s in ways.items()} for name, ways in spreads.items()}, spreads)
-    axis.axvline(1, color="black", linewidth=0.8)
+    axis.axvline(1, color="black", linewidth=0.8, label="a plain fine-tune")
 
 
 def _sweeps(axis: Axes, cases: Cases) -> None:
@@ -71,7 +72,6 @@ def _peers(axis: Axes, cases: Cases) -> None:
         for number, (way, precision) in enumerate(case["average precision"].items()):
             axis.scatter(case["plain fine-tunes"][way], precision, color=COLOURS[number % 5], label=way)
     axis.set(xlabel="plain fine-tunes", ylabel="average precision", xlim=(0, None), ylim=(0, 1.02))
-    axis.legend(fontsize=7, frameon=False)
 
 
 def _memory(axis: Axes, cases: Cases) -> None:
@@ -88,15 +88,12 @@ def _growth(axis: Axes, cases: Cases) -> None:
                 axis.plot(sizes, [v / case[key][0] for v in case[key]], style, color=COLOURS[number],
                           label=f"{key.partition(' ')[0]}, {what} from {case[what][0]:,.0f}")  # fmt: skip
     axis.set(xscale="log", yscale="log", xlabel="times the smallest", ylabel="times the smallest's")
-    axis.legend(fontsize=7, frameon=False)
 
 
 def _window(axis: Axes, cases: Cases) -> None:
     axis.set_title("(e) growth with the window")
-    axis.spines[["top", "right"]].set_visible(False)
     what = "steps in the window"
     for number, (name, case) in enumerate((n, c) for n, c in cases.items() if what in c):
         axis.plot(case[what], case["memory beyond the imports, MB"], "-o", color=COLOURS[number],
                   label=name.rpartition(", ")[2])  # fmt: skip
     axis.set(xlabel=what, ylabel="memory beyond the imports, MB", ylim=(0, None))
-    axis.legend(fontsize=7, frameon=False)

@@ -58,6 +58,9 @@ def times(bench: Bench) -> None:
                          "plain_workers": workers, "plain_channels_last": network.channels_last},
             "repeats": repeats,
             "scan / plain": {way: spread([r[way]["seconds"] / r["plain"]["seconds"] for r in repeats]) for way in ways},
+            "scan / plain, CPU seconds": {
+                way: spread([r[way]["cpu_seconds"] / r["plain"]["cpu_seconds"] for r in repeats]) for way in ways
+            },
         }  # fmt: skip
         if "forward_backward_seconds" in repeats[0]["plain"]:
             entry["share of seconds outside forward and backward passes"] = {
