@@ -13,9 +13,8 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.speed.processes import Bench, Figures, say
-from benchmarks.speed.tables import VIT_B, Network, photographs
+from benchmarks.speed.tables import TINY, VIT_B, photographs
 
-TINY = Network("ViT-Tiny/16", "vit_tiny_patch16_224", 96, 8)
 ROWS, QUICK_ROWS = (1_000, 3_000, 10_000, 30_000), (200, 400)
 EPOCHS, QUICK_EPOCHS = (1, 2, 4), (1, 2)
 MILLION, QUICK_MILLION = 1_000_000, 2_000
@@ -80,7 +79,7 @@ def with_parameters(bench: Bench) -> None:
 
 def with_window(bench: Bench) -> None:
     """A scan with longer and longer windows, all states kept and every √T-th."""
-    rows, side = (16, 32) if bench.quick else (64, TINY.image_size)
+    rows, side = (16, TINY.image_size) if bench.quick else (64, 96)
     table, _ = photographs(bench.data, bench.scratch, rows)
     for mode in ("memory", "replay"):
         title = f"e: window, ViT-Tiny on {rows} images, trajectory {mode}"

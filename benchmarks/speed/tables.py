@@ -46,6 +46,7 @@ VIT_B = Network("ViT-B/16, 224 px", "vit_base_patch16_224", 224, 8)
 LITE = Network(
     "EfficientNet-Lite0, 224 px", "tf_efficientnet_lite0", 224, 16, 1e-3, "tf_efficientnet_lite0.safetensors", True
 )
+TINY = Network("ViT-Tiny/16, 32 px", "vit_tiny_patch16_224", 32, 4)  # to try that everything runs
 
 
 def photographs(data: Path, out: Path, rows: int, others: int = 0) -> tuple[Path, Path]:
