@@ -17,6 +17,7 @@ from labelaudit.data.splits import Fold, Rows, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
 from labelaudit.detection.signals import Signals
+from labelaudit.distributed import Team, team
 from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
@@ -24,7 +25,9 @@ from labelaudit.models.spec import TrainingDefaults
 from labelaudit.pool import Pool
 from labelaudit.progress import Progress
 from labelaudit.runtime import choose_device, choose_dtype, reproducible
+from labelaudit.shared_checkpoints import checkpoints_of
 from labelaudit.training.fine_tune import Plan
+from labelaudit.training.needs import place
 from labelaudit.training.optimizers import SGD, AdamW, Optimizer
 
 USUAL_BATCH_SIZE = 32
@@ -147,11 +150,13 @@ def audit(
     device, dtype = choose_device(config.device), choose_dtype(config.dtype)
     folds = plan_folds(pool, labels, config) if start is None else start.folds
     training = complete(config.training, pool.inputs.defaults, min(len(fold.train) for fold in folds))
+    check_team(team(), training)
     fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
     examples = pool.inputs.examples(torch.from_numpy(labels), fit_on, device, dtype, training.augmentation)
 
     def network(number: int, seed: int) -> FlatModel:
-        model = FlatModel(pool.inputs.network(len(pool.classes), seed, examples), device, dtype)
+        module = pool.inputs.network(len(pool.classes), seed, examples)
+        model = place(module, device, dtype, team(), training_plan(training).optimizer.moments, config.shard)
         if start is not None:
             start.put_into(model, number)
         return model
@@ -209,9 +214,9 @@ def audit_folds(
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         model = network(number, network_seed)
-        parameters = len(model.theta)
+        parameters = model.parameters
         task = FoldTask(model, examples, fold, training_plan(config.training), order_seed, number, len(folds))
-        part = None if checkpoints is None else checkpoints.part(f"fold-{number}")
+        part = None if checkpoints is None else checkpoints_of(model, checkpoints.part(f"fold-{number}"))
         with reproducible():
             found = audit_fold(task, config, progress, part)
         influence[fold.train] = found.influence.numpy()
@@ -224,7 +229,7 @@ def audit_folds(
         if sketches.shape[1] == 0:
             sketches = np.zeros((rows, found.sketch.shape[1]), np.float32)
         fold_of[fold.train], sketches[fold.train] = number, found.sketch.numpy()
-        thetas.append(found.theta)
+        thetas.append(model.whole(found.theta))
         temperatures.append(found.temperature.item())
         asked.append(labels[fold.query])
         predicted.append(found.query_log_probabilities.numpy())
@@ -320,6 +325,20 @@ def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) ->
             "learning_rate": training.learning_rate or defaults.learning_rate_of(training.optimizer),
         }
     )
+
+
+def check_team(team: Team, training: TrainingConfig) -> None:
+    """Make sure that there is work for every process.
+
+    Raises:
+        InputError: A mini-batch has fewer rows than there are processes.
+    """
+    assert training.batch_size is not None
+    if team.size > training.batch_size:
+        raise InputError(
+            f"torchrun started {team.size} processes to share mini-batches of {training.batch_size} rows: start at "
+            f"most {training.batch_size}, or try a larger --batch-size"
+        )
 
 
 def training_plan(training: TrainingConfig) -> Plan:

@@ -23,22 +23,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from labelaudit.errors import InputError, RunError
+from labelaudit.errors import InputError, LostError, RunError
+from labelaudit.launch import launched
 
 TIMEOUT = timedelta(minutes=30)
 """How long to wait for the others; one may read its data from a disk that is slower than theirs."""
-
-
-class LostError(RunError):
-    """A process of the team is gone.
-
-    Attributes:
-        speaks: Whether this process is the one to say so: the first of those that are left.
-    """
-
-    def __init__(self, text: str, speaks: bool) -> None:
-        super().__init__(text)
-        self.speaks = speaks
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,7 @@ class Team:
 
     def sum_(self, tensor: Tensor) -> Tensor:
         """Add up a tensor over all processes, in place."""
-        if self.size > 1:
+        if self.size > 1 and tensor.numel():
             with self.collective():
                 dist.all_reduce(tensor)
         return tensor
@@ -81,6 +70,10 @@ class Team:
                 dist.all_reduce(tensor, dist.ReduceOp.MIN)
             number = tensor.item()
         return number
+
+    def most(self, number: float) -> float:
+        """The largest of all processes' numbers."""
+        return -self.least(-number)
 
     def gather(self, rows: Tensor, total: int) -> Tensor:
         """All processes' `share` of `total` rows, one after the other: (own, …) becomes (total, …)."""
@@ -144,21 +137,26 @@ class Team:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Have an `InputError` of any process end all of them, with one message."""
-        error = ""
+        """Have an error of any process that its user can mend end all of them, with one message.
+
+        Raises:
+            InputError: One found its input unusable.
+            RunError: One cannot go on.
+        """
+        if self.size == 1:
+            yield
+            return
+        kind, text = "", ""
         try:
             yield
-        except InputError as found:
-            if self.size == 1:
-                raise
-            error = str(found)
-        if self.size == 1:
-            return
-        said = self.say(error)
-        if len(failed := {text for text in said if text}) == 1 and (all(said) or said[0]):
-            raise InputError(*failed)
-        if failed:
-            raise InputError("; ".join(f"{self.name(rank)}: {text}" for rank, text in enumerate(said) if text))
+        except (InputError, RunError) as error:
+            kind, text = type(error).__name__, str(error)
+        kinds, texts = zip(*(said.split("\n", 1) for said in self.say(f"{kind}\n{text}")), strict=True)
+        if any(kinds):
+            error_type = InputError if "InputError" in kinds else RunError
+            alike = len({text for text in texts if text}) == 1 and bool(texts[0])
+            named = (f"{self.name(rank)}: {text}" for rank, text in enumerate(texts) if text)
+            raise error_type(texts[0] if alike else "; ".join(named))
 
     def lost(self) -> LostError:
         """What to say when a collective fails, or torchrun ends this process because of another one."""
@@ -175,6 +173,13 @@ class Team:
             "the number of processes may be another one",
             speaks=all(rank in gone for rank in range(self.rank)),
         )
+
+    def wait_for_the_leader(self) -> None:
+        """Give the leader time to say why the run ends."""
+        for _ in range(50):
+            if not self.members or _is_gone(*self.members[0]):
+                return
+            time.sleep(0.1)
 
     @contextmanager
     def collective(self) -> Iterator[None]:
@@ -200,11 +205,6 @@ def team() -> Team:
     return _current
 
 
-def launched() -> bool:
-    """Whether torchrun started this process as one of several."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
-
-
 @contextmanager
 def joined() -> Iterator[Team]:
     """Join the other processes that torchrun started, if it did, and leave them at the end.
@@ -217,18 +217,8 @@ def joined() -> Iterator[Team]:
     if not launched():
         yield ALONE
         return
-    backend = "gloo"
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    if torch.cuda.is_available():
-        if local_rank >= torch.cuda.device_count():
-            raise InputError(
-                f"torchrun started more processes than the {torch.cuda.device_count()} GPUs of {socket.gethostname()}: "
-                "use --nproc-per-node gpu"
-            )
-        torch.cuda.set_device(local_rank)
-        backend = "cpu:gloo,cuda:nccl"
     try:
-        dist.init_process_group(backend, timeout=TIMEOUT)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
         raise RunError(f"the processes of this run do not find each other: {error}") from error
 
@@ -241,15 +231,30 @@ def joined() -> Iterator[Team]:
     try:
         places = [said.split("\n") for said in _current.say(f"{socket.gethostname()}\n{os.getpid()}")]
         _current = replace(_current, members=tuple((host, int(number)) for host, number in places))
+        with _current.together():
+            _take_gpu(neighbours)
         yield _current
-    except LostError:
+    except Exception:
+        # torchrun ends all processes when it sees the first one gone, which must not be before the leader has spoken.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not _current.leader:
-            time.sleep(1)  # or the one that speaks would find this process gone, too
+            _current.wait_for_the_leader()
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
         _current = ALONE
         dist.destroy_process_group()
+
+
+def _take_gpu(neighbours: int) -> None:
+    if not torch.cuda.is_available():
+        return
+    if neighbours > torch.cuda.device_count():
+        raise InputError(
+            f"torchrun started {neighbours} processes where {torch.cuda.device_count()} GPUs are "
+            f"({socket.gethostname()}): use --nproc-per-node gpu, or hide them (CUDA_VISIBLE_DEVICES=)"
+        )
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def _is_gone(host: str, number: int) -> bool:

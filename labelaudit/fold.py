@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict, dataclass
 
@@ -19,7 +20,7 @@ from labelaudit.influence.dit import Scoring, sweep
 from labelaudit.influence.queries import TestLoss
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
-from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory, gigabytes
+from labelaudit.runtime import SHARE_OF_FREE, free_disk, gigabytes, memory_of_process
 from labelaudit.training.fine_tune import Plan, fine_tune
 from labelaudit.training.needs import as_time, check_per_sample_loss, measure_step
 from labelaudit.training.predict import predict_and_sketch
@@ -161,19 +162,20 @@ def plan_within_means(
         InputError: It does not fit; the message says what would.
     """
     model, plan, rows = task.model, task.plan, len(task.fold.train)
-    device, theta_bytes = model.theta.device, model.theta.nbytes
+    team, device, theta_bytes = model.team, model.theta.device, int(model.team.most(model.theta.nbytes))
     total_steps = plan.epochs * plan.steps_per_epoch(rows)
     if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
         anything = plan_recording([window], total_steps, theta_bytes, plan.optimizer, memory=sys.maxsize)
         return anything.like(saved["recording"])
     step = measure_step(model, task.examples, torch.from_numpy(task.fold.train), plan)
     forward_mode = choose_differentiation(config.influence.derivatives, model) is forward_over_reverse
-    working = step.working_memory(theta_bytes, plan.optimizer.moments, forward_mode)
-    memory = int(SHARE_OF_FREE * free_memory(device))
+    working = int(team.most(step.working_memory(theta_bytes, plan.optimizer.moments, forward_mode)))
+    memory = int(team.least(memory_of_process(device, team.neighbours)))
     if working > memory:
+        each = " in each process" if team.size > 1 else ""
         raise InputError(
-            f"the fine-tune needs {gigabytes(working)} of memory and {gigabytes(memory)} may be used: try a smaller "
-            f"--batch-size (it is {plan.batch_size}), a smaller --image-size or a smaller --model"
+            f"the fine-tune needs {gigabytes(working)} of memory{each} and {gigabytes(memory)} may be used: try a "
+            f"smaller --batch-size (it is {plan.batch_size}), a smaller --image-size or a smaller --model"
         )
     recording = plan_recording(
         [window],
@@ -181,7 +183,9 @@ def plan_within_means(
         theta_bytes,
         plan.optimizer,
         memory=memory - working,
-        disk=0 if checkpoints is None else int(SHARE_OF_FREE * free_disk(checkpoints.folder)),
+        disk=0
+        if checkpoints is None
+        else int(team.least(SHARE_OF_FREE * free_disk(checkpoints.folder) if team.leader else math.inf)),
         mode=config.influence.trajectory,
     )
     passes = total_steps + (recording.stop - recording.first) * (recording.interval > 1)

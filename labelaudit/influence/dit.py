@@ -135,9 +135,9 @@ def sweep(
                 for w in lane_windows:
                     influence[w][:, place[step.rows]] -= changes / len(step.rows)
         elif any(step.index in chosen[w] for lane_windows in reading for w in lane_windows):
-            for part in torch.arange(len(run.rows)).split(run.plan.batch_size):
-                inputs, labels = run.examples.batch(run.rows[part])
-                batch = differentiate(model, inputs, labels, directions, hessian=False)
+            for part in torch.arange(len(run.rows)).split(run.plan.batch_size * model.team.size):
+                inputs, labels = run.examples.batch(run.rows[part], share=model.team.share(len(part)))
+                batch = differentiate(model, inputs, labels, directions, rows=len(part), hessian=False)
                 for changes, lane_windows in zip(batch.loss_changes().chunk(len(active)), reading, strict=True):
                     for w in lane_windows:
                         if step.index in chosen[w]:
@@ -186,18 +186,19 @@ def _pull_back(
 ) -> tuple[Tensor, BatchDerivatives]:
     """Carry adjoints over a step at whose θ the model is; return the directions (L·K, P) and the batch along them."""
     model, plan = run.model, run.plan
-    inputs, labels = run.examples.batch(step.rows, augmentation_seed=step.index)
+    rows = len(step.rows)
+    inputs, labels = run.examples.batch(step.rows, step.index, model.team.share(rows))
     gradient = model.theta.new_empty(0)
     if plan.optimizer.adjoint_needs_state or plan.clip_norm is not None:
-        backpropagate(model, inputs, labels)
+        backpropagate(model, inputs, labels, rows)
         gradient = model.gradient.clone()
-    clipped = gradient if plan.clip_norm is None else clip(gradient.clone(), plan.clip_norm)
+    clipped = gradient if plan.clip_norm is None else clip(gradient.clone(), plan.clip_norm, model.norm)
     point = Point(model.theta, state.moments, clipped, step.learning_rate, step.index + 1)
     parts = [plan.optimizer.pull_back(adjoint, point) for adjoint in adjoints]
     if plan.clip_norm is not None:
-        parts = [clip_adjoint(part, gradient, plan.clip_norm) for part in parts]
+        parts = [clip_adjoint(part, gradient, plan.clip_norm, model.norm, model.inner) for part in parts]
     directions = parts[0] if len(parts) == 1 else torch.cat(parts)
-    batch = differentiate(model, inputs, labels, directions, hessian=True)
+    batch = differentiate(model, inputs, labels, directions, rows=rows, hessian=True)
     for adjoint, product in zip(adjoints, batch.hessian_vectors.chunk(len(adjoints)), strict=True):
         adjoint.theta += product
     return directions, batch

@@ -83,7 +83,7 @@ class FlatModel:
 
     def whole(self, vectors: Tensor) -> Tensor:
         """Vectors of shape (…, P), in main memory, with what the other processes hold; needed on the leader only."""
-        return vectors.detach().cpu()
+        return vectors.detach().cpu() if self.team.leader else vectors
 
     def own(self, vectors: Tensor | None) -> Tensor:
         """What this process holds of vectors (…, P) that the leader has in main memory."""

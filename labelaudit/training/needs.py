@@ -6,11 +6,15 @@ import time
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from labelaudit.config import Shard
 from labelaudit.data.examples import Examples
+from labelaudit.distributed import Team
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
+from labelaudit.models.sharded import ShardedModel
+from labelaudit.runtime import memory_of_process
 from labelaudit.training.fine_tune import Plan, backpropagate
 
 PROBE_ROWS = 4
@@ -25,7 +29,7 @@ class StepCost:
 
     Attributes:
         seconds: Wall time.
-        activations: Bytes kept for the backward pass.
+        activations: Bytes kept for the backward pass by each process.
     """
 
     seconds: float
@@ -36,32 +40,46 @@ class StepCost:
         return (2 + forward_mode) * self.activations + (PARAMETER_COPIES + 2 * moments) * theta_bytes
 
 
+def place(
+    module: nn.Module, device: torch.device, dtype: torch.dtype, team: Team, moments: int, shard: Shard
+) -> FlatModel:
+    """Put a network where it is trained: whole in each process of a team, or if need be spread over them."""
+    if team.size > 1 and shard != "never":
+        parameters = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+        needed = (PARAMETER_COPIES + 2 * moments) * parameters * dtype.itemsize
+        if shard == "always" or needed > team.least(memory_of_process(device, team.neighbours)):
+            return ShardedModel(module, device, dtype, team)
+    return FlatModel(module, device, dtype, team)
+
+
 def measure_step(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan) -> StepCost:
     """Time a forward and backward pass over a few rows, the better of two, weigh what it keeps, and scale up.
 
     A whole mini-batch might be just what does not fit.
     """
     inputs, labels = examples.batch(rows[: min(PROBE_ROWS, plan.batch_size)])
-    share = len(labels) / min(plan.batch_size, len(rows))
     parameters = model.theta.untyped_storage().data_ptr()
-    kept: dict[int, int] = {}
+    total = len(labels) * model.team.size  # every process takes the same rows, as if they were its share of more
+    share = total / min(plan.batch_size, len(rows))
+    kept: dict[int, torch.UntypedStorage] = {}
 
     def weigh(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() != parameters:
-            kept[storage.data_ptr()] = storage.nbytes()
+            kept[storage.data_ptr()] = storage
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
-        backpropagate(model, inputs, labels)
+        backpropagate(model, inputs, labels, total)
+    activations = sum(storage.nbytes() for storage in kept.values())  # 0 for a block's parameters, gone if sharded
     seconds = []
     for _ in range(2):
         started = time.perf_counter()
-        backpropagate(model, inputs, labels)
+        backpropagate(model, inputs, labels, total)
         if model.theta.is_cuda:
             torch.cuda.synchronize(model.theta.device)
         seconds.append(time.perf_counter() - started)
-    return StepCost(min(seconds) / share, int(sum(kept.values()) / share))
+    return StepCost(min(seconds) / share, int(activations / share))
 
 
 def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) -> None:

@@ -10,9 +10,11 @@ All vectors may have leading dimensions, for several networks or several queries
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -173,19 +175,30 @@ class AdamW:
         return direction
 
 
-def clip(gradient: Tensor, max_norm: float) -> Tensor:
-    """Scale gradients (…, P) longer than `max_norm` to that length, in place."""
-    norm: Tensor = gradient.norm(dim=-1, keepdim=True)
-    return gradient.mul_((max_norm / norm).clamp(max=1))
+def lengths(vectors: Tensor) -> Tensor:
+    """Euclidean lengths of vectors (…, P), shape (…)."""
+    norm: Tensor = vectors.norm(dim=-1)
+    return norm
 
 
-def clip_adjoint(direction: Tensor, gradient: Tensor, max_norm: float) -> Tensor:
+def clip(gradient: Tensor, max_norm: float, norm: Callable[[Tensor], Tensor] = lengths) -> Tensor:
+    """Scale gradients (…, P) longer than `max_norm` to that length, in place; `norm` is `FlatModel.norm`."""
+    return gradient.mul_((max_norm / norm(gradient)[..., None]).clamp(max=1))
+
+
+def clip_adjoint(
+    direction: Tensor,
+    gradient: Tensor,
+    max_norm: float,
+    norm: Callable[[Tensor], Tensor] = lengths,
+    inner: Callable[[Tensor, Tensor], Tensor] = torch.matmul,
+) -> Tensor:
     """Carry the adjoint c (K, P) of the clipped gradient to the gradient g (P,) itself.
 
-    That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c.
+    That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c; `norm` and `inner` are `FlatModel`'s.
     """
-    norm: float = gradient.norm().item()
-    if norm <= max_norm or not math.isfinite(norm):
+    length: float = norm(gradient).item()
+    if length <= max_norm or not math.isfinite(length):
         return direction
-    unit = gradient / norm
-    return (direction - (direction @ unit)[:, None] * unit).mul_(max_norm / norm)
+    unit = gradient / length
+    return (direction - inner(direction, unit)[:, None] * unit).mul_(max_norm / length)

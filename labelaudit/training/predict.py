@@ -16,7 +16,8 @@ PROJECTED = 64  # numbers that stand for what the last layer gets
 
 def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
-    return torch.cat([answer.cpu() for answer in _answers(model, examples, rows, batch_size, progress)])
+    answers = _answers(model, examples, rows, batch_size, progress)
+    return torch.cat([model.team.gather(answer, total).cpu() for answer, total in answers])
 
 
 def predict_and_sketch(
@@ -25,19 +26,20 @@ def predict_and_sketch(
     """Logits of the rows as `predict` has them, and what `LastLayerInputs` remembers of them."""
     logits = []
     with LastLayerInputs(model) as seen:
-        for answer in _answers(model, examples, rows, batch_size, progress):
-            seen.collect(answer)
-            logits.append(answer.cpu())
+        for answer, total in _answers(model, examples, rows, batch_size, progress):
+            seen.collect(answer, total)
+            logits.append(model.team.gather(answer, total).cpu())
     return torch.cat(logits), seen.rows
 
 
 def _answers(
     model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance
-) -> Iterator[Tensor]:
-    for batch in rows.split(batch_size):
+) -> Iterator[tuple[Tensor, int]]:
+    """This process's logits of each part of the rows, and how many rows the part has."""
+    for batch in rows.split(batch_size * model.team.size):
         with torch.no_grad():
-            answer = model(examples.batch(batch)[0])
-        yield answer
+            answer = model(examples.batch(batch, share=model.team.share(len(batch)))[0])
+        yield answer, len(batch)
         progress(len(batch))
 
 
@@ -64,8 +66,8 @@ class LastLayerInputs:
     def _remember(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._latest = inputs[0]
 
-    def collect(self, logits: Tensor) -> None:
-        """Keep the rows of the batch that was just predicted."""
+    def collect(self, logits: Tensor, total: int) -> None:
+        """Keep the rows of the batch that was just predicted; of so many rows, those with the given logits here."""
         found, self._latest = self._latest, None
         if found is None or len(found) != len(logits):  # no such layer, or not one answer for each row
             found = logits
@@ -73,7 +75,7 @@ class LastLayerInputs:
         if found.shape[1] > PROJECTED:
             generator = torch.Generator().manual_seed(found.shape[1])
             found = found @ torch.randn(found.shape[1], PROJECTED, generator=generator).to(found.device)
-        self._parts.append(found.cpu())
+        self._parts.append(self._model.team.gather(found, total).cpu())
 
     @property
     def rows(self) -> Tensor:
