@@ -234,7 +234,7 @@ def joined() -> Iterator[Team]:
         with _current.together():
             _take_gpu(neighbours)
         yield _current
-    except Exception:
+    except (InputError, RunError):
         # torchrun ends all processes when it sees the first one gone, which must not be before the leader has spoken.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if not _current.leader:

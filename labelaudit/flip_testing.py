@@ -19,6 +19,7 @@ from labelaudit.detection.metrics import Metrics, detection_metrics, list_metric
 from labelaudit.detection.noise import Floats
 from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.signals import Signals
+from labelaudit.distributed import team
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress, Silent
 from labelaudit.report.report import Report
@@ -97,7 +98,8 @@ def flip_test(
     if rate is not None:
         check_rate(rate)  # before the images are read, not after
     pool = open_pool(source, test, config, progress)
-    known_truth = None if known is None else true_labels(pool, Path(known))
+    with team().together():
+        known_truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started
     checkpoints = None
     if run_folder is not None:

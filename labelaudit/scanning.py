@@ -81,7 +81,8 @@ def scan_and_keep(
     config, progress = config or AuditConfig(), progress or Silent()
     started = time.perf_counter()
     pool = open_pool(source, test, config, progress, own)
-    truth = None if known is None else true_labels(pool, Path(known))
+    with team().together():
+        truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started
     checkpoints = None if run_folder is None else run_folder.open(identity(pool, config))
     return audit_and_report(pool, pool.labels, truth, config, progress, reading, checkpoints)[:2]

@@ -33,7 +33,7 @@ from labelaudit.config import (
     audit_config,
 )
 from labelaudit.errors import InputError, LostError, RunError
-from labelaudit.launch import launched, leads
+from labelaudit.launch import launched, leads, speaker
 
 DATA, MODEL, TRAINING, INFLUENCE, REPORT = "Data", "Model", "Fine-tune", "Influence", "Report"
 
@@ -265,7 +265,7 @@ def ending_in_exit_codes(console: Console) -> Iterator[None]:
             console.error(str(error))
         raise typer.Exit(3) from None
     except (MemoryError, OSError) as error:
-        console.error(f"the run failed: {error}")
+        console.error(f"{speaker()}the run failed: {error}")
         raise typer.Exit(3) from None
     except Exception:
         console.traceback()

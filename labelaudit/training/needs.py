@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 
@@ -43,7 +44,16 @@ class StepCost:
 def place(
     module: nn.Module, device: torch.device, dtype: torch.dtype, team: Team, moments: int, shard: Shard
 ) -> FlatModel:
-    """Put a network where it is trained: whole in each process of a team, or if need be spread over them."""
+    """Put a network where it is trained: whole in each process of a team, or if need be spread over them.
+
+    Raises:
+        InputError: The processes start from different parameters, as with different files of weights.
+    """
+    if team.size > 1:
+        digest = hashlib.sha256()
+        for parameter in module.parameters():
+            digest.update(parameter.detach().cpu().numpy().tobytes())
+        team.same("initial parameters", digest.hexdigest())
     if team.size > 1 and shard != "never":
         parameters = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
         needed = (PARAMETER_COPIES + 2 * moments) * parameters * dtype.itemsize
