@@ -35,7 +35,7 @@ class Mortal(nn.Module):
 
 
 def mortal(num_classes: int, channels: int, image_size: int) -> nn.Module:
-    """A small network that dies in process `DIES`, if there is one, in the middle of the sweep of a run in `DIES_IN`."""
+    """A small network that dies in process `DIES`, if there is one, amid the sweep of a run in `DIES_IN`."""
     network = cnn(num_classes, channels, image_size)
     if os.environ.get("RANK") != os.environ.get("DIES", "none"):
         return network
