@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
@@ -21,13 +22,15 @@ from labelaudit.distributed import Team, team
 from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
+from labelaudit.models.parts import parameters_of, train_only
+from labelaudit.models.sharded import ShardedModel
 from labelaudit.models.spec import TrainingDefaults
 from labelaudit.pool import Pool
 from labelaudit.progress import Progress
-from labelaudit.runtime import choose_device, choose_dtype, reproducible
+from labelaudit.runtime import choose_device, choose_dtype, memory_of_process, reproducible
 from labelaudit.shared_checkpoints import checkpoints_of
 from labelaudit.training.fine_tune import Plan
-from labelaudit.training.needs import place
+from labelaudit.training.needs import vectors_memory
 from labelaudit.training.optimizers import SGD, AdamW, Optimizer
 
 USUAL_BATCH_SIZE = 32
@@ -156,7 +159,9 @@ def audit(
 
     def network(number: int, seed: int) -> FlatModel:
         module = pool.inputs.network(len(pool.classes), seed, examples)
-        model = place(module, device, dtype, team(), training_plan(training).optimizer.moments, config.shard)
+        if config.model.train != "head":  # then the network is a head, on what the rest has computed
+            train_only(module, config.model.train)
+        model = place(module, parameters_of(module, config.influence.track), device, dtype, config, team())
         if start is not None:
             start.put_into(model, number)
         return model
@@ -341,18 +346,43 @@ def check_team(team: Team, training: TrainingConfig) -> None:
         )
 
 
+def place(
+    module: nn.Module,
+    is_tracked: Callable[[str], bool],
+    device: torch.device,
+    dtype: torch.dtype,
+    config: AuditConfig,
+    team: Team,
+) -> FlatModel:
+    """Put a network where it is trained: whole in each process of a team, or if need be spread over them.
+
+    Raises:
+        InputError: The processes start from different parameters, as with different files of weights.
+    """
+    if team.size > 1:
+        digest = hashlib.sha256()
+        for parameter in module.parameters():
+            digest.update(parameter.detach().cpu().numpy().tobytes())
+        team.same("initial parameters", digest.hexdigest())
+        trained = [(name, p.numel() * dtype.itemsize) for name, p in module.named_parameters() if p.requires_grad]
+        needed = vectors_memory(
+            sum(size for _, size in trained),
+            sum(size for name, size in trained if is_tracked(name)),
+            moments=optimizer_of(config.training).moments,
+        )
+        full = needed > team.least(memory_of_process(device, team.neighbours))
+        if config.shard == "always" or (config.shard == "auto" and full):
+            return ShardedModel(module, device, dtype, is_tracked, team)
+    return FlatModel(module, device, dtype, is_tracked, team)
+
+
 def training_plan(training: TrainingConfig) -> Plan:
     """The fine-tune of settings in which nothing is left open."""
     assert training.epochs is not None
     assert training.batch_size is not None
     assert training.learning_rate is not None
-    optimizer: Optimizer = (
-        SGD(training.momentum, training.weight_decay, training.nesterov)
-        if training.optimizer == "sgd"
-        else AdamW(training.weight_decay, epsilon_root=training.epsilon_root)
-    )
     return Plan(
-        optimizer,
+        optimizer_of(training),
         training.epochs,
         training.batch_size,
         training.learning_rate,
@@ -360,3 +390,10 @@ def training_plan(training: TrainingConfig) -> Plan:
         training.warmup_steps,
         training.clip_norm,
     )
+
+
+def optimizer_of(training: TrainingConfig) -> Optimizer:
+    """The optimizer of settings."""
+    if training.optimizer == "sgd":
+        return SGD(training.momentum, training.weight_decay, training.nesterov)
+    return AdamW(training.weight_decay, epsilon_root=training.epsilon_root)

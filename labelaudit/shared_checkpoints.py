@@ -6,13 +6,15 @@ So a run can be gone on with by another number of processes, and only the leader
 from __future__ import annotations
 
 import json
+import re
 
 from torch import Tensor
 
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.models.flat import FlatModel
 
-VECTORS = ("theta", "moments")  # what begins like this has one entry for each parameter
+VECTORS = re.compile(r"theta|moments|scored-at\d+|(?P<tracked>(theta|moments|gathered)\d+)")
+"""The names, in a fine-tune, a trajectory and a sweep, of what has an entry for each parameter, or each tracked one."""
 
 
 class SharedCheckpoints(Checkpoints):
@@ -36,9 +38,10 @@ class SharedCheckpoints(Checkpoints):
         Raises:
             RunError: It cannot be written. What was there before is intact.
         """
-        gathered = {
-            key: self._model.whole(tensor) if key.startswith(VECTORS) else tensor for key, tensor in tensors.items()
-        }
+        gathered = {}
+        for key, tensor in tensors.items():
+            match = VECTORS.fullmatch(key)
+            gathered[key] = tensor if match is None else self._model.whole(tensor, tracked=match["tracked"] is not None)
         with self._team.together():
             if self._team.leader:
                 self._files.save(name, gathered)
@@ -53,12 +56,16 @@ class SharedCheckpoints(Checkpoints):
         with self._team.together():
             if self._team.leader:
                 found = self._files.load(name)
-        plain = None if found is None else {k: v for k, v in found.items() if not k.startswith(VECTORS)}
+        plain = None if found is None else {k: v for k, v in found.items() if not VECTORS.fullmatch(k)}
         told = self._team.tell(plain)
         if told is None:
             return None
-        vectors = json.loads(self._team.say(json.dumps([k for k in found or {} if k.startswith(VECTORS)]))[0])
-        return told | {key: self._model.own(None if found is None else found[key]) for key in vectors}
+        names = json.loads(self._team.say(json.dumps([k for k in found or {} if VECTORS.fullmatch(k)]))[0])
+        for key in names:
+            match = VECTORS.fullmatch(key)
+            assert match is not None
+            told[key] = self._model.own(None if found is None else found[key], tracked=match["tracked"] is not None)
+        return told
 
 
 def checkpoints_of(model: FlatModel, files: Checkpoints | None) -> Checkpoints | None:

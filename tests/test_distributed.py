@@ -33,14 +33,16 @@ from tests.test_resume import Interrupted, StopsAt
 
 COMMON = {"epochs": 2, "batch_size": 5, "dtype": "float64"}  # 21 rows in a fold: the last step of an epoch has one
 SETTINGS = {
-    "augmented": audit_config(model="cnn", augment="flip-shift", derivatives="forward-over-reverse", **COMMON),
+    "augmented": audit_config(
+        model="cnn", augment="flip-shift", derivatives="forward-over-reverse", scoring_steps=2, **COMMON
+    ),
     "adamw, clipped": audit_config(
         model="dnn", optimizer="adamw", clip_norm=0.5, derivatives="central-differences", estimator="visited",
         window="steps:2-8", removal="start", trajectory="replay", **COMMON,
     ),
     "sharded": audit_config(
         model="tests.networks:vit", shard="always", clip_norm=0.5, derivatives="central-differences", trajectory="disk",
-        **COMMON,
+        track="last:1", window="steps:2-8", scoring_steps=2, **COMMON,
     ),
 }  # fmt: skip
 COLUMNS = ("influence", "score", "loss", "p_label")
@@ -124,34 +126,43 @@ def differentiate_in_parts(members: Team) -> None:
         built.load_state_dict(state)
         return built
 
-    one = FlatModel(network(), CPU, torch.float64)
-    for several in (
-        FlatModel(network(), CPU, torch.float64, members),
-        ShardedModel(network(), CPU, torch.float64, members),
-    ):
+    def is_tracked(name: str) -> bool:
+        return name.startswith(("blocks.0.mlp", "norm", "cls"))
+
+    def loss(logits: torch.Tensor, targets: torch.Tensor, total: int) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(logits, targets, reduction="sum") / total
+
+    one = FlatModel(network(), CPU, torch.float64, is_tracked)
+    for kind in (FlatModel, ShardedModel):
+        several = kind(network(), CPU, torch.float64, is_tracked, members)
+        assert several.parameters == one.parameters == len(one.theta)
         for total in (6, 1):
-            loss = torch.nn.functional.cross_entropy
-            inputs, targets = examples.batch(torch.arange(total))
-            one.differentiate(loss(one(inputs), targets))
-            inputs, targets = examples.batch(torch.arange(total), share=members.share(total))
-            logits = several(inputs)
-            several.differentiate(loss(logits, targets, reduction="sum") / total)
+            rows, share = torch.arange(total), members.share(total)
+            inputs, targets = examples.batch(rows)
+            logits = one(inputs)
+            one.differentiate(loss(logits, targets, total))
+            own_logits = several(inputs[share])
+            several.differentiate(loss(own_logits, targets[share], total))
             several.add_up(several.gradient)
+            torch.testing.assert_close(members.gather(own_logits.detach(), total), logits.detach())
+            for name, tracked in (("gradient", False), ("tracked_gradient", True)):
+                own, expected = getattr(several, name), getattr(one, name)
+                torch.testing.assert_close(several.norm(own), one.norm(expected))
+                torch.testing.assert_close(several.inner(own[None], own), one.inner(expected[None], expected))
+                whole = several.whole(own, tracked=tracked)
+                if members.leader:
+                    torch.testing.assert_close(whole, expected)
+                assert torch.equal(several.own(whole if members.leader else None, tracked=tracked), own)
+            several.gradient.zero_()
+            with several.tracking():
+                several.differentiate(loss(several(inputs[share]), targets[share], total))
             torch.testing.assert_close(
-                members.gather(logits.detach(), total), one(examples.batch(torch.arange(total))[0])
+                several.norm(several.add_up(several.tracked_gradient)), one.norm(one.tracked_gradient)
             )
-            torch.testing.assert_close(several.norm(several.gradient), one.norm(one.gradient))
-            torch.testing.assert_close(
-                several.inner(several.gradient[None], several.theta), one.inner(one.gradient[None], one.theta)
-            )
-            whole = several.whole(several.gradient)
-            if members.leader:
-                torch.testing.assert_close(whole, one.gradient)
-            assert torch.equal(several.own(whole if members.leader else None), several.gradient)
-            assert several.is_at(several.theta.clone())
         before = several.theta.clone()
+        assert several.is_at(before)
         several.theta[: members.rank] += 1  # not in the leader's
-        assert not (members.size > 1 and isinstance(several, ShardedModel) and several.is_at(before))
+        assert several.is_at(before) == (kind is FlatModel and members.leader)
 
 
 def refuse_other_data(members: Team, source: Path, other: Path) -> None:

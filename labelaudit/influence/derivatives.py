@@ -38,7 +38,7 @@ class BatchDerivatives:
     Attributes:
         logits: z, shape (B, C).
         logit_changes: ż = dz/dε at θ + εu, ε = 0, shape (K, B, C).
-        hessian_vectors: H u with H the Hessian of the mean cross-entropy, shape (K, P); empty if not asked for.
+        hessian_vectors: H u with H the Hessian of the mean cross-entropy, shape (K, P_t); empty if not asked for.
     """
 
     logits: Tensor
@@ -63,11 +63,13 @@ class Differentiate(Protocol):
         directions: Tensor,
         *,
         hessian: bool,
+        theta: Tensor | None = None,
         rows: int | None = None,
     ) -> BatchDerivatives:
-        """Differentiate a batch at the model's θ, which is left as it was, along each u of shape (K, P).
+        """Differentiate a batch at the model's θ, which is left as it was, along each u (K, P_t) of tracked parameters.
 
-        Inputs and labels are this process's share of a batch of `rows`; None for those given.
+        A caller who has a copy of the tracked θ (P_t,) at hand saves another one. Inputs and labels are this process's
+        share of a batch of `rows`; None for those given.
         """
 
 
@@ -94,32 +96,33 @@ def central_differences(
     directions: Tensor,
     *,
     hessian: bool,
+    theta: Tensor | None = None,
     rows: int | None = None,
     perturbation: float | None = None,
 ) -> BatchDerivatives:
     """Two ordinary passes at θ ± εu for each u, with ‖εu‖ = `perturbation` or what suits the precision."""
     rows = len(labels) if rows is None else rows
-    theta = model.theta.clone()
+    theta = model.tracked.clone() if theta is None else theta
     logits, changes = torch.empty(0), []
     products = torch.empty_like(directions) if hessian else theta.new_empty(0)
     for number, direction in enumerate(directions):
         norm = model.norm(direction).item()
         epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
         ends = []
-        with torch.set_grad_enabled(hessian):
+        with torch.set_grad_enabled(hessian), model.tracking():
             for sign in (1, -1):
-                torch.add(theta, direction, alpha=sign * epsilon, out=model.theta)
+                torch.add(theta, direction, alpha=sign * epsilon, out=model.tracked)
                 z = model(inputs)
                 if hessian:
                     model.differentiate(cross_entropy(z, labels, reduction="sum") / rows)
                     if sign == 1:
-                        products[number].copy_(model.gradient)
+                        products[number].copy_(model.tracked_gradient)
                     else:
-                        products[number].sub_(model.gradient).div_(2 * epsilon)
+                        products[number].sub_(model.tracked_gradient).div_(2 * epsilon)
                 ends.append(z.detach())
         changes.append((ends[0] - ends[1]) / (2 * epsilon))
         logits = (ends[0] + ends[1]) / 2
-    model.theta.copy_(theta)
+    model.tracked.copy_(theta)
     return _brought_together(model, rows, logits, torch.stack(changes), products)
 
 
@@ -130,6 +133,7 @@ def forward_over_reverse(
     directions: Tensor,
     *,
     hessian: bool,
+    theta: Tensor | None = None,
     rows: int | None = None,
 ) -> BatchDerivatives:
     """Forward-mode differentiation of the (gradient of the) batch; exact up to rounding."""
@@ -143,7 +147,7 @@ def forward_over_reverse(
         return cross_entropy(logits, labels, reduction="sum") / total, logits
 
     gradient = torch.func.grad(mean_loss, has_aux=True)
-    theta = model.theta.detach()
+    theta = model.tracked.detach()
 
     def along(direction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # (torch types jvp's result as if it always had three parts.)
@@ -154,7 +158,7 @@ def forward_over_reverse(
         return logits, changes, product
 
     # Fused attention has no forward-mode derivative.
-    with sdpa_kernel(SDPBackend.MATH), torch.set_grad_enabled(hessian):
+    with sdpa_kernel(SDPBackend.MATH), torch.set_grad_enabled(hessian), model.tracking():
         if len(directions) == 1:
             parts = [part[None] for part in along(directions[0])]
         else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -24,17 +27,21 @@ class ShardedModel(FlatModel):
     Attributes:
         theta: This process's entries of θ, one parameter after the other, shape (own P,).
         gradient: The same entries of the gradient.
+        tracked: This process's entries of the tracked parameters, the end of its θ, shape (own P_t,).
+        tracked_gradient: The same entries of the gradient.
     """
 
-    def __init__(self, module: nn.Module, device: torch.device, dtype: torch.dtype, team: Team) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        device: torch.device,
+        dtype: torch.dtype,
+        is_tracked: Callable[[str], bool],
+        team: Team,
+    ) -> None:
         self.team = team
         self.module = module.to(dtype=dtype).eval()  # each part goes to the device when it is cut
-        self._names, parameters = zip(
-            *((name, p) for name, p in self.module.named_parameters() if p.requires_grad), strict=True
-        )
-        self._shapes = [p.shape for p in parameters]
-        self._sizes = [p.numel() for p in parameters]
-        self.parameters = sum(self._sizes)
+        self._arrange(is_tracked)
         mesh = init_device_mesh(device.type, (team.size,))
         for part in (*blocks(self.module), self.module):
             fully_shard(part, mesh=mesh, reshard_after_forward=True)
@@ -42,9 +49,12 @@ class ShardedModel(FlatModel):
             if isinstance(part, FSDPModule):
                 part.set_gradient_divide_factor(1.0)  # a sum over the processes, not their mean
                 part.set_force_sum_reduction_for_comms(True)  # gloo knows no other
-        self._parts = [p for _, p in self.module.named_parameters() if p.requires_grad]
+        cut = dict(self.module.named_parameters())
+        self._parts = [cut[name] for name in self._names]
         self.theta = torch.cat([_local(part).reshape(-1) for part in self._parts])
         self.gradient = torch.zeros_like(self.theta)
+        first = sum(_local(part).numel() for part in self._parts[: self._first_tracked])
+        self.tracked, self.tracked_gradient = self.theta[first:], self.gradient[first:]
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Logits of this process's rows, shape (B, C); all processes have to ask, if for no rows."""
@@ -53,7 +63,12 @@ class ShardedModel(FlatModel):
         with self.team.collective():
             return self.module(inputs)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
 
-    def at(self, theta: Tensor, inputs: Tensor) -> Tensor:
+    @contextmanager
+    def tracking(self) -> Iterator[None]:
+        """Nothing: all gradients are computed, for FSDP2 decides at first which ones are needed."""
+        yield
+
+    def at(self, tracked: Tensor, inputs: Tensor) -> Tensor:
         """A function of θ needs all of it.
 
         Raises:
@@ -90,17 +105,17 @@ class ShardedModel(FlatModel):
         """Whether this is the network's θ, on all processes."""
         return self.team.least(torch.equal(theta, self.theta)) > 0
 
-    def whole(self, vectors: Tensor) -> Tensor:
-        """Vectors (…, P) of all processes' entries, in main memory, on the leader; elsewhere those of its own."""
+    def whole(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
+        """Vectors of all processes' entries, in main memory, on the leader; elsewhere those of its own."""
         own = vectors.detach().cpu().contiguous()
         if not self.team.leader:
             if own.numel():
                 with self.team.collective():
                     dist.send(own, dst=0)
             return own
-        whole = own.new_empty(*own.shape[:-1], self.parameters)
+        whole = own.new_empty(*own.shape[:-1], sum(self._sizes[self._first_tracked * tracked :]))
         for rank in range(self.team.size):
-            places = self._places(rank)
+            places = self._places(rank, tracked)
             length = sum(place.stop - place.start for place in places)
             entries = own if rank == 0 else own.new_empty(*own.shape[:-1], length)
             if rank > 0 and entries.numel():
@@ -110,12 +125,12 @@ class ShardedModel(FlatModel):
                 whole[..., place] = values
         return whole
 
-    def own(self, vectors: Tensor | None) -> Tensor:
-        """This process's entries (…, own P) of vectors (…, P) that the leader has in main memory."""
+    def own(self, vectors: Tensor | None, *, tracked: bool = False) -> Tensor:
+        """This process's entries of vectors that the leader has in main memory."""
         told = self.team.tell(None if vectors is None else {"empty": vectors[..., :0]})
         assert told is not None
         shape = told["empty"].shape[:-1]
-        own = torch.empty(*shape, len(self.theta), dtype=told["empty"].dtype)
+        own = torch.empty(*shape, len(self.tracked if tracked else self.theta), dtype=told["empty"].dtype)
         if not self.team.leader:
             if own.numel():
                 with self.team.collective():
@@ -123,16 +138,16 @@ class ShardedModel(FlatModel):
             return own.to(self.theta.device)
         assert vectors is not None
         for rank in reversed(range(self.team.size)):
-            own = torch.cat([vectors[..., place] for place in self._places(rank)], -1).contiguous()
+            own = torch.cat([vectors[..., place] for place in self._places(rank, tracked)], -1).contiguous()
             if rank > 0 and own.numel():
                 with self.team.collective():
                     dist.send(own, dst=rank)
         return own.to(self.theta.device)
 
-    def _places(self, rank: int) -> list[slice]:
-        """Where in the whole θ the entries of a process are, a slice for each parameter."""
-        places, start = [], 0
-        for shape, size in zip(self._shapes, self._sizes, strict=True):
+    def _places(self, rank: int, tracked: bool) -> list[slice]:
+        """Where in the whole θ, or its tracked part, the entries of a process are, a slice for each parameter."""
+        places, start, first = [], 0, self._first_tracked * tracked
+        for shape, size in zip(self._shapes[first:], self._sizes[first:], strict=True):
             rows, width = (shape[0], size // shape[0]) if len(shape) and shape[0] else (1, size)
             share = -(-rows // self.team.size)  # as torch.chunk cuts
             first, last = min(rank * share, rows), min((rank + 1) * share, rows)

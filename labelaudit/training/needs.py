@@ -1,77 +1,51 @@
-"""What a run will need, measured on one of its own mini-batches before anything long starts."""
+"""What a run will need, measured on some of its own rows before anything long starts."""
 
 from __future__ import annotations
 
-import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from labelaudit.config import Shard
 from labelaudit.data.examples import Examples
-from labelaudit.distributed import Team
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
-from labelaudit.models.sharded import ShardedModel
-from labelaudit.runtime import memory_of_process
 from labelaudit.training.fine_tune import Plan, backpropagate
 
 PROBE_ROWS = 4
+PROBE_SECONDS = 1.0  # a whole mini-batch is timed if it is expected to take no longer
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
-PARAMETER_COPIES = 8
-"""θ, its gradient and θ_T; two adjoints, a direction, H c; θ again while it is perturbed. Moments come on top."""
 
 
 @dataclass(frozen=True)
-class StepCost:
-    """One training step on a full mini-batch.
+class PassCosts:
+    """What a row of a mini-batch costs a process, which may have several to share the mini-batch with.
 
     Attributes:
-        seconds: Wall time.
-        activations: Bytes kept for the backward pass by each process.
+        train: Seconds of a forward and backward pass.
+        predict: Seconds of a forward pass.
+        track: Seconds of a forward pass, and a backward pass to the tracked parameters; the sweep takes two.
+        activations: Bytes kept for the backward pass.
     """
 
-    seconds: float
+    train: float
+    predict: float
+    track: float
     activations: int
 
-    def working_memory(self, theta_bytes: int, moments: int, forward_mode: bool) -> int:
-        """Bytes a fine-tune and its sweep need beside the trajectory; forward mode keeps tangents with activations."""
-        return (2 + forward_mode) * self.activations + (PARAMETER_COPIES + 2 * moments) * theta_bytes
 
-
-def place(
-    module: nn.Module, device: torch.device, dtype: torch.dtype, team: Team, moments: int, shard: Shard
-) -> FlatModel:
-    """Put a network where it is trained: whole in each process of a team, or if need be spread over them.
-
-    Raises:
-        InputError: The processes start from different parameters, as with different files of weights.
-    """
-    if team.size > 1:
-        digest = hashlib.sha256()
-        for parameter in module.parameters():
-            digest.update(parameter.detach().cpu().numpy().tobytes())
-        team.same("initial parameters", digest.hexdigest())
-    if team.size > 1 and shard != "never":
-        parameters = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
-        needed = (PARAMETER_COPIES + 2 * moments) * parameters * dtype.itemsize
-        if shard == "always" or needed > team.least(memory_of_process(device, team.neighbours)):
-            return ShardedModel(module, device, dtype, team)
-    return FlatModel(module, device, dtype, team)
-
-
-def measure_step(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan) -> StepCost:
-    """Time a forward and backward pass over a few rows, the better of two, weigh what it keeps, and scale up.
+def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan) -> PassCosts:
+    """Weigh what a pass over a few of the rows keeps; time passes over them, or over a mini-batch if that is quick.
 
     A whole mini-batch might be just what does not fit.
     """
-    inputs, labels = examples.batch(rows[: min(PROBE_ROWS, plan.batch_size)])
+    batch_size = min(plan.batch_size, len(rows))
+    inputs, labels = examples.batch(rows[: min(PROBE_ROWS, batch_size)])
     parameters = model.theta.untyped_storage().data_ptr()
-    total = len(labels) * model.team.size  # every process takes the same rows, as if they were its share of more
-    share = total / min(plan.batch_size, len(rows))
     kept: dict[int, torch.UntypedStorage] = {}
+    team = model.team
 
     def weigh(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -79,17 +53,44 @@ def measure_step(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan)
             kept[storage.data_ptr()] = storage
         return tensor
 
+    def train() -> None:
+        """Every process takes the same rows, as if they were its share of more."""
+        backpropagate(model, inputs, labels, len(labels) * team.size)
+
     with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
-        backpropagate(model, inputs, labels, total)
+        train()
     activations = sum(storage.nbytes() for storage in kept.values())  # 0 for a block's parameters, gone if sharded
-    seconds = []
-    for _ in range(2):
-        started = time.perf_counter()
-        backpropagate(model, inputs, labels, total)
-        if model.theta.is_cuda:
-            torch.cuda.synchronize(model.theta.device)
-        seconds.append(time.perf_counter() - started)
-    return StepCost(min(seconds) / share, int(activations / share))
+    activations //= len(labels) * team.size
+    seconds = team.most(_seconds(model, train))
+    if seconds * batch_size / len(labels) < PROBE_SECONDS:
+        inputs, labels = examples.batch(rows[:batch_size])
+
+    def predict() -> None:
+        with torch.no_grad():
+            model(inputs)
+
+    def track() -> None:
+        with model.tracking():
+            train()
+
+    trained, predicted, tracked = (
+        team.most(min(_seconds(model, run) for _ in range(2))) / (len(labels) * team.size)
+        for run in (train, predict, track)
+    )
+    return PassCosts(trained, predicted, tracked, int(team.most(activations)))
+
+
+def vectors_memory(theta_bytes: int, tracked_bytes: int, moments: int) -> int:
+    """Bytes of θ, its gradient and θ_T; in the fine-tune the moments, in the sweep the adjoints, c, H c and Σ c."""
+    return 3 * theta_bytes + max(moments * theta_bytes, (4 + moments) * tracked_bytes)
+
+
+def _seconds(model: FlatModel, run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    if model.theta.is_cuda:
+        torch.cuda.synchronize(model.theta.device)
+    return time.perf_counter() - started
 
 
 def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) -> None:

@@ -105,18 +105,17 @@ class SGD:
     def pull_back(self, adjoint: Adjoint, point: Point) -> Tensor:
         """With (a, b) the adjoint of (θ', v'): c = b − ηa, a ← a + λc, b ← μc.
 
-        With Nesterov w = b − ημa, c = w − ηa, a ← a + λc, b ← μw.
+        With Nesterov w = b − ημa, c = w − ηa, a ← a + λc, b ← μw. `adjoint.moments` holds b without its factor μ, so
+        that c needs no memory of its own: it is good until the next call.
         """
         a, rate = adjoint.theta, point.learning_rate
         if self.momentum == 0:
             direction = a.mul(-rate)
         elif self.nesterov:
-            looked_ahead = adjoint.moments[0].sub_(a, alpha=rate * self.momentum)  # w, in place of b
+            looked_ahead = adjoint.moments[0].sub_(a, alpha=rate).mul_(self.momentum)  # w, in place of b
             direction = looked_ahead.sub(a, alpha=rate)
-            looked_ahead.mul_(self.momentum)
         else:
-            direction = adjoint.moments[0].sub(a, alpha=rate)
-            adjoint.moments[0].copy_(direction).mul_(self.momentum)
+            direction = adjoint.moments[0].mul_(self.momentum).sub_(a, alpha=rate)
         a.add_(direction, alpha=self.weight_decay)
         return direction
 
@@ -175,30 +174,21 @@ class AdamW:
         return direction
 
 
-def lengths(vectors: Tensor) -> Tensor:
-    """Euclidean lengths of vectors (…, P), shape (…)."""
-    norm: Tensor = vectors.norm(dim=-1)
-    return norm
-
-
-def clip(gradient: Tensor, max_norm: float, norm: Callable[[Tensor], Tensor] = lengths) -> Tensor:
-    """Scale gradients (…, P) longer than `max_norm` to that length, in place; `norm` is `FlatModel.norm`."""
-    return gradient.mul_((max_norm / norm(gradient)[..., None]).clamp(max=1))
+def clip(gradient: Tensor, norm: Tensor, max_norm: float) -> Tensor:
+    """Scale gradients (…, P) of the lengths `norm` (…), if that is more than `max_norm`, to that, in place."""
+    return gradient.mul_((max_norm / norm[..., None]).clamp(max=1))
 
 
 def clip_adjoint(
-    direction: Tensor,
-    gradient: Tensor,
-    max_norm: float,
-    norm: Callable[[Tensor], Tensor] = lengths,
+    direction: Tensor, gradient: Tensor, norm: float, max_norm: float,
     inner: Callable[[Tensor, Tensor], Tensor] = torch.matmul,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Carry the adjoint c (K, P) of the clipped gradient to the gradient g (P,) itself.
 
-    That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c; `norm` and `inner` are `FlatModel`'s.
+    That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c. Of both a part is enough where the rest of c is 0;
+    `norm` is that of the whole of g, `inner` is `FlatModel.inner`.
     """
-    length: float = norm(gradient).item()
-    if length <= max_norm or not math.isfinite(length):
+    if norm <= max_norm or not math.isfinite(norm):
         return direction
-    unit = gradient / length
-    return (direction - inner(direction, unit)[:, None] * unit).mul_(max_norm / length)
+    unit = gradient / norm
+    return (direction - inner(direction, unit)[:, None] * unit).mul_(max_norm / norm)

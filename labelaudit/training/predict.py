@@ -16,35 +16,22 @@ PROJECTED = 64  # numbers that stand for what the last layer gets
 
 def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
-    answers = _answers(model, examples, rows, batch_size, progress)
-    return torch.cat([model.team.gather(answer, total).cpu() for answer, total in answers])
+    return torch.cat([answer.cpu() for answer in answers(model, examples, rows, batch_size, progress)])
 
 
-def predict_and_sketch(
+def answers(
     model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
-) -> tuple[Tensor, Tensor]:
-    """Logits of the rows as `predict` has them, and what `LastLayerInputs` remembers of them."""
-    logits = []
-    with LastLayerInputs(model) as seen:
-        for answer, total in _answers(model, examples, rows, batch_size, progress):
-            seen.collect(answer, total)
-            logits.append(model.team.gather(answer, total).cpu())
-    return torch.cat(logits), seen.rows
-
-
-def _answers(
-    model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance
-) -> Iterator[tuple[Tensor, int]]:
-    """This process's logits of each part of the rows, and how many rows the part has."""
+) -> Iterator[Tensor]:
+    """Logits of the rows at the model's θ, batch by batch, each of shape (B, C)."""
     for batch in rows.split(batch_size * model.team.size):
         with torch.no_grad():
             answer = model(examples.batch(batch, share=model.team.share(len(batch)))[0])
-        yield answer, len(batch)
+        yield model.team.gather(answer, len(batch))
         progress(len(batch))
 
 
 class LastLayerInputs:
-    """Remembers, while rows are predicted, a short random projection of what the network's last linear layer gets.
+    """Remembers logits and a short random projection of what the last linear layer gets, of rows that are put through.
 
     Rows that look alike to the network are near each other in it (Johnson and Lindenstrauss).
     """
@@ -53,6 +40,7 @@ class LastLayerInputs:
         self._model = model
         self._latest: Tensor | None = None
         self._parts: list[Tensor] = []
+        self._logits: list[Tensor] = []
 
     def __enter__(self) -> LastLayerInputs:
         layers = [module for module in self._model.module.modules() if isinstance(module, nn.Linear)]
@@ -64,18 +52,27 @@ class LastLayerInputs:
             hook.remove()
 
     def _remember(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self._latest = inputs[0]
+        self._latest = inputs[0].detach()
 
-    def collect(self, logits: Tensor, total: int) -> None:
-        """Keep the rows of the batch that was just predicted; of so many rows, those with the given logits here."""
+    def collect(self, logits: Tensor) -> None:
+        """Keep the rows of the batch that was just predicted."""
+        team = self._model.team
+        share = team.share(len(logits))
         found, self._latest = self._latest, None
-        if found is None or len(found) != len(logits):  # no such layer, or not one answer for each row
-            found = logits
+        usable = found is not None and len(found) == share.stop - share.start
+        if found is None or not team.least(usable):  # no such layer, or not one answer for each row
+            found = logits[share]
         found = found.flatten(1).float()
         if found.shape[1] > PROJECTED:
             generator = torch.Generator().manual_seed(found.shape[1])
             found = found @ torch.randn(found.shape[1], PROJECTED, generator=generator).to(found.device)
-        self._parts.append(self._model.team.gather(found, total).cpu())
+        self._parts.append(team.gather(found, len(logits)).cpu())
+        self._logits.append(logits.cpu())
+
+    @property
+    def logits(self) -> Tensor:
+        """The logits of all that was collected, shape (rows, C)."""
+        return torch.cat(self._logits)
 
     @property
     def rows(self) -> Tensor:
