@@ -13,23 +13,20 @@ from torch import Tensor
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.examples import Examples
-from labelaudit.data.inputs import Inputs
 from labelaudit.data.splits import Fold, Rows, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
 from labelaudit.detection.signals import Signals
+from labelaudit.distributed import team
 from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
-from labelaudit.models.parts import parameters_of, train_only
-from labelaudit.models.spec import TrainingDefaults
 from labelaudit.pool import Pool
+from labelaudit.preparing import check_team, complete, prepare_network, training_plan
 from labelaudit.progress import Progress
 from labelaudit.runtime import choose_device, choose_dtype, reproducible
-from labelaudit.training.fine_tune import Plan
-from labelaudit.training.optimizers import SGD, AdamW, Optimizer
+from labelaudit.shared_checkpoints import checkpoints_of
 
-USUAL_BATCH_SIZE = 32
 LEARNT_BY_HEART = 0.1  # training loss over query loss, below which wrong labels have been memorised, too
 DEVIATIONS = 3  # above none, for a network's gain over guessing to be real
 MOST_NOISE = 0.6  # above which labels carry next to no information
@@ -151,11 +148,12 @@ def audit(
     device, dtype = choose_device(config.device), choose_dtype(config.dtype)
     folds = plan_folds(pool, labels, config) if start is None else start.folds
     training = complete(config.training, pool.inputs.defaults, min(len(fold.train) for fold in folds))
+    check_team(team(), training)
     fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
     examples = pool.inputs.examples(torch.from_numpy(labels), fit_on, device, dtype, training.augmentation)
 
     def network(number: int, seed: int) -> FlatModel:
-        model = flat_network(pool.inputs, len(pool.classes), seed, examples, config)
+        model = prepare_network(pool.inputs, len(pool.classes), seed, examples, config)
         if start is not None:
             start.put_into(model, number)
         return model
@@ -173,15 +171,6 @@ def audit(
         pool.inputs.lasting,
         str(device),
     )
-
-
-def flat_network(inputs: Inputs, classes: int, seed: int, examples: Examples, config: AuditConfig) -> FlatModel:
-    """The network before training, with what is to be trained and tracked of it."""
-    module = inputs.network(classes, seed, examples)
-    if config.model.train != "head":  # then the network is a head, on what the rest has computed
-        train_only(module, config.model.train)
-    is_tracked = parameters_of(module, config.influence.track)
-    return FlatModel(module, choose_device(config.device), choose_dtype(config.dtype), is_tracked)
 
 
 def audit_folds(
@@ -222,9 +211,9 @@ def audit_folds(
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         model = network(number, network_seed)
-        parameters, tracked = len(model.theta), len(model.tracked)
+        parameters, tracked = model.parameters, model.tracked_parameters
         task = FoldTask(model, examples, fold, training_plan(config.training), order_seed, number, len(folds))
-        part = None if checkpoints is None else checkpoints.part(f"fold-{number}")
+        part = None if checkpoints is None else checkpoints_of(model, checkpoints.part(f"fold-{number}"))
         with reproducible():
             found = audit_fold(task, config, progress, part)
         influence[fold.train] = found.influence.numpy()
@@ -237,7 +226,7 @@ def audit_folds(
         if sketches.shape[1] == 0:
             sketches = np.zeros((rows, found.sketch.shape[1]), np.float32)
         fold_of[fold.train], sketches[fold.train] = number, found.sketch.numpy()
-        thetas.append(found.theta)
+        thetas.append(model.whole(found.theta))
         temperatures.append(found.temperature.item())
         asked.append(labels[fold.query])
         predicted.append(found.query_log_probabilities.numpy())
@@ -316,43 +305,3 @@ def query_text(pool: Pool, config: AuditConfig, folds: list[Fold]) -> str:
     if config.test_fraction is not None:
         return f"{len(folds[0].query)} rows held out (--test-fraction {config.test_fraction:g})"
     return "two-fold cross-audit: each half of the rows is the query of the other"
-
-
-def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) -> TrainingConfig:
-    """Fill what the user left open from the model's defaults and the number of training rows.
-
-    Raises:
-        InputError: The user's batch is larger than the training rows.
-    """
-    if training.batch_size is not None and training.batch_size > rows:
-        raise InputError(
-            f"--batch-size {training.batch_size} is more than the {rows} rows a fine-tune has; choose {rows} or less"
-        )
-    return training.model_copy(
-        update={
-            "epochs": training.epochs or defaults.epochs,
-            "batch_size": training.batch_size or min(USUAL_BATCH_SIZE, rows),
-            "learning_rate": training.learning_rate or defaults.learning_rate_of(training.optimizer),
-        }
-    )
-
-
-def training_plan(training: TrainingConfig) -> Plan:
-    """The fine-tune of settings in which nothing is left open."""
-    assert training.epochs is not None
-    assert training.batch_size is not None
-    assert training.learning_rate is not None
-    optimizer: Optimizer = (
-        SGD(training.momentum, training.weight_decay, training.nesterov)
-        if training.optimizer == "sgd"
-        else AdamW(training.weight_decay, epsilon_root=training.epsilon_root)
-    )
-    return Plan(
-        optimizer,
-        training.epochs,
-        training.batch_size,
-        training.learning_rate,
-        training.schedule,
-        training.warmup_steps,
-        training.clip_norm,
-    )

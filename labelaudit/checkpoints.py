@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from labelaudit.data.dataset import content_hash
+from labelaudit.distributed import team
 from labelaudit.errors import InputError, RunError
 from labelaudit.files import write_atomically
 
@@ -123,9 +124,15 @@ class RunFolder:
         Raises:
             InputError: The folder holds an unfinished run and `resume` is off, or another run and it is on.
         """
+        text = json.dumps(identity, indent=2, sort_keys=True) + "\n"
+        with team().together():
+            if team().leader:
+                self._begin(identity, text)
+        return Checkpoints(self.folder, self, text, self.every_seconds)
+
+    def _begin(self, identity: dict[str, Any], text: str) -> None:
         self.check()
         file = self.identity_file
-        text = json.dumps(identity, indent=2, sort_keys=True) + "\n"
         if self.resume:
             try:
                 found = json.loads(file.read_text())
@@ -138,7 +145,6 @@ class RunFolder:
                 )
         elif self.overwrite:
             self.remove()
-        return Checkpoints(self.folder, self, text, self.every_seconds)
 
     def remove(self) -> None:
         """Delete the folder, once the run is done or is to be overwritten."""

@@ -21,6 +21,7 @@ DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"
 Dtype = Literal["float32", "float64"]
 Noise = Literal["symmetric", "pair"]
 RankBy = Literal["influence", "score"]
+Shard = Literal["auto", "always", "never"]
 ImageCache = Literal["auto", "memory", "disk", "none"]
 Kind = Literal["images", "texts", "table", "vectors"]
 Part = Annotated[str, Field(pattern=r"^(all|head|last:\d+)$")]
@@ -118,6 +119,7 @@ class AuditConfig(_Settings):
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     dtype: Dtype = "float32"
+    shard: Shard = "auto"
 
 
 _OTHER_NAMES = {"model": "name", "augment": "augmentation"}  # of options whose section says the rest

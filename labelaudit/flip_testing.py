@@ -19,6 +19,7 @@ from labelaudit.detection.metrics import Metrics, detection_metrics, list_metric
 from labelaudit.detection.noise import Floats
 from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.signals import Signals
+from labelaudit.distributed import team
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress, Silent
 from labelaudit.report.report import Report
@@ -94,7 +95,8 @@ def flip_test(
     check_flips(rate, known)  # before the images are read, not after
     started = time.perf_counter()
     pool = open_pool(source, test, config, progress)
-    known_truth = None if known is None else true_labels(pool, Path(known))
+    with team().together():
+        known_truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started
     checkpoints = None
     if run_folder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict, dataclass
 
@@ -24,7 +25,7 @@ from labelaudit.influence.queries import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
-from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory
+from labelaudit.runtime import SHARE_OF_FREE, free_disk, memory_of_process
 from labelaudit.training.fine_tune import Plan, Run, fine_tune
 from labelaudit.training.needs import check_per_sample_loss, measure_passes
 from labelaudit.training.predict import LastLayerInputs, answers
@@ -174,15 +175,18 @@ def plan_within_means(
         total_steps = plan.epochs * plan.steps_per_epoch(rows)
         anything = plan_recording([window], total_steps, model.theta.nbytes, plan.optimizer, memory=sys.maxsize)
         return anything.like(saved["recording"])
-    size = FoldSize(rows, len(task.fold.query), task.folds, model.theta.nbytes, model.tracked.nbytes)
+    team = model.team  # its processes have to come to the same plan
+    theta_bytes, tracked_bytes = (int(team.most(vector.nbytes)) for vector in (model.theta, model.tracked))
+    disk = 0.0 if checkpoints is None else SHARE_OF_FREE * free_disk(checkpoints.folder)
+    size = FoldSize(rows, len(task.fold.query), task.folds, theta_bytes, tracked_bytes)
     needs = fold_needs(
         size,
         plan,
         config.influence,
         measure_passes(model, task.examples, torch.from_numpy(task.fold.train), plan),
         exact=choose_differentiation(config.influence.derivatives, model) is forward_over_reverse,
-        memory=int(SHARE_OF_FREE * free_memory(model.theta.device)),
-        disk=0 if checkpoints is None else int(SHARE_OF_FREE * free_disk(checkpoints.folder)),
+        memory=int(team.least(memory_of_process(model.theta.device, team.neighbours))),
+        disk=int(team.least(disk if team.leader else math.inf)),
     )
     if task.number == 0:
         parts = [f"{gigabytes(needs.memory)} of memory beside the data"]

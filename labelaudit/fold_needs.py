@@ -8,7 +8,7 @@ from labelaudit.config import InfluenceConfig
 from labelaudit.errors import InputError
 from labelaudit.influence.scoring import Scoring, Stretch
 from labelaudit.training.fine_tune import Plan
-from labelaudit.training.needs import PassCosts
+from labelaudit.training.needs import PassCosts, vectors_memory
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window, parse_windows
 from labelaudit.units import gigabytes
@@ -104,9 +104,7 @@ def fold_needs(
     """
     window, scoring = scan_window(settings, plan, size.rows), Scoring(settings.estimator, settings.scoring_steps)
     total_steps = plan.epochs * plan.steps_per_epoch(size.rows)
-    moments = plan.optimizer.moments
-    # θ, its gradient and θ_T; in the fine-tune the moments, in the sweep the adjoints, c, H c and Σ c.
-    copies = 3 * size.theta_bytes + max(moments * size.theta_bytes, (4 + moments) * size.tracked_bytes)
+    copies = vectors_memory(size.theta_bytes, size.tracked_bytes, plan.optimizer.moments)
     working = (2 + exact) * costs.activations * min(plan.batch_size, size.rows) + copies
     if working > memory:
         raise InputError(

@@ -43,6 +43,11 @@ def free_memory(device: torch.device) -> int:
     return int(free)
 
 
+def memory_of_process(device: torch.device, neighbours: int) -> int:
+    """Bytes that each of some processes on this machine may take, of the GPU it has for itself, or of main memory."""
+    return int(SHARE_OF_FREE * free_memory(device) / (1 if device.type == "cuda" else neighbours))
+
+
 def free_disk(folder: Path) -> int:
     """Bytes that are free where a folder is, or will be."""
     while not folder.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.truth import read_truth
 from labelaudit.detection.ranking import Ranking, rank_rows
+from labelaudit.distributed import team
 from labelaudit.epochs import influence_over_epochs
 from labelaudit.errors import InputError
 from labelaudit.pool import Pool, read_pool
@@ -80,7 +82,8 @@ def scan_and_keep(
     config, progress = config or AuditConfig(), progress or Silent()
     started = time.perf_counter()
     pool = open_pool(source, test, config, progress, own)
-    truth = None if known is None else true_labels(pool, Path(known))
+    with team().together():
+        truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started
     checkpoints = None if run_folder is None else run_folder.open(identity(pool, config))
     return audit_and_report(pool, pool.labels, truth, config, progress, reading, checkpoints)[:2]
@@ -101,10 +104,19 @@ def identity(pool: Pool, config: AuditConfig) -> dict[str, Any]:
 def open_pool(
     source: object, test: object, config: AuditConfig, progress: Progress, own: nn.Module | None = None
 ) -> Pool:
-    """Open, check and decode what is to be audited."""
-    dataset = load_dataset(source, config.source)
-    test_set = None if test is None else load_dataset(test, config.source)
-    return read_pool(dataset, test_set, config, progress, own=own)
+    """Open, check and decode what is to be audited.
+
+    Raises:
+        InputError: It cannot be audited, or the processes of a team have read different things.
+    """
+    with team().together():
+        dataset = load_dataset(source, config.source)
+        test_set = None if test is None else load_dataset(test, config.source)
+        pool = read_pool(dataset, test_set, config, progress, own=own)
+    if team().size > 1:
+        for what, value in identity(pool, config).items():
+            team().same(what.replace("_", " "), json.dumps(value, sort_keys=True))
+    return pool
 
 
 def true_labels(pool: Pool, known: Path) -> NDArray[np.int64]:

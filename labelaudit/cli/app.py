@@ -18,10 +18,13 @@ from labelaudit.cli.reproducing import reproduce
 from labelaudit.config import AuditConfig, Noise
 from labelaudit.errors import InputError
 from labelaudit.files import check_output
+from labelaudit.launch import launched, leads
 
 if TYPE_CHECKING:
     from labelaudit.checkpoints import RunFolder
     from labelaudit.report.report import Report
+
+DISTRIBUTED = ("scan", "baseline", "flip-test")  # what several processes can do together
 
 app = typer.Typer(
     help="Find mislabelled training examples.",
@@ -68,22 +71,32 @@ def begin_output(
     if overwrite and resume:
         raise InputError("--overwrite starts anew and --resume goes on: give one of them")
     check_source(source)
-    check_output(out, written, overwrite or resume)
+    if not launched():
+        check_output(out, written, overwrite or resume)
     from labelaudit.checkpoints import RunFolder  # torch takes seconds to import; what was refused need not wait
+    from labelaudit.distributed import team
 
     run_folder = RunFolder(out / "unfinished-run", resume, checkpoint_every, overwrite)
-    run_folder.check()
+    with team().together():
+        if team().leader:  # (a single process has looked already)
+            check_output(out, written, overwrite or resume)
+            run_folder.check()
     return run_folder
 
 
 @app.callback(invoke_without_command=True)
 def main(
+    context: typer.Context,
     show_version: Annotated[bool, Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Find mislabelled training examples by the Dynamic Influence Tracker."""
     if show_version:
         typer.echo(f"labelaudit {version('labelaudit')}")
         raise typer.Exit
+    if launched() and context.invoked_subcommand not in DISTRIBUTED:
+        if leads():
+            typer.echo(f"error: torchrun is for {', '.join(DISTRIBUTED)}; start this command without it", err=True)
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -124,9 +137,10 @@ def scan(
     from labelaudit.scanning import scan as run_scan
 
     report = run_scan(source, test=test, known=known, config=config, progress=console, run_folder=run_folder)
-    report.save(out / FILE_NAME)
-    show_report(report, out, console)
-    run_folder.remove()
+    if leads():
+        report.save(out / FILE_NAME)
+        show_report(report, out, console)
+        run_folder.remove()
 
 
 @app.command()
@@ -155,9 +169,10 @@ def baseline(
     report, audit = scan_and_keep(source, test=test, config=config, progress=console, run_folder=run_folder)
     if audit.findings.doubt is not None:
         raise InputError(f"no baseline is written, for nothing could be told from it: {audit.findings.doubt}")
-    save_baseline(out, report, audit)
-    show_report(report, out, console)
-    run_folder.remove()
+    if leads():
+        save_baseline(out, report, audit)
+        show_report(report, out, console)
+        run_folder.remove()
 
 
 def show_report(report: Report, out: Path, console: Console) -> None:
@@ -215,6 +230,8 @@ def flip_test(
     from labelaudit.report.report import FILE_NAME
 
     def save(number: int, report: Report) -> None:
+        if not leads():
+            return
         if number == 0:
             for stale in (*out.glob("report-seed-*.parquet"), *out.glob("metrics.json")):
                 stale.unlink()
@@ -224,6 +241,8 @@ def flip_test(
         source, rate=rate, noise=noise, seeds=seeds, test=test, known=known, config=config, progress=console,
         finished=save, run_folder=run_folder,
     )  # fmt: skip
+    if not leads():
+        return
     figures = result.to_json()
     path = out / "metrics.json"
     write_atomically(path, lambda file: file.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n"))

@@ -28,10 +28,12 @@ from labelaudit.config import (
     RankBy,
     Removal,
     Schedule,
+    Shard,
     TrajectoryMode,
     audit_config,
 )
-from labelaudit.errors import InputError, RunError
+from labelaudit.errors import InputError, LostError, RunError
+from labelaudit.launch import launched, leads, speaker
 
 DATA, MODEL, TRAINING, INFLUENCE, REPORT = "Data", "Model", "Fine-tune", "Influence", "Report"
 
@@ -233,6 +235,13 @@ def audit_options(
         str, Option(help="auto, cpu, cuda, cuda:1, …; auto is the first GPU or else the CPU.", rich_help_panel=TRAINING)
     ] = "auto",
     dtype: Annotated[Dtype, Option(help="Floating-point type.", rich_help_panel=TRAINING)] = "float32",
+    shard: Annotated[
+        Shard,
+        Option(
+            help="Spread the parameters over the processes torchrun started; auto: if a process cannot hold them all.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = "auto",
     rank_by: Annotated[
         RankBy,
         Option(help="score: all evidence of the run together; influence: DIT alone.", rich_help_panel=REPORT),
@@ -272,20 +281,35 @@ def ending_in_exit_codes(console: Console) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        console.error(str(error))
+        if leads():  # of several processes all have found the same
+            console.error(str(error))
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        console.error("interrupted; what was finished before is kept")
+        if leads():
+            console.error("interrupted; what was finished before is kept")
         raise typer.Exit(130) from None
     except RunError as error:
-        console.error(str(error))
+        if error.speaks if isinstance(error, LostError) else leads():
+            console.error(str(error))
         raise typer.Exit(3) from None
     except (MemoryError, OSError) as error:
-        console.error(f"the run failed: {error}")
+        console.error(f"{speaker()}the run failed: {error}")
         raise typer.Exit(3) from None
     except Exception:
         console.traceback()
         raise typer.Exit(3) from None
+
+
+@contextmanager
+def working_together() -> Iterator[None]:
+    """Join the other processes, if torchrun started several."""
+    if not launched():
+        yield
+        return
+    from labelaudit.distributed import joined  # brings in torch, for which all else need not wait
+
+    with joined():
+        yield
 
 
 def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
@@ -305,8 +329,8 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(quiet: bool, as_json: bool, **values: Any) -> None:
-        console = Console(quiet=quiet, as_json=as_json)
-        with ending_in_exit_codes(console):
+        console = Console(quiet=quiet or not leads(), as_json=as_json)
+        with ending_in_exit_codes(console), working_together():
             config = audit_options(**{p.name: values.pop(p.name) for p in shared})
             command(config=config, console=console, **values)
 

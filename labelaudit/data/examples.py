@@ -14,6 +14,7 @@ from labelaudit.data.pixels import Pixels
 
 Normalise = Callable[[Tensor], Tensor]
 
+ALL = slice(None)
 MAX_SHIFT = 1 / 8  # of the side, in each direction
 
 
@@ -24,11 +25,11 @@ class Examples(Protocol):
     def labels(self) -> Tensor:
         """Class indices, int64, shape (N,), in main memory; −1 where a row has no label."""
 
-    def batch(self, rows: Tensor, augmentation_seed: int | None = None) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: Tensor, augmentation_seed: int | None = None, share: slice = ALL) -> tuple[Tensor, Tensor]:
         """Inputs (B, …) and class indices (B,) of the given rows, where the network is.
 
         With a seed the inputs are augmented, if they are to be at all; the same seed gives the same inputs, which
-        replay relies on.
+        replay relies on. With a share only those of the rows are given, the same as they are among all.
         """
 
 
@@ -44,8 +45,9 @@ class Features:
     inputs: Tensor
     labels: Tensor
 
-    def batch(self, rows: Tensor, augmentation_seed: int | None = None) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: Tensor, augmentation_seed: int | None = None, share: slice = ALL) -> tuple[Tensor, Tensor]:
         """Inputs (B, …) and class indices (B,) of the given rows, never augmented."""
+        rows = rows[share]
         return self.inputs[rows], self.labels[rows].to(self.inputs.device)
 
 
@@ -69,11 +71,12 @@ class Images:
     dtype: torch.dtype
     augmentation: Augmentation = "none"
 
-    def batch(self, rows: Tensor, augmentation_seed: int | None = None) -> tuple[Tensor, Tensor]:
+    def batch(self, rows: Tensor, augmentation_seed: int | None = None, share: slice = ALL) -> tuple[Tensor, Tensor]:
         """Inputs (B, C, H, W) and class indices (B,) of the given rows; see `Examples`."""
+        batch, rows = len(rows), rows[share]
         pixels = self.pixels[rows]
         if augmentation_seed is not None and self.augmentation != "none":
-            pixels = _augment(pixels, self.augmentation, augmentation_seed)
+            pixels = _augment(pixels, self.augmentation, augmentation_seed, batch, share)
         if self.device.type == "cuda":
             pixels = pixels.pin_memory()  # so that the copy does not wait for the device, nor the device for it
         inputs = pixels.to(self.device, non_blocking=True).to(self.dtype).div_(255)
@@ -82,21 +85,27 @@ class Images:
 
 def standardise_each(images: Tensor) -> Tensor:
     """Give each image of a (B, C, H, W) batch mean 0 and standard deviation 1, as the paper does."""
+    if len(images) == 0:  # a process's share of few rows, of whose deviation torch would warn
+        return images
     deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True)
     return (images - mean) / deviation.clamp_min(1e-6)
 
 
-def _augment(pixels: Tensor, augmentation: Augmentation, seed: int) -> Tensor:
-    """Shift each image by its own whole number of pixels (edges repeated) and, if asked, mirror half of them."""
+def _augment(pixels: Tensor, augmentation: Augmentation, seed: int, batch: int, share: slice) -> Tensor:
+    """Shift each image by its own whole number of pixels (edges repeated) and, if asked, mirror half of them.
+
+    The images are a share of a batch, for which all random numbers are drawn.
+    """
     generator = torch.Generator().manual_seed(seed)
-    batch, _, height, width = pixels.shape
+    height, width = pixels.shape[2:]
     limits = torch.tensor([max(1, int(height * MAX_SHIFT)), max(1, int(width * MAX_SHIFT))])
     shifts = (torch.rand(batch, 2, generator=generator) * (2 * limits + 1)).long() - limits
+    shifts = shifts[share]
     down = (torch.arange(height) + shifts[:, :1]).clamp(0, height - 1)
     right = (torch.arange(width) + shifts[:, 1:]).clamp(0, width - 1)
     if augmentation == "flip-shift":
-        mirrored = torch.rand(batch, 1, generator=generator) < 0.5
+        mirrored = torch.rand(batch, 1, generator=generator)[share] < 0.5
         right = torch.where(mirrored, right.flip(1), right)
-    images = torch.arange(batch)[:, None, None]
+    images = torch.arange(len(pixels))[:, None, None]
     # Indexing with the channel axis in between puts it last; bring it back to its place.
     return pixels[images, :, down[:, :, None], right[:, None, :]].movedim(-1, 1)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelaudit.config import ImageCache
+from labelaudit.distributed import team
 from labelaudit.errors import InputError
 from labelaudit.files import cache_folder
 from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory
@@ -58,8 +59,9 @@ def choose_place(shape: Shape, cache: ImageCache, limit_gb: float | None) -> Ima
         InputError: They do not fit; the message says what would.
     """
     needed = int(np.prod(shape))
-    memory, folder = free_memory(torch.device("cpu")), cache_folder()
-    disk = int(SHARE_OF_FREE * free_disk(folder))
+    neighbours = team().neighbours  # they all keep the images
+    memory, folder = free_memory(torch.device("cpu")) // neighbours, cache_folder()
+    disk = int(SHARE_OF_FREE * free_disk(folder)) // neighbours
     if limit_gb is not None:
         disk = min(disk, int(limit_gb * 1e9))
     if cache == "none" or (cache == "auto" and needed <= SHARE_OF_MEMORY * memory):

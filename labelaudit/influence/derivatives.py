@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from labelaudit.config import DerivativeMethod
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.parts import SMALL_NETWORK
+from labelaudit.models.sharded import ShardedModel
 
 PERTURBATION = {torch.float32: 1e-3, torch.float64: 1e-5}
 """‖εu‖ of the central differences: the error is ε² from curvature and 1/ε from rounding."""
@@ -28,6 +29,8 @@ DIRECTIONS_AT_ONCE = 32
 @dataclass(frozen=True)
 class BatchDerivatives:
     """A batch at θ, differentiated along K directions u.
+
+    Of several processes each has all of it, brought together from their shares of the batch.
 
     Attributes:
         logits: z, shape (B, C).
@@ -58,10 +61,12 @@ class Differentiate(Protocol):
         *,
         hessian: bool,
         theta: Tensor | None = None,
+        rows: int | None = None,
     ) -> BatchDerivatives:
         """Differentiate a batch at the model's θ, which is left as it was, along each u (K, P_t) of tracked parameters.
 
-        A caller who has a copy of the tracked θ (P_t,) at hand saves another one.
+        A caller who has a copy of the tracked θ (P_t,) at hand saves another one. Inputs and labels are this process's
+        share of a batch of `rows`; None for those given.
         """
 
 
@@ -75,7 +80,8 @@ def choose_differentiation(method: DerivativeMethod, model: FlatModel) -> Differ
     little.
     """
     if method == "auto":
-        exact = model.theta.dtype == torch.float64 or model.theta.numel() < SMALL_NETWORK
+        exact = model.theta.dtype == torch.float64 or model.parameters < SMALL_NETWORK
+        exact &= not isinstance(model, ShardedModel)
         method = "forward-over-reverse" if exact else "central-differences"
     return central_differences if method == "central-differences" else forward_over_reverse
 
@@ -88,14 +94,16 @@ def central_differences(
     *,
     hessian: bool,
     theta: Tensor | None = None,
+    rows: int | None = None,
     perturbation: float | None = None,
 ) -> BatchDerivatives:
     """Two ordinary passes at θ ± εu for each u, with ‖εu‖ = `perturbation` or what suits the precision."""
+    rows = len(labels) if rows is None else rows
     theta = model.tracked.clone() if theta is None else theta
     logits, changes = torch.empty(0), []
     products = torch.empty_like(directions) if hessian else theta.new_empty(0)
     for number, direction in enumerate(directions):
-        norm = direction.norm().item()
+        norm = model.norm(direction).item()
         epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
         ends = []
         with torch.set_grad_enabled(hessian), model.tracking():
@@ -103,8 +111,7 @@ def central_differences(
                 torch.add(theta, direction, alpha=sign * epsilon, out=model.tracked)
                 z = model(inputs)
                 if hessian:
-                    model.tracked_gradient.zero_()
-                    cross_entropy(z, labels).backward()
+                    model.differentiate(cross_entropy(z, labels, reduction="sum") / rows)
                     if sign == 1:
                         products[number].copy_(model.tracked_gradient)
                     else:
@@ -113,7 +120,7 @@ def central_differences(
         changes.append((ends[0] - ends[1]) / (2 * epsilon))
         logits = (ends[0] + ends[1]) / 2
     model.tracked.copy_(theta)
-    return BatchDerivatives(logits, torch.stack(changes), products)
+    return _brought_together(model, rows, logits, torch.stack(changes), products)
 
 
 def forward_over_reverse(
@@ -124,15 +131,17 @@ def forward_over_reverse(
     *,
     hessian: bool,
     theta: Tensor | None = None,
+    rows: int | None = None,
 ) -> BatchDerivatives:
     """Forward-mode differentiation of the (gradient of the) batch; exact up to rounding."""
+    total = len(labels) if rows is None else rows
 
     def logits_at(theta: Tensor) -> Tensor:
         return model.at(theta, inputs)
 
     def mean_loss(theta: Tensor) -> tuple[Tensor, Tensor]:
         logits = model.at(theta, inputs)
-        return cross_entropy(logits, labels), logits
+        return cross_entropy(logits, labels, reduction="sum") / total, logits
 
     gradient = torch.func.grad(mean_loss, has_aux=True)
     theta = model.tracked.detach()
@@ -152,4 +161,15 @@ def forward_over_reverse(
         else:
             parts = list(torch.func.vmap(along, chunk_size=DIRECTIONS_AT_ONCE)(directions))
     logits, changes, products = (part.detach() for part in parts)
-    return BatchDerivatives(logits[0], changes, products)
+    return _brought_together(model, total, logits[0], changes, products)
+
+
+def _brought_together(
+    model: FlatModel, rows: int, logits: Tensor, changes: Tensor, products: Tensor
+) -> BatchDerivatives:
+    """The derivatives of a batch of so many rows from those of each process's share."""
+    if model.team.size == 1:
+        return BatchDerivatives(logits, changes, products)
+    own = torch.cat([logits[:, None], changes.movedim(0, 1)], 1)  # (own B, 1 + K, C), for one exchange of all
+    both = model.team.gather(own, rows)
+    return BatchDerivatives(both[:, 0], both[:, 1:].movedim(1, 0), model.add_up(products))

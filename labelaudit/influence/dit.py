@@ -122,9 +122,9 @@ def sweep(
         assert found.theta is not None
         model.theta.copy_(found.theta)
         own = found.theta[len(found.theta) - len(model.tracked) :]
-        for part in torch.arange(len(run.rows)).split(run.plan.batch_size):
-            inputs, labels = run.examples.batch(run.rows[part])
-            batch = differentiate(model, inputs, labels, found.directions, hessian=False, theta=own)
+        for part in torch.arange(len(run.rows)).split(run.plan.batch_size * model.team.size):
+            inputs, labels = run.examples.batch(run.rows[part], share=model.team.share(len(part)))
+            batch = differentiate(model, inputs, labels, found.directions, hessian=False, theta=own, rows=len(part))
             influence[w][:, part] -= batch.loss_changes() / len(run.rows)
             scored(batch)
             progress(len(part))
@@ -190,21 +190,23 @@ def _pull_back(
 ) -> tuple[Tensor, BatchDerivatives]:
     """Carry adjoints over a step at whose θ the model is; return the directions (L·K, P) and the batch along them."""
     model, plan = run.model, run.plan
-    inputs, labels = run.examples.batch(step.rows, augmentation_seed=step.index)
+    rows = len(step.rows)
+    inputs, labels = run.examples.batch(step.rows, step.index, model.team.share(rows))
     first = len(model.theta) - len(model.tracked)
     gradient, norm = model.tracked.new_empty(0), 0.0
     if plan.optimizer.adjoint_needs_state or plan.clip_norm is not None:
-        backpropagate(model, inputs, labels)
-        gradient, norm = model.tracked_gradient.clone(), model.gradient.norm().item()
+        backpropagate(model, inputs, labels, rows)
+        length = model.norm(model.gradient)
+        gradient, norm = model.tracked_gradient.clone(), length.item()
         if plan.clip_norm is not None:
-            clip(model.gradient, plan.clip_norm)
+            clip(model.gradient, length, plan.clip_norm)
     clipped = model.tracked_gradient.clone() if len(gradient) else gradient
     point = Point(model.tracked, state.moments[:, first:], clipped, step.learning_rate, step.index + 1)
     parts = [plan.optimizer.pull_back(adjoint, point) for adjoint in adjoints]
     if plan.clip_norm is not None:
-        parts = [clip_adjoint(part, gradient, norm, plan.clip_norm) for part in parts]
+        parts = [clip_adjoint(part, gradient, norm, plan.clip_norm, model.inner) for part in parts]
     directions = parts[0] if len(parts) == 1 else torch.cat(parts)
-    batch = differentiate(model, inputs, labels, directions, hessian=True, theta=state.theta[first:])
+    batch = differentiate(model, inputs, labels, directions, hessian=True, theta=state.theta[first:], rows=rows)
     for adjoint, product in zip(adjoints, batch.hessian_vectors.chunk(len(adjoints)), strict=True):
         adjoint.theta += product
     return directions, batch

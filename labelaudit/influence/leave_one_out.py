@@ -172,7 +172,7 @@ class _Task:
             else:
                 gradient = torch.func.vmap(gradient_of)(theta, kept)
             if plan.clip_norm is not None:
-                clip(gradient, plan.clip_norm)
+                clip(gradient, gradient.norm(dim=-1), plan.clip_norm)
             plan.optimizer.step(theta, moments, gradient, step.learning_rate, step.index + 1)
         return reached | {self._window.stop: theta}
 

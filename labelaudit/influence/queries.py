@@ -190,16 +190,17 @@ class TestLoss:
         groups, sizes = self._grouping()
         gradients = torch.zeros_like(model.tracked).repeat(len(sizes), 1)
         for part in torch.arange(len(self.rows)).split(self.batch_size):
-            inputs, labels = self.examples.batch(self.rows[part])
+            share = model.team.share(len(part))
+            inputs, labels = self.examples.batch(self.rows[part], share=share)
             with model.tracking():
                 losses = self._losses(model(inputs), labels)
                 present = groups[part].unique().tolist()
                 for group in present:
-                    model.tracked_gradient.zero_()
-                    chosen = (groups[part] == group).to(losses.device)
-                    (losses[chosen].sum() / sizes[group].item()).backward(retain_graph=group != present[-1])
+                    chosen = (groups[part][share] == group).to(losses.device)
+                    loss = losses[chosen].sum() / sizes[group].item()
+                    model.differentiate(loss, retain_graph=group != present[-1])
                     gradients[group] += model.tracked_gradient
-        return gradients
+        return model.add_up(gradients)
 
     def frozen(self, model: FlatModel) -> Query:
         """See `Query`."""
@@ -208,7 +209,7 @@ class TestLoss:
 
     def evaluate(self, model: FlatModel) -> Tensor:
         """Set `temperature` and `log_probabilities` at the model's θ; return the logits (M, C)."""
-        if self._theta is not None and torch.equal(self._theta, model.theta):
+        if self._theta is not None and model.is_at(self._theta):
             return self._logits  # the passes over the query rows are not to be paid for twice
         logits = predict(model, self.examples, self.rows, self.batch_size)
         self.remember(model.theta.clone(), logits)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from labelaudit.distributed import ALONE, Team
 from labelaudit.errors import InputError
 
 
@@ -22,13 +23,26 @@ class FlatModel:
     Influence may be propagated through a part of them only, the tracked ones, as if the others were given: their course
     is the recorded one, whoever is left out. They are the last of θ.
 
+    Of several processes each has such a network, all of them the same θ, and differentiates its share of a batch.
+
     Attributes:
         module: The network, in evaluation mode.
+        team: The processes that work on it.
+        parameters: P, over all processes.
+        tracked_parameters: P_t, over all processes.
         theta: The parameters θ, shape (P,). Writing into it changes the network.
         gradient: The gradient accumulated by `backward()`, shape (P,).
         tracked: The tracked parameters, the end of θ, shape (P_t,).
         tracked_gradient: Their gradient, shape (P_t,).
     """
+
+    team: Team
+    parameters: int
+    tracked_parameters: int
+    theta: Tensor
+    gradient: Tensor
+    tracked: Tensor
+    tracked_gradient: Tensor
 
     def __init__(
         self,
@@ -36,13 +50,11 @@ class FlatModel:
         device: torch.device,
         dtype: torch.dtype,
         is_tracked: Callable[[str], bool] = lambda name: True,
+        team: Team = ALONE,
     ) -> None:
+        self.team = team
         self.module = module.to(device=device, dtype=dtype).eval()
-        trained = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad]
-        trained.sort(key=lambda named: is_tracked(named[0]))  # the order is otherwise kept
-        self._names, parameters = zip(*trained, strict=True)
-        self._shapes = [p.shape for p in parameters]
-        self._sizes = [p.numel() for p in parameters]
+        parameters = self._arrange(is_tracked)
         self.theta = torch.cat([p.detach().reshape(-1) for p in parameters])
         self.gradient = torch.zeros_like(self.theta)
         for parameter, value, gradient in zip(
@@ -50,10 +62,22 @@ class FlatModel:
         ):
             parameter.data = value
             parameter.grad = gradient
-        untracked = sum(not is_tracked(name) for name in self._names)
-        self._untracked = parameters[:untracked]
-        first = sum(self._sizes[:untracked])
+        self._untracked = parameters[: self._first_tracked]
+        first = sum(self._sizes[: self._first_tracked])
         self.tracked, self.tracked_gradient = self.theta[first:], self.gradient[first:]
+
+    def _arrange(self, is_tracked: Callable[[str], bool]) -> list[nn.Parameter]:
+        """The trained parameters, the tracked ones last; their names, shapes and sizes are noted."""
+        trained = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad]
+        trained.sort(key=lambda named: is_tracked(named[0]))  # the order is otherwise kept
+        self._names, parameters = zip(*trained, strict=True)
+        self._shapes = [p.shape for p in parameters]
+        self._sizes = [p.numel() for p in parameters]
+        self.parameters = sum(self._sizes)
+        self._first_tracked = sum(not is_tracked(name) for name in self._names)
+        self.tracked_parameters = sum(self._sizes[self._first_tracked :])
+        self._is_tracking = False
+        return list(parameters)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Logits, shape (B, C), at the current θ."""
@@ -62,23 +86,57 @@ class FlatModel:
     @contextmanager
     def tracking(self) -> Iterator[None]:
         """Within, gradients of the tracked parameters only are computed."""
+        self._is_tracking = True
         for parameter in self._untracked:
             parameter.requires_grad_(False)
         try:
             yield
         finally:
+            self._is_tracking = False
             for parameter in self._untracked:
                 parameter.requires_grad_(True)
 
     def at(self, tracked: Tensor, inputs: Tensor) -> Tensor:
         """Logits, shape (B, C), as a function of the tracked parameters (P_t,); differentiable in both modes."""
-        first = len(self._untracked)
+        first = self._first_tracked
         values = (
             part.view(shape)
             for part, shape in zip(tracked.split(self._sizes[first:]), self._shapes[first:], strict=True)
         )
         parameters = dict(zip(self._names[first:], values, strict=True))
         return torch.func.functional_call(self.module, parameters, (inputs,))  # type: ignore[no-any-return]  # untyped
+
+    def differentiate(self, loss: Tensor, *, retain_graph: bool = False) -> None:
+        """Put the gradient of this process's share of a loss into `gradient`; `add_up` makes it that of the loss."""
+        (self.tracked_gradient if self._is_tracking else self.gradient).zero_()
+        loss.backward(retain_graph=retain_graph)
+
+    def add_up(self, vectors: Tensor) -> Tensor:
+        """Make sums over rows of this process's share, of shape (…, P or P_t), sums over all rows, in place."""
+        return self.team.sum_(vectors)
+
+    def norm(self, vectors: Tensor) -> Tensor:
+        """Euclidean lengths of vectors (…, P or P_t), shape (…)."""
+        length: Tensor = vectors.norm(dim=-1)
+        return length
+
+    def inner(self, vectors: Tensor, vector: Tensor) -> Tensor:
+        """Inner products of vectors (…, P or P_t) with one of them, shape (…)."""
+        return vectors @ vector
+
+    def is_at(self, theta: Tensor) -> bool:
+        """Whether this is the network's θ."""
+        return torch.equal(theta, self.theta)
+
+    def whole(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
+        """Vectors (…, P), or (…, P_t) if `tracked`, in main memory, with what others hold; only the leader has them."""
+        return vectors.detach().cpu() if self.team.leader else vectors
+
+    def own(self, vectors: Tensor | None, *, tracked: bool = False) -> Tensor:
+        """What this process holds of vectors that the leader has in main memory."""
+        told = self.team.tell(None if vectors is None else {"vectors": vectors})
+        assert told is not None
+        return told["vectors"].to(self.theta.device)
 
     def index_of(self, name: str) -> int:
         """The place in θ of one parameter, named like `head.weight[3, 17]`.

@@ -222,20 +222,29 @@ def fine_tune(
 
 def take_step(model: FlatModel, examples: Examples, plan: Plan, step: Step, moments: Tensor) -> Tensor:
     """Take one step on the model and `moments` (M, P) in place; return the batch's logits before it, (B, C)."""
-    inputs, labels = examples.batch(step.rows, augmentation_seed=step.index)
-    logits = backpropagate(model, inputs, labels)
+    share = model.team.share(len(step.rows))
+    inputs, labels = examples.batch(step.rows, step.index, share)
+    logits = backpropagate(model, inputs, labels, len(step.rows))
     if plan.clip_norm is not None:
-        clip(model.gradient, plan.clip_norm)
+        clip(model.gradient, model.norm(model.gradient), plan.clip_norm)
     plan.optimizer.step(model.theta, moments, model.gradient, step.learning_rate, step.index + 1)
     return logits
 
 
-def backpropagate(model: FlatModel, inputs: Tensor, labels: Tensor) -> Tensor:
-    """Put the gradient of the batch's mean loss at θ into `model.gradient`; return its logits (B, C)."""
-    model.gradient.zero_()
+def backpropagate(model: FlatModel, inputs: Tensor, labels: Tensor, rows: int | None = None) -> Tensor:
+    """Put the gradient of a batch's mean loss at θ into `model.gradient`; return its logits (B, C).
+
+    Args:
+        model: The network.
+        inputs: This process's share of the batch.
+        labels: Its labels.
+        rows: B, how many rows the whole batch has; None for those given.
+    """
+    rows = len(labels) if rows is None else rows
     logits = model(inputs)
-    cross_entropy(logits, labels).backward()
-    return logits.detach()
+    model.differentiate(cross_entropy(logits, labels, reduction="sum") / rows)
+    model.add_up(model.gradient)
+    return model.team.gather(logits.detach(), rows)
 
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 
 @dataclass(frozen=True)
 class PassCosts:
-    """What a row costs.
+    """What a row of a mini-batch costs a process, which may have several to share the mini-batch with.
 
     Attributes:
         train: Seconds of a forward and backward pass.
@@ -44,18 +44,24 @@ def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Pla
     batch_size = min(plan.batch_size, len(rows))
     inputs, labels = examples.batch(rows[: min(PROBE_ROWS, batch_size)])
     parameters = model.theta.untyped_storage().data_ptr()
-    kept: dict[int, int] = {}
+    kept: dict[int, torch.UntypedStorage] = {}
+    team = model.team
 
     def weigh(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() != parameters:
-            kept[storage.data_ptr()] = storage.nbytes()
+            kept[storage.data_ptr()] = storage
         return tensor
 
+    def train() -> None:
+        """Every process takes the same rows, as if they were its share of more."""
+        backpropagate(model, inputs, labels, len(labels) * team.size)
+
     with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
-        backpropagate(model, inputs, labels)
-    activations = sum(kept.values()) // len(labels)
-    seconds = _seconds(model, lambda: backpropagate(model, inputs, labels))
+        train()
+    activations = sum(storage.nbytes() for storage in kept.values())  # 0 for a block's parameters, gone if sharded
+    activations //= len(labels) * team.size
+    seconds = team.most(_seconds(model, train))
     if seconds * batch_size / len(labels) < PROBE_SECONDS:
         inputs, labels = examples.batch(rows[:batch_size])
 
@@ -65,19 +71,24 @@ def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Pla
 
     def track() -> None:
         with model.tracking():
-            backpropagate(model, inputs, labels)
+            train()
 
-    train, forward, tracked = (
-        _least_seconds(model, run) / len(labels)
-        for run in (lambda: backpropagate(model, inputs, labels), predict, track)
+    trained, predicted, tracked = (
+        team.most(_least_seconds(model, run)) / (len(labels) * team.size) for run in (train, predict, track)
     )
-    return PassCosts(train, forward, tracked, activations)
+    return PassCosts(trained, predicted, tracked, int(team.most(activations)))
+
+
+def vectors_memory(theta_bytes: int, tracked_bytes: int, moments: int) -> int:
+    """Bytes of θ, its gradient and θ_T; in the fine-tune the moments, in the sweep the adjoints, c, H c and Σ c."""
+    return 3 * theta_bytes + max(moments * theta_bytes, (4 + moments) * tracked_bytes)
 
 
 def _least_seconds(model: FlatModel, run: Callable[[], object]) -> float:
-    """The least time of two runs, or of more, up to twenty, while they are quick."""
+    """The least time of two runs, or of more, up to twenty, while they are quick and no other process waits."""
     seconds: list[float] = []
-    while len(seconds) < 2 or (len(seconds) < 20 and sum(seconds) < PROBE_SECONDS / 3):
+    most = 20 if model.team.size == 1 else 2
+    while len(seconds) < 2 or (len(seconds) < most and sum(seconds) < PROBE_SECONDS / 3):
         seconds.append(_seconds(model, run))
     return min(seconds)
 

@@ -10,9 +10,11 @@ All vectors may have leading dimensions, for several networks or several queries
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -172,19 +174,21 @@ class AdamW:
         return direction
 
 
-def clip(gradient: Tensor, max_norm: float) -> Tensor:
-    """Scale gradients (…, P) longer than `max_norm` to that length, in place."""
-    norm: Tensor = gradient.norm(dim=-1, keepdim=True)
-    return gradient.mul_((max_norm / norm).clamp(max=1))
+def clip(gradient: Tensor, norm: Tensor, max_norm: float) -> Tensor:
+    """Scale gradients (…, P) of the lengths `norm` (…), if that is more than `max_norm`, to that, in place."""
+    return gradient.mul_((max_norm / norm[..., None]).clamp(max=1))
 
 
-def clip_adjoint(direction: Tensor, gradient: Tensor, norm: float, max_norm: float) -> Tensor:
+def clip_adjoint(
+    direction: Tensor, gradient: Tensor, norm: float, max_norm: float,
+    inner: Callable[[Tensor, Tensor], Tensor] = torch.matmul,
+) -> Tensor:  # fmt: skip
     """Carry the adjoint c (K, P) of the clipped gradient to the gradient g (P,) itself.
 
     That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c. Of both a part is enough where the rest of c is 0;
-    `norm` is that of the whole of g.
+    `norm` is that of the whole of g, `inner` is `FlatModel.inner`.
     """
     if norm <= max_norm or not math.isfinite(norm):
         return direction
     unit = gradient / norm
-    return (direction - (direction @ unit)[:, None] * unit).mul_(max_norm / norm)
+    return (direction - inner(direction, unit)[:, None] * unit).mul_(max_norm / norm)

@@ -23,10 +23,10 @@ def answers(
     model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
 ) -> Iterator[Tensor]:
     """Logits of the rows at the model's θ, batch by batch, each of shape (B, C)."""
-    for batch in rows.split(batch_size):
+    for batch in rows.split(batch_size * model.team.size):
         with torch.no_grad():
-            answer = model(examples.batch(batch)[0])
-        yield answer
+            answer = model(examples.batch(batch, share=model.team.share(len(batch)))[0])
+        yield model.team.gather(answer, len(batch))
         progress(len(batch))
 
 
@@ -56,14 +56,17 @@ class LastLayerInputs:
 
     def collect(self, logits: Tensor) -> None:
         """Keep the rows of the batch that was just predicted."""
+        team = self._model.team
+        share = team.share(len(logits))
         found, self._latest = self._latest, None
-        if found is None or len(found) != len(logits):  # no such layer, or not one answer for each row
-            found = logits
+        usable = found is not None and len(found) == share.stop - share.start
+        if found is None or not team.least(usable):  # no such layer, or not one answer for each row
+            found = logits[share]
         found = found.flatten(1).float()
         if found.shape[1] > PROJECTED:
             generator = torch.Generator().manual_seed(found.shape[1])
             found = found @ torch.randn(found.shape[1], PROJECTED, generator=generator).to(found.device)
-        self._parts.append(found.cpu())
+        self._parts.append(team.gather(found, len(logits)).cpu())
         self._logits.append(logits.cpu())
 
     @property
