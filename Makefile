@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+DATA ?= ../shared/data
+WEIGHTS ?= ../shared/weights
 READY = $(VENV)/.ready
 
-.PHONY: demo test slow lint bench clean
+.PHONY: demo test slow lint bench speed clean
 
 demo: $(READY)
 	$(BIN)/labelaudit scan sample_data/train --test sample_data/test --known sample_data/truth.csv \
@@ -23,6 +25,10 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.sweep_cost
+
+# About half an hour on two cores with nothing else to do; `pip install '.[compare]'` for the other tools in (c).
+speed: $(READY)
+	$(BIN)/python -m benchmarks.speed --data $(DATA) --weights $(WEIGHTS)
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labelaudit needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …")'

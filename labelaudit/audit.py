@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.examples import Examples
+from labelaudit.data.inputs import Inputs
 from labelaudit.data.splits import Fold, Rows, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
@@ -158,10 +159,7 @@ def audit(
     examples = pool.inputs.examples(torch.from_numpy(labels), fit_on, device, dtype, training.augmentation)
 
     def network(number: int, seed: int) -> FlatModel:
-        module = pool.inputs.network(len(pool.classes), seed, examples)
-        if config.model.train != "head":  # then the network is a head, on what the rest has computed
-            train_only(module, config.model.train)
-        model = place(module, parameters_of(module, config.influence.track), device, dtype, config, team())
+        model = flat_network(pool.inputs, len(pool.classes), seed, examples, config)
         if start is not None:
             start.put_into(model, number)
         return model
@@ -179,6 +177,15 @@ def audit(
         pool.inputs.lasting,
         str(device),
     )
+
+
+def flat_network(inputs: Inputs, classes: int, seed: int, examples: Examples, config: AuditConfig) -> FlatModel:
+    """The network before training, with what is to be trained and tracked of it."""
+    module = inputs.network(classes, seed, examples)
+    if config.model.train != "head":  # then the network is a head, on what the rest has computed
+        train_only(module, config.model.train)
+    is_tracked = parameters_of(module, config.influence.track)
+    return place(module, is_tracked, choose_device(config.device), choose_dtype(config.dtype), config, team())
 
 
 def audit_folds(

@@ -113,6 +113,7 @@ class AuditConfig(_Settings):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     rank_by: RankBy = "score"
     aim: Aim = Aim()
+    over_epochs: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     dtype: Dtype = "float32"

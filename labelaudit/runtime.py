@@ -48,11 +48,6 @@ def memory_of_process(device: torch.device, neighbours: int) -> int:
     return int(SHARE_OF_FREE * free_memory(device) / (1 if device.type == "cuda" else neighbours))
 
 
-def gigabytes(size: float) -> str:
-    """A number of bytes for people."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
-
-
 def free_disk(folder: Path) -> int:
     """Bytes that are free where a folder is, or will be."""
     while not folder.exists():

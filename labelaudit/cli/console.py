@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,7 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from labelaudit.progress import Advance, Silent
+from labelaudit.units import as_time, gigabytes
 
+if TYPE_CHECKING:
+    from labelaudit.planning import ScanPlan
+
+SHOWN_CLASSES = 6
 TABLE_METRICS = {  # what fits 80 columns; metrics.json has the rest
     "average_precision": "average\nprecision",
     "auroc": "AUROC",
@@ -129,6 +134,35 @@ class Console:
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
             out.print(f"{found} of the {wrong} labels known to be wrong are among the first {wrong}", soft_wrap=True)
+
+    def plan(self, plan: ScanPlan) -> None:
+        """What an audit will take, stage by stage."""
+        out = self._out
+        test = f", {plan.test_rows:,} in the test set" * bool(plan.test_rows)
+        classes = ", ".join(plan.classes[:SHOWN_CLASSES]) + ", …" * (len(plan.classes) > SHOWN_CLASSES)
+        out.print(
+            Text.assemble(
+                (printable(plan.source), "bold"),
+                f" · {plan.kind} · {plan.rows:,} rows{test} · {len(plan.classes)} classes ({printable(classes)})",
+            ),
+            soft_wrap=True,
+        )
+        tracked = f" (influence goes through {plan.tracked:,})" * (plan.tracked < plan.parameters)
+        out.print(
+            Text(
+                f"{plan.model}, {plan.parameters:,} parameters{tracked}, {plan.input} · {plan.epochs} epochs, batch "
+                f"{plan.batch_size} · {plan.device}",
+                style="dim",
+            ),
+            soft_wrap=True,
+        )
+        table = Table(box=None, pad_edge=False)
+        for name in ("stage", "time", "memory", "disk"):
+            table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
+        for stage in plan.stages:
+            disk = gigabytes(stage.disk) if stage.disk else "–"
+            table.add_row(stage.name, as_time(stage.seconds), gigabytes(stage.memory), disk)
+        out.print(table)
 
     def metrics(self, result: dict[str, Any]) -> None:
         """The table of a flip test."""

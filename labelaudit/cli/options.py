@@ -6,7 +6,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -254,6 +254,14 @@ def audit_options(
         ),
     ] = None,
     budget: Annotated[int | None, Option(help="Call this many first rows suspects.", rich_help_panel=REPORT)] = None,
+    over_epochs: Annotated[
+        bool,
+        Option(
+            "--over-epochs",
+            help="Show each row's influence in every epoch, too; takes as long as the audit, or some times that.",
+            rich_help_panel=REPORT,
+        ),
+    ] = False,
 ) -> AuditConfig:
     """Make the configuration of the options.
 
@@ -301,6 +309,15 @@ def working_together() -> Iterator[None]:
 
     with joined():
         yield
+
+
+def together() -> AbstractContextManager[None]:
+    """Within, an error of any of several processes ends all of them, with one message."""
+    if not launched():
+        return nullcontext()
+    from labelaudit.distributed import team
+
+    return team().together()
 
 
 def auditing_command(command: Callable[..., None]) -> Callable[..., None]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -111,7 +111,7 @@ class FeatureCache:
         if not (config.pretrained or config.weights):
             return cls(None)
         weights = "pretrained" if config.weights is None else content_hash(config.weights.read_bytes())
-        identity = json.dumps([config.name, weights, image_size, timm.__version__])
+        identity = json.dumps([config.name, weights, image_size, version("timm")])
         return cls(cache_folder() / "features" / hashlib.sha256(identity.encode()).hexdigest()[:16])
 
     def load(self) -> dict[str, NDArray[np.float32]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from labelaudit.data.splits import Rows
 from labelaudit.errors import InputError
 from labelaudit.models.registry import feature_model, model_spec
 from labelaudit.models.spec import FeatureModel, ModelSpec, TrainingDefaults
+from labelaudit.models.timm_models import is_timm_model
 from labelaudit.progress import Progress, ignore
 
 Hashes = tuple[str | None, ...]
@@ -256,7 +256,7 @@ def _read_frozen(
 ) -> tuple[FeatureInputs, Hashes, Problems]:
     """Images as a frozen network sees them, for a linear layer to be trained on."""
     summary = summarise_images(first, parts[0].problems)
-    if config.name is None or not timm.is_model(config.name) or summary is None:
+    if config.name is None or not is_timm_model(config.name) or summary is None:
         raise InputError("--train head needs readable images and a --model of timm, with --pretrained or --weights")
     spec = model_spec(config, summary)
     for note in spec.notes:

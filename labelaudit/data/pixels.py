@@ -15,7 +15,8 @@ from labelaudit.config import ImageCache
 from labelaudit.distributed import team
 from labelaudit.errors import InputError
 from labelaudit.files import cache_folder
-from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory, gigabytes
+from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory
+from labelaudit.units import gigabytes
 
 Shape = tuple[int, int, int, int]  # N, C, H, W
 SHARE_OF_MEMORY = 0.5  # that images may take of what is free before they go to the disk: the training needs some, too

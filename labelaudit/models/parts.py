@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from timm.models import group_parameters
 from torch import nn
 
 
@@ -35,6 +34,8 @@ def _blocks(network: nn.Module) -> dict[str, int]:
     """The block of each parameter, counted from the input."""
     matcher: Any = getattr(network, "group_matcher", None)
     if matcher is not None:
+        from timm.models import group_parameters  # takes seconds to import, and other networks do not need it
+
         found: dict[str, int] = group_parameters(network, matcher(coarse=True), reverse=True)
         return found
     order: dict[str, int] = {}

@@ -81,6 +81,7 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "label": labels.tolist(),
         "suggested_label": suggested,
         "influence": pa.array(-score / 100, mask=~scored),
+        "influence_by_epoch": [None] * rows,
         "rank": pa.array(rank, mask=~scored),
         "score": pa.array(score, mask=~scored),
         "suspect": suspect,

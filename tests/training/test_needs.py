@@ -6,7 +6,7 @@ from torch import nn
 
 from labelaudit.errors import InputError
 from labelaudit.models.paper import cnn
-from labelaudit.training.needs import as_time, check_per_sample_loss, measure_passes
+from labelaudit.training.needs import check_per_sample_loss, measure_passes
 from tests.conftest import digits, examples_of, flat, plan
 
 EXAMPLES = examples_of(*digits((1, 7, 4), 7))
@@ -60,7 +60,3 @@ def test_a_pass_is_weighed_by_hand():
     assert kept <= costs.activations <= kept + 100
     assert min(costs.train, costs.predict, costs.track) > 0
     assert torch.equal(model.theta, theta)
-
-
-def test_durations_for_people():
-    assert [as_time(s) for s in (0.2, 61, 100, 5399, 9000)] == ["1 s", "61 s", "2 min", "90 min", "2.5 h"]

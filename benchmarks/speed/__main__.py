@@ -1,0 +1,66 @@
+"""What an audit costs in time and memory: `python -m benchmarks.speed --data DIR --weights DIR`.
+
+(a) a scan beside a plain fine-tune, (b) the sweep beside training its window, (c) other ways to find wrong labels,
+(d) peak memory, (e) growth with rows, parameters and window; and, where there is a GPU, Table VI's shape on it.
+Everything runs one after another; nothing else should run on the machine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.speed import growth, peers, scans, sweeps
+from benchmarks.speed.plot import plot
+from benchmarks.speed.processes import BUSY, ROOT, Bench, load_of_others, machine, say
+
+CASES = {
+    "a": (scans.times,),
+    "b": (sweeps.on_cpu, sweeps.on_gpu),
+    "c": (peers.compare,),
+    "d": (scans.memory,),
+    "e": (growth.with_rows, growth.with_parameters, growth.with_window, growth.million_rows),
+}
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of the datasets.", exists=True, file_okay=False)],
+    weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.", exists=True, file_okay=False)],
+    only: Annotated[str, typer.Option(help="Which cases, as a,b.")] = ",".join(CASES),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Try that everything runs, on next to nothing; keep no figures.")
+    ] = False,
+) -> None:
+    """Measure, print and keep what was found."""
+    unknown = set(only.split(",")) - set(CASES)
+    if unknown:
+        raise typer.BadParameter(f"--only: there is no case {sorted(unknown)[0]!r}; there are {', '.join(CASES)}")
+    say(f"{machine()}, load {load_of_others()}")
+    if load_of_others() > BUSY:
+        say("other programs are running: do not trust these times")
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="labelaudit-speed-") as folder:
+        scratch = Path(folder)
+        results = (scratch if quick else ROOT / "benchmarks" / "results") / "speed.json"
+        bench = Bench(data.resolve(), weights.resolve(), scratch, results, quick)
+        for letter in only.split(","):
+            for case in CASES[letter]:
+                started = time.perf_counter()
+                try:
+                    case(bench)
+                except RuntimeError as error:
+                    failed.append(f"{letter}: {case.__name__}")
+                    say(f"{letter}: {case.__name__} FAILED: {error}")
+                say(f"({letter}: {case.__name__} took {time.perf_counter() - started:.0f} s)")
+        plot(results, scratch / "speed.png" if quick else ROOT / "docs" / "speed.png")
+    if failed:
+        say(f"failed: {', '.join(failed)}")
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

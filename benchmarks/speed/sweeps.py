@@ -1,0 +1,214 @@
+"""(b): the sweep in units of training its window, in this process, on random images; and the same on a GPU."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from benchmarks.speed.processes import Bench, Figures, say
+from labelaudit import SGD, Plan, Scoring, TestLoss, Window
+from labelaudit.config import InfluenceConfig, TrajectoryMode
+from labelaudit.data.examples import Images
+from labelaudit.influence.derivatives import central_differences
+from labelaudit.influence.dit import sweep
+from labelaudit.models.flat import FlatModel
+from labelaudit.models.paper import cnn
+from labelaudit.runtime import free_memory, reproducible
+from labelaudit.training.fine_tune import Run, fine_tune
+from labelaudit.training.recording import plan_recording
+
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and an epoch for it.
+
+    Attributes:
+        title: What to call it.
+        network: Makes it.
+        channels: Of its images.
+        side: Of its images, in pixels.
+        rows: In the epoch.
+        batch_size: Rows in a step.
+        repeats: How often all is timed.
+        whole: Whether to time scoring by expectation and the query's gradient, too.
+    """
+
+    title: str
+    network: Callable[[], nn.Module]
+    channels: int
+    side: int
+    rows: int
+    batch_size: int
+    repeats: int = 3
+    whole: bool = True
+
+
+def _timm(name: str, **options: int) -> Callable[[], nn.Module]:
+    return lambda: timm.create_model(name, num_classes=CLASSES, **options)
+
+
+CASES = (
+    Case("cnn, 28 px", lambda: cnn(CLASSES, 1, 28), 1, 28, 1024, 32),
+    Case("ViT-Tiny/16, 96 px", _timm("vit_tiny_patch16_224", img_size=96), 3, 96, 128, 8),
+    Case("EfficientNet-Lite0, 96 px", _timm("tf_efficientnet_lite0"), 3, 96, 128, 8),
+    Case("ViT-S/14, 112 px", _timm("vit_small_patch14_dinov2", img_size=112), 3, 112, 72, 8),
+    Case("ViT-B/16, 224 px", _timm("vit_base_patch16_224"), 3, 224, 32, 8, repeats=2, whole=False),
+)
+QUICK = (
+    Case("cnn, 28 px", lambda: cnn(CLASSES, 1, 28), 1, 28, 128, 8, repeats=1),
+    Case("ViT-Tiny/16, 32 px", _timm("vit_tiny_patch16_224", img_size=32), 3, 32, 32, 8, repeats=1),
+)
+TABLE_VI_ROWS = 2600
+
+
+class Fixed:
+    """A query whose gradient is known, so that only the sweep is timed."""
+
+    names = ("given",)
+
+    def __init__(self, gradient: Tensor) -> None:
+        self._gradient = gradient
+
+    def gradient(self, model: FlatModel) -> Tensor:
+        """The vector itself, shape (1, P)."""
+        return self._gradient
+
+    def value(self, model: FlatModel) -> Tensor:
+        """Nothing that anyone asks for."""
+        raise NotImplementedError
+
+    def frozen(self, model: FlatModel) -> Fixed:
+        """It fits nothing."""
+        return self
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch over random images, and the sweep over it."""
+
+    model: FlatModel
+    examples: Images
+    plan: Plan
+
+    @classmethod
+    def of(cls, case: Case, device: torch.device) -> Epoch:
+        """What a case says."""
+        generator = torch.Generator().manual_seed(0)
+        shape = (case.rows, case.channels, case.side, case.side)
+        pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        labels = torch.randint(0, CLASSES, (case.rows,), generator=generator)
+        torch.manual_seed(0)
+        return cls(
+            FlatModel(case.network(), device, torch.float32),
+            Images(pixels, labels, lambda x: x - 0.5, device, torch.float32),
+            Plan(SGD(0.9, 1e-4), epochs=1, batch_size=case.batch_size, learning_rate=1e-4),
+        )
+
+    @property
+    def rows(self) -> Tensor:
+        """All."""
+        return torch.arange(len(self.examples.labels))
+
+    @property
+    def window(self) -> Window:
+        """All steps."""
+        return Window("last", 0, self.plan.steps_per_epoch(len(self.rows)))
+
+    def train(self, mode: TrajectoryMode | None) -> Run:
+        """Train an epoch; without a mode nothing but the last step is recorded."""
+        steps = self.window.stop
+        window = self.window if mode else Window("last step", steps - 1, steps)
+        theta, device = self.model.theta, self.model.theta.device
+        recording = plan_recording(
+            [window], steps, theta.nbytes, self.plan.optimizer, memory=free_memory(device), mode=mode or "memory"
+        )
+        return fine_tune(self.model, self.examples, self.rows, self.plan, 0, recording, lambda _: None)
+
+    def query_gradient(self) -> Tensor:
+        """Of the default query over as many rows as there are, shape (1, P)."""
+        return TestLoss("probability", self.examples, self.rows, self.plan.batch_size).gradient(self.model)
+
+    def sweep(self, run: Run, query: Tensor, scoring: Scoring) -> Tensor:
+        """Influence of each row under each label, shape (N, C)."""
+        return sweep(run, [self.window], Fixed(query), central_differences, scoring, lambda _: None)[0, 0]
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """How long something takes."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    started = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def on_cpu(bench: Bench) -> None:
+    """Each network's sweep, with all states kept and with every √T-th."""
+    for case in QUICK if bench.quick else CASES:
+        title = f"b: {case.title}, batches of {case.batch_size}"
+        say(title)
+        epoch = Epoch.of(case, torch.device("cpu"))
+        with reproducible():
+            kept, replayed = epoch.train("memory"), epoch.train("replay")  # they warm up, too
+            query = epoch.query_gradient()
+            visited, default = Scoring("visited"), Scoring(InfluenceConfig().estimator, InfluenceConfig().scoring_steps)
+            timed: dict[str, Callable[[], object]] = {
+                "epoch": lambda epoch=epoch: epoch.train(None),
+                "sweep, all states kept": lambda e=epoch, r=kept, q=query, s=visited: e.sweep(r, q, s),
+                "sweep, √T replay": lambda e=epoch, r=replayed, q=query, s=visited: e.sweep(r, q, s),
+            }
+            if case.whole:
+                timed["sweep, all rows scored as a scan does"] = lambda e=epoch, r=kept, q=query, s=default: e.sweep(
+                    r, q, s
+                )
+                timed["gradient of a query of as many rows"] = lambda epoch=epoch: epoch.query_gradient()
+            repeats = []
+            for number in range(case.repeats):
+                repeats.append({name: seconds_of(work) for name, work in timed.items()})
+                say(f"  repeat {number + 1}: " + ", ".join(f"{name} {s:.2f} s" for name, s in repeats[-1].items()))
+        medians = {name: statistics.median(repeat[name] for repeat in repeats) for name in timed}
+        bench.keep(title, {
+            "settings": {"rows": case.rows, "steps": epoch.window.stop, "derivatives": "central differences",
+                         "parameters": len(epoch.model.theta)},
+            "repeats": repeats,
+            "epoch, seconds": medians.pop("epoch"),
+            "in epochs": {name: s / statistics.median(r["epoch"] for r in repeats) for name, s in medians.items()},
+        })  # fmt: skip
+
+
+def on_gpu(bench: Bench) -> None:
+    """Table VI's shape: one epoch of ViT-B/16 over 2,600 images of 224 px, and the sweep over all of them."""
+    if not torch.cuda.is_available():
+        say("b: skipped on a GPU (ViT-B/16, 2,600 images): there is none here")
+        return
+    rows = 64 if bench.quick else TABLE_VI_ROWS
+    case = Case("ViT-B/16", _timm("vit_base_patch16_224"), 3, 224, rows, 32)
+    title = f"b: ViT-B/16, {rows} images of 224 px on a GPU"
+    say(f"{title} (float32 only: there is no lower precision to choose)")
+    epoch = Epoch.of(case, torch.device("cuda"))
+    with reproducible():
+        epoch.sweep(epoch.train("memory"), epoch.query_gradient(), Scoring("visited"))  # warms up
+        query, found, repeats = epoch.query_gradient(), [], []
+        for _ in range(1 if bench.quick else 3):
+            runs: list[Run] = []
+            times = {"epoch": seconds_of(lambda runs=runs: runs.append(epoch.train("memory")))}
+            times["sweep"] = seconds_of(lambda runs=runs: found.append(epoch.sweep(runs[0], query, Scoring("visited"))))
+            repeats.append(times)
+    entry: Figures = {
+        "settings": {"rows": rows, "steps": epoch.window.stop, "derivatives": "central differences, float32"},
+        "repeats": repeats,
+        "epoch and sweep, seconds": statistics.median(sum(times.values()) for times in repeats),
+        "sweep / epoch": statistics.median(times["sweep"] / times["epoch"] for times in repeats),
+        "peak, GB": torch.cuda.max_memory_allocated() / 1e9,
+    }
+    bench.keep(title, entry)
