@@ -95,6 +95,7 @@ class Findings:
         doubt: Why the scores are not to be relied on, None where they are.
         temperatures: The query's temperature in each fold.
         parameters: P, the number of trainable parameters.
+        tracked: P_t, those that influence goes through.
         networks: The fine-tuned networks.
         sketches: Where the rows lie to the network that trained on them (`LastLayerInputs`), shape (N, at most 64).
     """
@@ -104,6 +105,7 @@ class Findings:
     doubt: str | None
     temperatures: tuple[float, ...]
     parameters: int
+    tracked: int
     networks: Networks
     sketches: NDArray[np.float32]
 
@@ -222,11 +224,11 @@ def audit_folds(
     influence, from_influence, from_training, held_out, out_of_fold = (blank.copy() for _ in range(5))
     loss, margin = np.full(rows, np.nan), np.full(rows, np.nan)
     temperatures, asked, predicted = [], [], []
-    parameters = 0
+    parameters = tracked = 0
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         model = network(number, network_seed)
-        parameters = model.parameters
+        parameters, tracked = model.parameters, model.parameters_tracked
         task = FoldTask(model, examples, fold, training_plan(config.training), order_seed, number, len(folds))
         part = None if checkpoints is None else checkpoints_of(model, checkpoints.part(f"fold-{number}"))
         with reproducible():
@@ -274,7 +276,9 @@ def audit_folds(
             f"the network knows its training labels by heart (mean loss {np.nanmean(loss):.2g} nats, "
             f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer --epochs"
         )
-    return Findings(signals, noise, doubt, tuple(temperatures), parameters, Networks(fold_of, tuple(thetas)), sketches)
+    return Findings(
+        signals, noise, doubt, tuple(temperatures), parameters, tracked, Networks(fold_of, tuple(thetas)), sketches
+    )
 
 
 def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:

@@ -26,6 +26,8 @@ ImageCache = Literal["auto", "memory", "disk", "none"]
 Kind = Literal["images", "texts", "table", "vectors"]
 Part = Annotated[str, Field(pattern=r"^(all|head|last:\d+)$")]
 """A part of a network: all of it, its head, or `last:N`, the head and the N blocks before it."""
+Tracked = Annotated[str, Field(pattern=r"^(auto|all|head|last:\d+)$")]
+"""A part of a network, or `auto`: all of a small network, the last two blocks of a large one."""
 
 
 class _Settings(BaseModel):
@@ -89,7 +91,7 @@ class InfluenceConfig(_Settings):
     query_at: QueryAt = "ends"
     trajectory: TrajectoryMode = "auto"
     derivatives: DerivativeMethod = "auto"
-    track: Part = "all"
+    track: Tracked = "auto"
 
 
 class Aim(_Settings):

@@ -90,7 +90,8 @@ class Console:
             soft_wrap=True,
         )
         out.print(Text(
-            f"{summary['model']}, {metadata['parameters']:,} parameters, {metadata['input']} · "
+            f"{summary['model']}, {_parameters(metadata['parameters'], metadata['tracked_parameters'])}, "
+            f"{metadata['input']} · "
             f"{training['epochs']} epochs, batch {training['batch_size']}, learning rate {training['learning_rate']:g} "
             f"· query: {printable(metadata['query']['rows'])}"), style="dim", soft_wrap=True)  # fmt: skip
         scored = summary["status"].get("scored", 0)
@@ -147,11 +148,10 @@ class Console:
             ),
             soft_wrap=True,
         )
-        tracked = f" (influence goes through {plan.tracked:,})" * (plan.tracked < plan.parameters)
         out.print(
             Text(
-                f"{plan.model}, {plan.parameters:,} parameters{tracked}, {plan.input} · {plan.epochs} epochs, batch "
-                f"{plan.batch_size} · {plan.device}",
+                f"{plan.model}, {_parameters(plan.parameters, plan.tracked)}, {plan.input} · {plan.epochs} epochs, "
+                f"batch {plan.batch_size} · {plan.device}",
                 style="dim",
             ),
             soft_wrap=True,
@@ -213,6 +213,10 @@ class Console:
     def written(self, text: str) -> None:
         """Where the results are."""
         self._out.print(Text(printable(text)), soft_wrap=True)
+
+
+def _parameters(number: int, tracked: int) -> str:
+    return f"{number:,} parameters" + f" (influence goes through {tracked:,})" * (tracked < number)
 
 
 def _expected(noise: dict[str, Any]) -> str:

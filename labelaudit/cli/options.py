@@ -225,10 +225,11 @@ def audit_options(
     track: Annotated[
         str,
         Option(
-            help="Parameters that influence goes through: all, head, or last:N, the head and the N blocks before it.",
+            help="Parameters that influence goes through: all, head, or last:N, the head and the N blocks before it; "
+            "auto: all of a small network, last:2 of one of a million parameters or more.",
             rich_help_panel=INFLUENCE,
         ),
-    ] = "all",
+    ] = "auto",
     seed: Annotated[int, Option(min=0, help="Decides everything random.", rich_help_panel=TRAINING)] = 0,
     device: Annotated[
         str, Option(help="auto, cpu, cuda, cuda:1, …; auto is the first GPU or else the CPU.", rich_help_panel=TRAINING)

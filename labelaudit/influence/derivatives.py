@@ -15,14 +15,11 @@ from torch.nn.functional import cross_entropy
 
 from labelaudit.config import DerivativeMethod
 from labelaudit.models.flat import FlatModel
+from labelaudit.models.parts import SMALL_NETWORK
 from labelaudit.models.sharded import ShardedModel
 
 PERTURBATION = {torch.float32: 1e-3, torch.float64: 1e-5}
 """‖εu‖ of the central differences: the error is ε² from curvature and 1/ε from rounding."""
-
-
-SMALL_NETWORK = 1_000_000
-"""Parameters below which twice the time of a sweep is still next to nothing."""
 
 
 DIRECTIONS_AT_ONCE = 32

@@ -1,4 +1,4 @@
-"""Which parameters of a network are meant by `all`, `head` or `last:N`."""
+"""Which parameters of a network are meant by `all`, `head`, `last:N` or `auto`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import Any
 
 from torch import nn
 
+SMALL_NETWORK = 1_000_000
+"""Parameters below which twice the time of a sweep is still next to nothing."""
+LARGE_PART = "last:2"
+"""What `auto` is of larger ones: the influence through the blocks before it is mostly noise (docs/how-good.md)."""
+
 
 def parameters_of(network: nn.Module, part: str) -> Callable[[str], bool]:
     """Whether a parameter, by its name, belongs to a part of a network.
 
     Args:
         network: timm's networks say themselves what their blocks are; of any other each child of it is one.
-        part: `all`; `head`, the last block; or `last:N`, the head and the N blocks before it.
+        part: `all`; `head`, the last block; `last:N`, the head and the N blocks before it; or `auto`.
     """
+    if part == "auto":
+        part = "all" if sum(p.numel() for p in network.parameters()) < SMALL_NETWORK else LARGE_PART
     if part == "all":
         return lambda name: True
     block_of = _blocks(network)

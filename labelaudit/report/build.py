@@ -96,6 +96,7 @@ def build_report(
         "model": pool.inputs.model,
         "input": audit.input_text,
         "parameters": audit.findings.parameters,
+        "tracked_parameters": audit.findings.tracked,
         "seed": config.seed,
         "dataset_fingerprint": fingerprint(list(identity)),
         "classes": list(pool.classes),

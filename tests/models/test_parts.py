@@ -37,3 +37,9 @@ def test_what_is_not_to_be_trained_is_frozen():
     train_only(network, "last:1")
     assert [name for name, p in network.named_parameters() if p.requires_grad] == ["1.weight", "2.weight", "2.bias"]
     assert torch.is_grad_enabled()
+
+
+def test_auto_is_all_of_a_small_network_and_the_last_blocks_of_a_large_one():
+    small, large = (nn.Sequential(*(nn.Linear(width, width, bias=False) for _ in range(4))) for width in (499, 500))
+    assert chosen(small, "auto") == ["0.weight", "1.weight", "2.weight", "3.weight"]
+    assert chosen(large, "auto") == chosen(large, "last:2") == ["1.weight", "2.weight", "3.weight"]

@@ -114,6 +114,7 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "training": {"epochs": 3},
         "model": "cnn",
         "parameters": 1000,
+        "tracked_parameters": 1000,
         "seed": 0,
         "dataset_fingerprint": "f" * 64,
         "classes": list(classes),
