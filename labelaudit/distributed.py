@@ -8,6 +8,7 @@ anything.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -74,6 +75,10 @@ class Team:
     def most(self, number: float) -> float:
         """The largest of all processes' numbers."""
         return -self.least(-number)
+
+    def of_leader(self, number: float) -> float:
+        """The leader's number."""
+        return self.least(number if self.leader else math.inf)
 
     def gather(self, rows: Tensor, total: int) -> Tensor:
         """All processes' `share` of `total` rows, one after the other: (own, …) becomes (total, …)."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from labelaudit.audit import plan_folds
 from labelaudit.config import AuditConfig
+from labelaudit.distributed import team
 from labelaudit.influence.derivatives import choose_differentiation
 from labelaudit.influence.dit import sweep
 from labelaudit.influence.queries import TestLoss
@@ -15,7 +16,7 @@ from labelaudit.influence.scoring import Scoring
 from labelaudit.pool import Pool
 from labelaudit.preparing import complete, prepare_network, training_plan
 from labelaudit.progress import Progress
-from labelaudit.runtime import SHARE_OF_FREE, choose_device, choose_dtype, free_memory, reproducible
+from labelaudit.runtime import choose_device, choose_dtype, memory_of_process, reproducible
 from labelaudit.training.fine_tune import fine_tune
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import parse_windows
@@ -54,8 +55,9 @@ def influence_over_epochs(
         rows, query_rows = torch.from_numpy(fold.train), torch.from_numpy(fold.query)
         per_epoch = plan.steps_per_epoch(len(rows))
         windows = parse_windows("each", plan.epochs, per_epoch, settings.removal, settings.query_at)
-        memory = int(SHARE_OF_FREE * free_memory(device))
-        recording = plan_recording(windows, plan.epochs * per_epoch, model.theta.nbytes, plan.optimizer, memory=memory)
+        memory = int(team().least(memory_of_process(device, team().neighbours)))
+        theta_bytes = int(team().most(model.theta.nbytes))
+        recording = plan_recording(windows, plan.epochs * per_epoch, theta_bytes, plan.optimizer, memory=memory)
         title = f"Fold {number + 1} of {len(folds)}, all epochs: " if len(folds) > 1 else "All epochs: "
         with reproducible():
             with progress.stage(f"{title}fine-tuning", plan.epochs * len(rows)) as advance:

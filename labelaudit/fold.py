@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import asdict, dataclass
 
@@ -176,9 +175,8 @@ def plan_within_means(
         anything = plan_recording([window], total_steps, model.theta.nbytes, plan.optimizer, memory=sys.maxsize)
         return anything.like(saved["recording"])
     team = model.team  # its processes have to come to the same plan
-    theta_bytes, tracked_bytes = (int(team.most(vector.nbytes)) for vector in (model.theta, model.tracked))
     disk = 0.0 if checkpoints is None else SHARE_OF_FREE * free_disk(checkpoints.folder)
-    size = FoldSize(rows, len(task.fold.query), task.folds, theta_bytes, tracked_bytes)
+    size = FoldSize.of(model, rows, len(task.fold.query), task.folds)
     needs = fold_needs(
         size,
         plan,
@@ -186,7 +184,7 @@ def plan_within_means(
         measure_passes(model, task.examples, torch.from_numpy(task.fold.train), plan),
         exact=choose_differentiation(config.influence.derivatives, model) is forward_over_reverse,
         memory=int(team.least(memory_of_process(model.theta.device, team.neighbours))),
-        disk=int(team.least(disk if team.leader else math.inf)),
+        disk=int(team.of_leader(disk)),
     )
     if task.number == 0:
         parts = [f"{gigabytes(needs.memory)} of memory beside the data"]

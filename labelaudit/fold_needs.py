@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from labelaudit.config import InfluenceConfig
 from labelaudit.errors import InputError
 from labelaudit.influence.scoring import Scoring, Stretch
+from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import Plan
 from labelaudit.training.needs import PassCosts, vectors_memory
 from labelaudit.training.recording import Recording, plan_recording
@@ -22,7 +23,7 @@ class FoldSize:
         rows: N, those that train.
         query_rows: M.
         folds: How many folds there are; with several, query rows are predicted in the fine-tune, too.
-        theta_bytes: Of all trained parameters.
+        theta_bytes: Of all trained parameters that a process has.
         tracked_bytes: Of those that influence goes through.
     """
 
@@ -31,6 +32,12 @@ class FoldSize:
     folds: int
     theta_bytes: int
     tracked_bytes: int
+
+    @classmethod
+    def of(cls, model: FlatModel, rows: int, query_rows: int, folds: int) -> FoldSize:
+        """The size of a fold that trains a network; of several processes that of the one which has most of it."""
+        theta_bytes, tracked_bytes = (int(model.team.most(vector.nbytes)) for vector in (model.theta, model.tracked))
+        return cls(rows, query_rows, folds, theta_bytes, tracked_bytes)
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,14 @@ from labelaudit.data.examples import Examples
 from labelaudit.data.inputs import ImageInputs, Inputs, read_inputs
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset
+from labelaudit.distributed import team
 from labelaudit.errors import InputError
 from labelaudit.fold_needs import FoldSize, fold_needs
 from labelaudit.influence.derivatives import choose_differentiation, forward_over_reverse
 from labelaudit.pool import check_classes
-from labelaudit.preparing import complete, prepare_network, training_plan
+from labelaudit.preparing import check_team, complete, prepare_network, training_plan
 from labelaudit.progress import Advance, Progress
-from labelaudit.runtime import SHARE_OF_FREE, choose_device, choose_dtype, free_disk, free_memory
+from labelaudit.runtime import SHARE_OF_FREE, choose_device, choose_dtype, free_disk, memory_of_process
 from labelaudit.training.needs import check_per_sample_loss, measure_passes
 
 PROBED_IMAGES = 32
@@ -125,18 +126,19 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         InputError: The data cannot be audited, or the audit does not fit into memory or disk; the message says what
             would.
     """
-    dataset = load_dataset(source, config.source)
-    parts = [dataset] if test is None else [dataset, load_dataset(test, config.source)]
-    classes = check_classes(dataset, None if test is None else parts[1])
-    rows, total = len(dataset), sum(map(len, parts))
-    probed = [_some(part) for part in parts]
     device, dtype = choose_device(config.device), choose_dtype(config.dtype)
     watch = _Stopwatch(progress)
-    in_memory = config.model.model_copy(update={"image_cache": "memory"})
-    inputs, _, problems = read_inputs(probed, in_memory, len(classes), device, watch)
-    readable = np.flatnonzero([problem is None for problem in problems])
-    if len(readable) == 0:
-        raise InputError(f"none of the first rows looked at in {dataset.source} can be read ({problems[0]})")
+    with team().together():
+        dataset = load_dataset(source, config.source)
+        parts = [dataset] if test is None else [dataset, load_dataset(test, config.source)]
+        classes = check_classes(dataset, None if test is None else parts[1])
+        rows, total = len(dataset), sum(map(len, parts))
+        probed = [_some(part) for part in parts]
+        in_memory = config.model.model_copy(update={"image_cache": "memory"})
+        inputs, _, problems = read_inputs(probed, in_memory, len(classes), device, watch)
+        readable = np.flatnonzero([problem is None for problem in problems])
+        if len(readable) == 0:
+            raise InputError(f"none of the first rows looked at in {dataset.source} can be read ({problems[0]})")
 
     if test is not None:
         size = (rows, total - rows, 1)
@@ -145,21 +147,24 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     else:
         size = (-(-rows // 2), -(-rows // 2), 2)
     training = complete(config.training, inputs.defaults, size[0])
+    check_team(team(), training)
     plan = training_plan(training)
     labels = torch.arange(len(problems)) % len(classes)
     examples = inputs.examples(labels, readable, device, dtype, training.augmentation)
     model = prepare_network(inputs, len(classes), config.seed, examples, config)
     chosen = torch.from_numpy(readable)
     check_per_sample_loss(model, examples, chosen)
-    data = _data_stage(inputs, examples, watch.seconds, total, len(problems), config)
+    with team().together():
+        data = _data_stage(inputs, examples, watch.seconds, total, len(problems), config)
+    memory = memory_of_process(device, team().neighbours) - (data.memory if device.type == "cpu" else 0)
     needs = fold_needs(
-        FoldSize(*size, theta_bytes=model.theta.nbytes, tracked_bytes=model.tracked.nbytes),
+        FoldSize.of(model, *size),
         plan,
         config.influence,
         measure_passes(model, examples, chosen, plan),
         exact=choose_differentiation(config.influence.derivatives, model) is forward_over_reverse,
-        memory=int(SHARE_OF_FREE * free_memory(device)) - (data.memory if device.type == "cpu" else 0),
-        disk=int(SHARE_OF_FREE * free_disk(folder)),
+        memory=int(team().least(memory)),
+        disk=int(team().of_leader(SHARE_OF_FREE * free_disk(folder))),
     )
     return ScanPlan(
         source=dataset.source,

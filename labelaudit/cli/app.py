@@ -12,7 +12,7 @@ from typer import Argument, Option
 from labelaudit.cli.applying import apply
 from labelaudit.cli.checking import check
 from labelaudit.cli.console import Console
-from labelaudit.cli.options import DATA, REPORT, auditing_command
+from labelaudit.cli.options import DATA, REPORT, auditing_command, together
 from labelaudit.cli.reporting import report
 from labelaudit.cli.reproducing import reproduce
 from labelaudit.config import AuditConfig, Noise
@@ -70,16 +70,14 @@ def begin_output(
 
     if overwrite and resume:
         raise InputError("--overwrite starts anew and --resume goes on: give one of them")
-    check_source(source)
-    if not launched():
-        check_output(out, written, overwrite or resume)
-    from labelaudit.checkpoints import RunFolder  # torch takes seconds to import; what was refused need not wait
-    from labelaudit.distributed import team
-
-    run_folder = RunFolder(out / "unfinished-run", resume, checkpoint_every, overwrite)
-    with team().together():
-        if team().leader:  # (a single process has looked already)
+    with together():
+        check_source(source)
+        if leads():
             check_output(out, written, overwrite or resume)
+        from labelaudit.checkpoints import RunFolder  # torch takes seconds to import; what was refused need not wait
+
+        run_folder = RunFolder(out / "unfinished-run", resume, checkpoint_every, overwrite)
+        if leads():
             run_folder.check()
     return run_folder
 
@@ -126,10 +124,8 @@ def scan(
         from labelaudit.planning import plan_scan
 
         plan = plan_scan(source, test, config, out, console)
-        if console.as_json:
-            console.json(plan.to_json())
-        else:
-            console.plan(plan)
+        if leads():
+            console.json(plan.to_json()) if console.as_json else console.plan(plan)
         return
     written = ("report.parquet", "report.html")
     run_folder = begin_output(source, out, written, overwrite, resume, checkpoint_every)

@@ -6,7 +6,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -310,6 +310,15 @@ def working_together() -> Iterator[None]:
 
     with joined():
         yield
+
+
+def together() -> AbstractContextManager[None]:
+    """Within, an error of any of several processes ends all of them, with one message."""
+    if not launched():
+        return nullcontext()
+    from labelaudit.distributed import team
+
+    return team().together()
 
 
 def auditing_command(command: Callable[..., None]) -> Callable[..., None]:

@@ -29,7 +29,7 @@ class FlatModel:
         module: The network, in evaluation mode.
         team: The processes that work on it.
         parameters: P, over all processes.
-        tracked_parameters: P_t, over all processes.
+        tracked_parameters: P_t, likewise.
         theta: The parameters θ, shape (P,). Writing into it changes the network.
         gradient: The gradient accumulated by `backward()`, shape (P,).
         tracked: The tracked parameters, the end of θ, shape (P_t,).

@@ -180,7 +180,7 @@ def test_a_failing_disk_is_exit_3(run, small, monkeypatch):
 
 
 def test_a_run_that_does_not_fit_is_refused_before_it_starts(run, small, monkeypatch):
-    monkeypatch.setattr("labelaudit.runtime.free_memory", lambda device: 1_000_000)
+    monkeypatch.setattr("labelaudit.fold.free_memory", lambda device: 1_000_000)
     result = run("scan", str(small), "--model", "cnn")
     assert result.exit_code == 2
     assert "the fine-tune needs " in result.stderr
