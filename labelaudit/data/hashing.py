@@ -22,7 +22,6 @@ def hash_rows(dataset: Dataset, progress: Callable[[int], None]) -> tuple[str | 
         dataset: The rows.
         progress: Called with 1 after each.
     """
-
     content = dataset.content
 
     def hash_row(row: int) -> str | None:
