@@ -90,8 +90,8 @@ class Console:
         out.print(
             Text(
                 f"{summary['model']}, {metadata['parameters']:,} parameters, {metadata['input']} · "
-                f"{training['epochs']} epochs, batch {training['batch_size']}, learning rate {training['learning_rate']:g} "
-                f"· query: {printable(metadata['query']['rows'])}"
+                f"{training['epochs']} epochs, batch {training['batch_size']}, "
+                f"learning rate {training['learning_rate']:g} · query: {printable(metadata['query']['rows'])}"
             ),
             style="dim",
             soft_wrap=not self._out.is_terminal,
