@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import pandas as pd
 
 from labelaudit.data.content import Cells, Content, EncodedImages, Texts
 from labelaudit.data.dataset import Dataset, content_hash
+
+PART = 64  # images a thread hashes at a time
 
 
 def hash_rows(dataset: Dataset, progress: Callable[[int], None]) -> tuple[str | None, ...]:
@@ -40,8 +43,9 @@ def hash_rows(dataset: Dataset, progress: Callable[[int], None]) -> tuple[str | 
         return tuple(hashes)
 
     if isinstance(content, EncodedImages):  # files are waited for
+        parts = [range(len(dataset))[start : start + PART] for start in range(0, len(dataset), PART)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return collect(pool.map(hash_row, range(len(dataset))))
+            return collect(chain.from_iterable(pool.map(lambda rows: [hash_row(row) for row in rows], parts)))
     if isinstance(content, Cells):  # taking row by row out of a frame is slow
         names = [str(name) for name in content.frame.columns]
         rows = zip(content.frame.itertuples(index=False, name=None), dataset.problems, strict=True)
