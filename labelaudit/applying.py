@@ -17,9 +17,9 @@ from labelaudit.correction.decisions import Decided, guard, read_decisions
 from labelaudit.correction.folders import Mode, write_corrected_folder, write_manifest
 from labelaudit.correction.hugging_face import write_corrected_saved
 from labelaudit.correction.tables import write_corrected_table
-from labelaudit.data.dataset import Dataset, content_hash
+from labelaudit.data.dataset import HUB, Dataset, content_hash
 from labelaudit.data.hashing import content_bytes
-from labelaudit.data.hugging_face import HUB, is_saved
+from labelaudit.data.hugging_face import is_saved
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.table_files import TABLE_SUFFIXES
 from labelaudit.errors import InputError

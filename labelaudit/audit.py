@@ -13,6 +13,7 @@ from torch import Tensor
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.examples import Examples
+from labelaudit.data.inputs import Inputs
 from labelaudit.data.splits import Fold, Rows, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
@@ -20,6 +21,7 @@ from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
+from labelaudit.models.parts import parameters_of, train_only
 from labelaudit.models.spec import TrainingDefaults
 from labelaudit.pool import Pool
 from labelaudit.progress import Progress
@@ -88,6 +90,7 @@ class Findings:
         doubt: Why the scores are not to be relied on, None where they are.
         temperatures: The query's temperature in each fold.
         parameters: P, the number of trainable parameters.
+        tracked: P_t, those that influence goes through.
         networks: The fine-tuned networks.
         sketches: Where the rows lie to the network that trained on them (`LastLayerInputs`), shape (N, at most 64).
     """
@@ -97,6 +100,7 @@ class Findings:
     doubt: str | None
     temperatures: tuple[float, ...]
     parameters: int
+    tracked: int
     networks: Networks
     sketches: NDArray[np.float32]
 
@@ -151,7 +155,7 @@ def audit(
     examples = pool.inputs.examples(torch.from_numpy(labels), fit_on, device, dtype, training.augmentation)
 
     def network(number: int, seed: int) -> FlatModel:
-        model = FlatModel(pool.inputs.network(len(pool.classes), seed, examples), device, dtype)
+        model = flat_network(pool.inputs, len(pool.classes), seed, examples, config)
         if start is not None:
             start.put_into(model, number)
         return model
@@ -169,6 +173,15 @@ def audit(
         pool.inputs.lasting,
         str(device),
     )
+
+
+def flat_network(inputs: Inputs, classes: int, seed: int, examples: Examples, config: AuditConfig) -> FlatModel:
+    """The network before training, with what is to be trained and tracked of it."""
+    module = inputs.network(classes, seed, examples)
+    if config.model.train != "head":  # then the network is a head, on what the rest has computed
+        train_only(module, config.model.train)
+    is_tracked = parameters_of(module, config.influence.track)
+    return FlatModel(module, choose_device(config.device), choose_dtype(config.dtype), is_tracked)
 
 
 def audit_folds(
@@ -205,11 +218,11 @@ def audit_folds(
     influence, from_influence, from_training, held_out, out_of_fold = (blank.copy() for _ in range(5))
     loss, margin = np.full(rows, np.nan), np.full(rows, np.nan)
     temperatures, asked, predicted = [], [], []
-    parameters = 0
+    parameters = tracked = 0
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         model = network(number, network_seed)
-        parameters = len(model.theta)
+        parameters, tracked = len(model.theta), len(model.tracked)
         task = FoldTask(model, examples, fold, training_plan(config.training), order_seed, number, len(folds))
         part = None if checkpoints is None else checkpoints.part(f"fold-{number}")
         with reproducible():
@@ -257,7 +270,9 @@ def audit_folds(
             f"the network knows its training labels by heart (mean loss {np.nanmean(loss):.2g} nats, "
             f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer --epochs"
         )
-    return Findings(signals, noise, doubt, tuple(temperatures), parameters, Networks(fold_of, tuple(thetas)), sketches)
+    return Findings(
+        signals, noise, doubt, tuple(temperatures), parameters, tracked, Networks(fold_of, tuple(thetas)), sketches
+    )
 
 
 def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:

@@ -21,8 +21,12 @@ DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"
 Dtype = Literal["float32", "float64"]
 Noise = Literal["symmetric", "pair"]
 RankBy = Literal["influence", "score"]
-Trained = Literal["all", "head"]
+ImageCache = Literal["auto", "memory", "disk", "none"]
 Kind = Literal["images", "texts", "table", "vectors"]
+Part = Annotated[str, Field(pattern=r"^(all|head|last:\d+)$")]
+"""A part of a network: all of it, its head, or `last:N`, the head and the N blocks before it."""
+Tracked = Annotated[str, Field(pattern=r"^(auto|all|head|last:\d+)$")]
+"""A part of a network, or `auto`: all of a small network, the last two blocks of a large one."""
 
 
 class _Settings(BaseModel):
@@ -53,7 +57,9 @@ class ModelConfig(_Settings):
     pretrained: bool = False
     weights: Path | None = None
     image_size: Annotated[int, Field(ge=4)] | None = None
-    train: Trained = "all"
+    train: Part = "all"
+    image_cache: ImageCache = "auto"
+    image_cache_limit: Annotated[float, Field(gt=0)] | None = None
 
 
 class TrainingConfig(_Settings):
@@ -78,12 +84,13 @@ class InfluenceConfig(_Settings):
 
     query: QueryName = "probability"
     estimator: Estimator = "expected"
-    scoring_steps: Annotated[int, Field(ge=1)] = 2
+    scoring_steps: Annotated[int, Field(ge=1)] = 1
     window: str = "last"
     removal: Removal = "window"
     query_at: QueryAt = "ends"
     trajectory: TrajectoryMode = "auto"
     derivatives: DerivativeMethod = "auto"
+    track: Tracked = "auto"
 
 
 class Aim(_Settings):
@@ -107,6 +114,7 @@ class AuditConfig(_Settings):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     rank_by: RankBy = "score"
     aim: Aim = Aim()
+    over_epochs: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     dtype: Dtype = "float32"

@@ -46,6 +46,12 @@ def check_output(folder: Path, written: tuple[str, ...], overwrite: bool) -> Non
         raise InputError(f"--out: cannot write into {nearest}: {error.strerror}") from error
 
 
+def cache_folder() -> Path:
+    """Where what may be computed again is kept: `$LABELAUDIT_CACHE`, or below the user's cache folder."""
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labelaudit"
+    return Path(os.environ.get("LABELAUDIT_CACHE") or usual)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from labelaudit.checkpoints import RunFolder
 from labelaudit.config import AuditConfig, Noise
 from labelaudit.data.dataset import NO_LABEL
-from labelaudit.data.noise import check_rate, plant_flips
+from labelaudit.data.noise import check_flips, plant_flips
 from labelaudit.detection.metrics import Metrics, detection_metrics, list_metrics, suggestion_accuracy, summarise
 from labelaudit.detection.noise import Floats
 from labelaudit.detection.ranking import Ranking
@@ -91,11 +91,8 @@ def flip_test(
         InputError: Neither or both of `rate` and `known` are given, or the data or a setting cannot be used.
     """
     config, progress = config or AuditConfig(), progress or Silent()
-    if (rate is None) == (known is None):
-        raise InputError("give either --rate, the share of labels to flip, or --known, a table of the true labels")
+    check_flips(rate, known)  # before the images are read, not after
     started = time.perf_counter()
-    if rate is not None:
-        check_rate(rate)  # before the images are read, not after
     pool = open_pool(source, test, config, progress)
     known_truth = None if known is None else true_labels(pool, Path(known))
     reading = time.perf_counter() - started

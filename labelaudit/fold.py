@@ -13,18 +13,24 @@ from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig
 from labelaudit.data.examples import Examples
 from labelaudit.data.splits import Fold
-from labelaudit.errors import InputError
-from labelaudit.influence.derivatives import choose_differentiation, forward_over_reverse
-from labelaudit.influence.dit import Scoring, sweep
+from labelaudit.fold_needs import FoldSize, fold_needs, scan_window, scored_at_the_end, sweep_rows
+from labelaudit.influence.derivatives import (
+    central_differences,
+    choose_differentiation,
+    forward_over_reverse,
+)
+from labelaudit.influence.dit import sweep
 from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
-from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory, gigabytes
-from labelaudit.training.fine_tune import Plan, fine_tune
-from labelaudit.training.needs import as_time, check_per_sample_loss, measure_step
-from labelaudit.training.predict import predict_and_sketch
+from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory
+from labelaudit.training.fine_tune import Plan, Run, fine_tune
+from labelaudit.training.needs import check_per_sample_loss, measure_passes
+from labelaudit.training.predict import LastLayerInputs, answers
 from labelaudit.training.recording import Recording, plan_recording
-from labelaudit.training.window import Window, parse_windows
+from labelaudit.training.window import Window
+from labelaudit.units import as_time, gigabytes
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ class FoldResult:
         margins: Over the training, float64, shape (N,).
         loss: After it, float64, shape (N,).
         query_log_probabilities: Calibrated, after it, float64, shape (M, C).
-        query_mean_logits: Over the ends of the epochs, float64, shape (M, C); none unless another fold trains on them.
+        query_mean_logits: Over the ends of the later epochs, float64, shape (M, C); none unless another fold trains on
+            them.
         temperature: The query's, float64, shape ().
         sketch: Where the rows lie to the network (`LastLayerInputs`), float32, shape (N, at most 64).
         theta: The fine-tuned parameters, shape (P,).
@@ -94,30 +101,28 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         return FoldResult(**saved)
     model, examples, plan = task.model, task.examples, task.plan
     train, query_rows = torch.from_numpy(task.fold.train), torch.from_numpy(task.fold.query)
-    window = scan_window(config, plan, len(train))
+    window = scan_window(config.influence, plan, len(train))
     scoring = Scoring(config.influence.estimator, config.influence.scoring_steps)
     check_per_sample_loss(model, examples, train)
-    recording = plan_within_means(task, window, scoring, config, progress, checkpoints)
+    recording = plan_within_means(task, config, progress, checkpoints)
 
     with progress.stage(f"{task.title}fine-tuning", plan.epochs * len(train)) as advance:
         held_out = query_rows if task.folds > 1 else None
         run = fine_tune(model, examples, train, plan, task.seed, recording, advance, checkpoints, held_out)
-    with progress.stage(f"{task.title}losses", len(train)) as advance:
-        train_logits, sketch = predict_and_sketch(model, examples, train, plan.batch_size, advance)
     query = TestLoss(config.influence.query, examples, query_rows, plan.batch_size)
-    with progress.stage(f"{task.title}sweeping back", sweep_rows(window, scoring, len(train), plan)) as advance:
-        differentiate = choose_differentiation(config.influence.derivatives, model)
-        influence = sweep(run, [window], query, differentiate, scoring, advance, checkpoints)[0, 0]
+    if task.folds > 1:
+        query.remember(run.final, run.held_out_final)
+    influence, seen = sweep_and_look(task, run, window, query, scoring, config, progress, checkpoints)
     query.evaluate(model)  # at θ_T, wherever the window had it last
     result = FoldResult(
         influence=influence,
         mean_logits=run.mean_logits,
         margins=run.margins,
-        loss=cross_entropy(train_logits.double(), examples.labels[train], reduction="none"),
+        loss=cross_entropy(seen.logits.double(), examples.labels[train], reduction="none"),
         query_log_probabilities=query.log_probabilities,
         query_mean_logits=run.held_out_logits,
         temperature=torch.tensor(query.temperature, dtype=torch.float64),
-        sketch=sketch,
+        sketch=seen.rows,
         theta=model.theta.detach().cpu().clone(),
     )
     if checkpoints is not None:
@@ -125,74 +130,65 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     return result
 
 
-def scan_window(config: AuditConfig, plan: Plan, rows: int) -> Window:
-    """The one window a scan ranks by.
-
-    Raises:
-        InputError: The setting names several, or one outside the run.
-    """
-    settings = config.influence
-    windows = parse_windows(
-        settings.window, plan.epochs, plan.steps_per_epoch(rows), settings.removal, settings.query_at
-    )
-    if settings.window == "each":
-        raise InputError("--window each names one window for every epoch; a scan ranks by one, such as last")
-    return windows[0]
-
-
-def sweep_rows(window: Window, scoring: Scoring, rows: int, plan: Plan) -> int:
-    """Rows the sweep goes over, as it reports them."""
-    steps = window.stop - window.first_step
-    epochs = steps / plan.steps_per_epoch(rows)
-    return round(rows * epochs) + rows * len(scoring.steps(window)) * (scoring.estimator == "expected")
-
-
-def plan_within_means(
+def sweep_and_look(
     task: FoldTask,
+    run: Run,
     window: Window,
+    query: TestLoss,
     scoring: Scoring,
     config: AuditConfig,
     progress: Progress,
     checkpoints: Checkpoints | None,
+) -> tuple[Tensor, LastLayerInputs]:
+    """Influence of each training row under each label, shape (N, C), and the rows as the network at θ_T sees them."""
+    differentiate = choose_differentiation(config.influence.derivatives, run.model)
+    seen = LastLayerInputs(run.model)
+    rows = sweep_rows(window, scoring, len(run.rows), run.plan)
+    with progress.stage(f"{task.title}sweeping back", rows) as advance:
+        if scored_at_the_end(window, scoring, run.total_steps) and differentiate is central_differences:
+            # The ordinary passes that score all rows at θ_T show what else is wanted of them.
+            with seen:
+                influence = sweep(
+                    run, [window], query, differentiate, scoring, advance, checkpoints,
+                    scored=lambda batch: seen.collect(batch.logits),
+                )  # fmt: skip
+            return influence[0, 0], seen
+        influence = sweep(run, [window], query, differentiate, scoring, advance, checkpoints)
+    with seen, progress.stage(f"{task.title}losses", len(run.rows)) as advance:
+        for logits in answers(run.model, run.examples, run.rows, run.plan.batch_size, advance):
+            seen.collect(logits)
+    return influence[0, 0], seen
+
+
+def plan_within_means(
+    task: FoldTask, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None
 ) -> Recording:
-    """Measure a step, say what the run will need, and choose how to record it.
+    """Measure some rows, say what the run will need, and choose how to record it.
 
     Raises:
         InputError: It does not fit; the message says what would.
     """
     model, plan, rows = task.model, task.plan, len(task.fold.train)
-    device, theta_bytes = model.theta.device, model.theta.nbytes
-    total_steps = plan.epochs * plan.steps_per_epoch(rows)
     if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
-        anything = plan_recording([window], total_steps, theta_bytes, plan.optimizer, memory=sys.maxsize)
+        window = scan_window(config.influence, plan, rows)
+        total_steps = plan.epochs * plan.steps_per_epoch(rows)
+        anything = plan_recording([window], total_steps, model.theta.nbytes, plan.optimizer, memory=sys.maxsize)
         return anything.like(saved["recording"])
-    step = measure_step(model, task.examples, torch.from_numpy(task.fold.train), plan)
-    forward_mode = choose_differentiation(config.influence.derivatives, model) is forward_over_reverse
-    working = step.working_memory(theta_bytes, plan.optimizer.moments, forward_mode)
-    memory = int(SHARE_OF_FREE * free_memory(device))
-    if working > memory:
-        raise InputError(
-            f"the fine-tune needs {gigabytes(working)} of memory and {gigabytes(memory)} may be used: try a smaller "
-            f"--batch-size (it is {plan.batch_size}), a smaller --image-size or a smaller --model"
-        )
-    recording = plan_recording(
-        [window],
-        total_steps,
-        theta_bytes,
-        plan.optimizer,
-        memory=memory - working,
+    size = FoldSize(rows, len(task.fold.query), task.folds, model.theta.nbytes, model.tracked.nbytes)
+    needs = fold_needs(
+        size,
+        plan,
+        config.influence,
+        measure_passes(model, task.examples, torch.from_numpy(task.fold.train), plan),
+        exact=choose_differentiation(config.influence.derivatives, model) is forward_over_reverse,
+        memory=int(SHARE_OF_FREE * free_memory(model.theta.device)),
         disk=0 if checkpoints is None else int(SHARE_OF_FREE * free_disk(checkpoints.folder)),
-        mode=config.influence.trajectory,
     )
-    passes = total_steps + (recording.stop - recording.first) * (recording.interval > 1)
-    swept = sweep_rows(window, scoring, rows, plan) / plan.batch_size * (4 if forward_mode else 2)
-    predicted = rows + (2 + plan.epochs / 3 * (task.folds > 1)) * len(task.fold.query)
-    seconds = step.seconds * (passes + swept + predicted / plan.batch_size)
     if task.number == 0:
-        parts = [f"{gigabytes(working + recording.memory)} of memory beside the data"]
-        parts += [f"{gigabytes(recording.disk)} of disk"] * (recording.disk > 0)
+        parts = [f"{gigabytes(needs.memory)} of memory beside the data"]
+        parts += [f"{gigabytes(needs.recording.disk)} of disk"] * (needs.recording.disk > 0)
         progress.note(
-            f"this audit will take about {as_time(seconds * task.folds)}, {' and '.join(parts)}"
-            + "; states between checkpoints are replayed" * (recording.interval > 1)
+            f"this audit will take about {as_time(needs.seconds * task.folds)}, {' and '.join(parts)}"
+            + "; states between checkpoints are replayed" * (needs.recording.interval > 1)
         )
-    return recording
+    return needs.recording

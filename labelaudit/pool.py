@@ -67,7 +67,7 @@ def read_pool(
         InputError: The data cannot be audited; the message says why.
     """
     going_on = classes is not None
-    classes = classes or _check_classes(dataset, test)
+    classes = classes or check_classes(dataset, test)
     parts = [dataset] if test is None else [dataset, test]
     inputs, hashes, problems = read_inputs(
         parts, config.model, len(classes), choose_device(config.device), progress, own
@@ -101,7 +101,12 @@ def read_pool(
     )
 
 
-def _check_classes(dataset: Dataset, test: Dataset | None) -> tuple[str, ...]:
+def check_classes(dataset: Dataset, test: Dataset | None) -> tuple[str, ...]:
+    """The class names.
+
+    Raises:
+        InputError: There is only one, or the test set has others.
+    """
     classes = dataset.classes
     if len(classes) < 2:
         raise InputError(f"{dataset.source} has only one class ({classes[0]!r}): with nothing to confuse it with, no "

@@ -43,11 +43,6 @@ def free_memory(device: torch.device) -> int:
     return int(free)
 
 
-def gigabytes(size: float) -> str:
-    """A number of bytes for people."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
-
-
 def free_disk(folder: Path) -> int:
     """Bytes that are free where a folder is, or will be."""
     while not folder.exists():

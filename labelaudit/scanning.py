@@ -19,6 +19,7 @@ from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.truth import read_truth
 from labelaudit.detection.ranking import Ranking, rank_rows
+from labelaudit.epochs import influence_over_epochs
 from labelaudit.errors import InputError
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Progress, Silent
@@ -128,4 +129,8 @@ def audit_and_report(
     findings = found.findings
     ranking = rank_rows(findings.signals, given, config.rank_by, config.aim, reliable=findings.doubt is None)
     seconds = {"reading": round(reading_seconds, 3), "audit": round(time.perf_counter() - started, 3)}
-    return build_report(pool, given, truth, found, ranking, config, seconds), found, ranking
+    by_epoch = None
+    if config.over_epochs:
+        by_epoch = influence_over_epochs(pool, labels, config, progress)
+        seconds["epochs"] = round(time.perf_counter() - started - seconds["audit"], 3)
+    return build_report(pool, given, truth, found, ranking, config, seconds, by_epoch), found, ranking

@@ -14,13 +14,12 @@ from torch import Tensor
 
 from labelaudit.audit import Audit
 from labelaudit.checking.changes import Row
+from labelaudit.checking.place import NETWORKS, baseline_folder
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
 from labelaudit.errors import InputError
 from labelaudit.files import write_atomically
 from labelaudit.report.report import FILE_NAME, Report
-
-NETWORKS = "networks.safetensors"
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,8 @@ def load_baseline(path: Path) -> Baseline:
     Raises:
         InputError: There is none, or it is damaged, of another version, or put together from two.
     """
-    folder = path if path.is_dir() else path.parent
-    if not path.exists():
-        raise InputError(f"--baseline: {path} does not exist; make it with: labelaudit baseline SOURCE --out {folder}")
+    folder = baseline_folder(path)
     report = Report.load(path)
-    if not (folder / NETWORKS).is_file():
-        raise InputError(f"--baseline: {folder} holds a report, but no {NETWORKS}; make it with: labelaudit baseline")
     try:
         with safe_open(folder / NETWORKS, framework="pt") as file:
             identity = file.metadata() or {}

@@ -13,7 +13,14 @@ from labelaudit.audit import Audit, Start, audit
 from labelaudit.checking.baseline import Baseline, load_baseline, save_baseline
 from labelaudit.checking.changes import Changes, Row, compare, renamed_classes
 from labelaudit.checking.result import ChangedRow, CheckResult
-from labelaudit.checking.verdict import Limits, Update, changed_rows, read_accepted, reasons_to_fail
+from labelaudit.checking.verdict import (
+    Limits,
+    Update,
+    accepted_names,
+    changed_rows,
+    read_accepted,
+    reasons_to_fail,
+)
 from labelaudit.config import AuditConfig
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
@@ -61,7 +68,7 @@ def check(
     fine = read_accepted(None if accepted is None else Path(accepted))
     update = read_update(source, before, progress)
     notes = [f"class {old!r} is now called {new!r}" for new, old in update.renamed.items()]
-    if unknown := sorted(fine - set(update.dataset.ids)):
+    if unknown := sorted(fine - accepted_names(update.dataset.ids)):
         notes.append(f"{len(unknown)} accepted ids are in no row, for example {unknown[0]!r}")
     rows: tuple[ChangedRow, ...] = ()
     failures: list[str] = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from labelaudit.audit import Findings
 from labelaudit.checking.baseline import Baseline
 from labelaudit.checking.changes import Changes
+from labelaudit.checking.formats.wording import printable
 from labelaudit.checking.result import Change, ChangedRow
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.table_files import row_lines
@@ -69,6 +71,7 @@ def changed_rows(
         scored = ranking.rank[row] > 0
         over = bool(scored and found.doubt is None and ranking.score[row] > before.threshold)
         old = changes.before[row]
+        is_accepted = not accepted.isdisjoint(accepted_names([dataset.ids[row]]))
         problem = None if scored else pool.problems[row] or "no label given"
         rows_found.append(
             ChangedRow(
@@ -80,8 +83,8 @@ def changed_rows(
                 suggested_label=names[ranking.suggested[row]],
                 score=float(ranking.score[row]) if scored else None,
                 influence=float(found.signals.influence[row]) if scored else None,
-                suspect=over and dataset.ids[row] not in accepted,
-                accepted=dataset.ids[row] in accepted,
+                suspect=over and not is_accepted,
+                accepted=is_accepted,
                 path=str(Path(dataset.source) / dataset.ids[row]) if Path(dataset.source).is_dir() else dataset.source,
                 line=None if lines is None else lines[row],
                 problem=problem,
@@ -106,6 +109,11 @@ def reasons_to_fail(rows: tuple[ChangedRow, ...], limits: Limits, doubt: str | N
     if not limits.relabelled and relabelled:
         failures.append(f"{relabelled} rows have another label than in the baseline")
     return failures
+
+
+def accepted_names(ids: Iterable[str]) -> set[str]:
+    """What a list of accepted rows may call rows: their ids, or these as a check prints them, all on one line."""
+    return {name for row_id in ids for name in (row_id.strip(), printable(row_id).strip())}
 
 
 def read_accepted(path: Path | None) -> set[str]:

@@ -60,14 +60,17 @@ CheckpointEvery = Annotated[
 
 
 def begin_output(
-    out: Path, written: tuple[str, ...], overwrite: bool, resume: bool, checkpoint_every: float
+    source: str, out: Path, written: tuple[str, ...], overwrite: bool, resume: bool, checkpoint_every: float
 ) -> RunFolder:
-    """Check, before anything is computed, that results may be written into `out`."""
-    from labelaudit.checkpoints import RunFolder
+    """Check, before anything is computed or long imported, that there is a source, and `out` may be written into."""
+    from labelaudit.data.sources import check_source
 
     if overwrite and resume:
         raise InputError("--overwrite starts anew and --resume goes on: give one of them")
+    check_source(source)
     check_output(out, written, overwrite or resume)
+    from labelaudit.checkpoints import RunFolder  # torch takes seconds to import; what was refused need not wait
+
     run_folder = RunFolder(out / "unfinished-run", resume, checkpoint_every, overwrite)
     run_folder.check()
     return run_folder
@@ -97,14 +100,27 @@ def scan(
     overwrite: Overwrite = False,
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = 60,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what it will take, and write nothing.", rich_help_panel=REPORT)
+    ] = False,
 ) -> None:
     """Rank the labels of a dataset by how suspect they are.
 
     Without --test every half of the rows is audited against the other. The report is OUT/report.parquet, for programs,
     and OUT/report.html, to look through the suspects and decide.
     """
-    run_folder = begin_output(out, ("report.parquet", "report.html"), overwrite, resume, checkpoint_every)
-    from labelaudit.report.report import FILE_NAME  # torch and timm take seconds to import; --help need not wait
+    if dry_run:
+        from labelaudit.planning import plan_scan
+
+        plan = plan_scan(source, test, config, out, console)
+        if console.as_json:
+            console.json(plan.to_json())
+        else:
+            console.plan(plan)
+        return
+    written = ("report.parquet", "report.html")
+    run_folder = begin_output(source, out, written, overwrite, resume, checkpoint_every)
+    from labelaudit.report.report import FILE_NAME
     from labelaudit.scanning import scan as run_scan
 
     report = run_scan(source, test=test, known=known, config=config, progress=console, run_folder=run_folder)
@@ -129,10 +145,11 @@ def baseline(
 
     Besides the report, OUT holds the fine-tuned networks.
     """
-    from labelaudit.checking.baseline import NETWORKS, save_baseline
+    from labelaudit.checking.place import NETWORKS
 
     written = ("report.parquet", "report.html", NETWORKS)
-    run_folder = begin_output(out, written, overwrite, resume, checkpoint_every)
+    run_folder = begin_output(source, out, written, overwrite, resume, checkpoint_every)
+    from labelaudit.checking.baseline import save_baseline
     from labelaudit.scanning import scan_and_keep
 
     report, audit = scan_and_keep(source, test=test, config=config, progress=console, run_folder=run_folder)
@@ -186,7 +203,11 @@ def flip_test(
     Plants flips (--rate), or takes labels known to be wrong (--known). The first seed's report is
     OUT/report.parquet, the others' OUT/report-seed-N.parquet; all figures are in OUT/metrics.json.
     """
-    run_folder = begin_output(out, ("report*.parquet", "metrics.json"), overwrite, resume, checkpoint_every)
+    from labelaudit.data.noise import check_flips
+
+    check_flips(rate, known)
+    written = ("report*.parquet", "metrics.json")
+    run_folder = begin_output(source, out, written, overwrite, resume, checkpoint_every)
     import json
 
     from labelaudit.files import write_atomically

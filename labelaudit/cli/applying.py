@@ -57,13 +57,14 @@ def apply(
     with ending_in_exit_codes(console):
         if (out is None) == (manifest is None):
             raise InputError("give --out for a corrected copy, or --manifest for a CSV that points to the originals")
-        from labelaudit.applying import apply_decisions
         from labelaudit.report.report import Report
 
-        target = out or manifest
+        loaded, target = Report.load(report), out or manifest
         assert target is not None
+        from labelaudit.applying import apply_decisions
+
         applied = apply_decisions(
-            Report.load(report), decisions, target, source=source, mode=mode, manifest=manifest is not None,
+            loaded, decisions, target, source=source, mode=mode, manifest=manifest is not None,
             new_classes=new_classes, overwrite=overwrite,
         )  # fmt: skip
         if console.as_json:

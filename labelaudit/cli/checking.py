@@ -51,7 +51,12 @@ def check(
     """
     console = Console(quiet=quiet, as_json=False)
     with ending_in_exit_codes(console):
-        from labelaudit.checking.check import check as run_check
+        from labelaudit.checking.place import baseline_folder
+        from labelaudit.data.sources import check_source
+
+        check_source(source)
+        baseline_folder(baseline)
+        from labelaudit.checking.check import check as run_check  # torch takes seconds to import
         from labelaudit.checking.formats import render
         from labelaudit.checking.formats.github import write_step_summary
         from labelaudit.checking.verdict import Limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,7 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from labelaudit.progress import Advance, Silent
+from labelaudit.units import as_time, gigabytes
 
+if TYPE_CHECKING:
+    from labelaudit.planning import ScanPlan
+
+SHOWN_CLASSES = 6
 TABLE_METRICS = {  # what fits 80 columns; metrics.json has the rest
     "average_precision": "average\nprecision",
     "auroc": "AUROC",
@@ -85,7 +90,8 @@ class Console:
             soft_wrap=True,
         )
         out.print(Text(
-            f"{summary['model']}, {metadata['parameters']:,} parameters, {metadata['input']} · "
+            f"{summary['model']}, {_parameters(metadata['parameters'], metadata['tracked_parameters'])}, "
+            f"{metadata['input']} · "
             f"{training['epochs']} epochs, batch {training['batch_size']}, learning rate {training['learning_rate']:g} "
             f"· query: {printable(metadata['query']['rows'])}"), style="dim", soft_wrap=True)  # fmt: skip
         scored = summary["status"].get("scored", 0)
@@ -129,6 +135,34 @@ class Console:
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
             out.print(f"{found} of the {wrong} labels known to be wrong are among the first {wrong}", soft_wrap=True)
+
+    def plan(self, plan: ScanPlan) -> None:
+        """What an audit will take, stage by stage."""
+        out = self._out
+        test = f", {plan.test_rows:,} in the test set" * bool(plan.test_rows)
+        classes = ", ".join(plan.classes[:SHOWN_CLASSES]) + ", …" * (len(plan.classes) > SHOWN_CLASSES)
+        out.print(
+            Text.assemble(
+                (printable(plan.source), "bold"),
+                f" · {plan.kind} · {plan.rows:,} rows{test} · {len(plan.classes)} classes ({printable(classes)})",
+            ),
+            soft_wrap=True,
+        )
+        out.print(
+            Text(
+                f"{plan.model}, {_parameters(plan.parameters, plan.tracked)}, {plan.input} · {plan.epochs} epochs, "
+                f"batch {plan.batch_size} · {plan.device}",
+                style="dim",
+            ),
+            soft_wrap=True,
+        )
+        table = Table(box=None, pad_edge=False)
+        for name in ("stage", "time", "memory", "disk"):
+            table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
+        for stage in plan.stages:
+            disk = gigabytes(stage.disk) if stage.disk else "–"
+            table.add_row(stage.name, as_time(stage.seconds), gigabytes(stage.memory), disk)
+        out.print(table)
 
     def metrics(self, result: dict[str, Any]) -> None:
         """The table of a flip test."""
@@ -179,6 +213,10 @@ class Console:
     def written(self, text: str) -> None:
         """Where the results are."""
         self._out.print(Text(printable(text)), soft_wrap=True)
+
+
+def _parameters(number: int, tracked: int) -> str:
+    return f"{number:,} parameters" + f" (influence goes through {tracked:,})" * (tracked < number)
 
 
 def _expected(noise: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from labelaudit.config import (
     DerivativeMethod,
     Dtype,
     Estimator,
+    ImageCache,
     Kind,
     OptimizerName,
     QueryAt,
@@ -27,7 +28,6 @@ from labelaudit.config import (
     RankBy,
     Removal,
     Schedule,
-    Trained,
     TrajectoryMode,
     audit_config,
 )
@@ -113,11 +113,23 @@ def audit_options(
             min=4, help="Side of the network's input, in pixels.", show_default="the model's own", rich_help_panel=MODEL
         ),
     ] = None,
-    train: Annotated[
-        Trained,
+    image_cache: Annotated[
+        ImageCache,
         Option(
-            help="all: the whole network; head: only a linear layer on what the pretrained network sees, which is "
-            "computed once and cached.",
+            help="Where images are kept once decoded and resized: memory, a file on disk, or none: decoded anew for "
+            "each pass. auto goes by what is free.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "auto",
+    image_cache_limit: Annotated[
+        float | None,
+        Option(help="Largest such file, in GB.", show_default="80% of the free disk", rich_help_panel=MODEL),
+    ] = None,
+    train: Annotated[
+        str,
+        Option(
+            help="all: the whole network; last:N: its head and the N blocks before it; head: only a linear layer on "
+            "what the pretrained network sees, which is computed once and cached.",
             rich_help_panel=MODEL,
         ),
     ] = "all",
@@ -177,10 +189,10 @@ def audit_options(
         int,
         Option(
             min=1,
-            help="Steps at which 'expected' scores all rows; each costs 2/3 of an epoch.",
+            help="In how many parts of the window 'expected' scores all rows; each costs 2/3 of an epoch.",
             rich_help_panel=INFLUENCE,
         ),
-    ] = 2,
+    ] = 1,
     window: Annotated[
         str,
         Option(
@@ -208,6 +220,14 @@ def audit_options(
         DerivativeMethod,
         Option(help="How derivatives are computed; auto goes by precision and size.", rich_help_panel=INFLUENCE),
     ] = "auto",
+    track: Annotated[
+        str,
+        Option(
+            help="Parameters that influence goes through: all, head, or last:N, the head and the N blocks before it; "
+            "auto: all of a small network, last:2 of one of a million parameters or more.",
+            rich_help_panel=INFLUENCE,
+        ),
+    ] = "auto",
     seed: Annotated[int, Option(min=0, help="Decides everything random.", rich_help_panel=TRAINING)] = 0,
     device: Annotated[
         str, Option(help="auto, cpu, cuda, cuda:1, …; auto is the first GPU or else the CPU.", rich_help_panel=TRAINING)
@@ -226,6 +246,14 @@ def audit_options(
         ),
     ] = None,
     budget: Annotated[int | None, Option(help="Call this many first rows suspects.", rich_help_panel=REPORT)] = None,
+    over_epochs: Annotated[
+        bool,
+        Option(
+            "--over-epochs",
+            help="Show each row's influence in every epoch, too; takes as long as the audit, or some times that.",
+            rich_help_panel=REPORT,
+        ),
+    ] = False,
 ) -> AuditConfig:
     """Make the configuration of the options.
 

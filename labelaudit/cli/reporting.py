@@ -31,11 +31,12 @@ def report(
     """
     console = Console(quiet=quiet, as_json=False)
     with ending_in_exit_codes(console):
-        from labelaudit.report.html import FILE_NAME, write_html
         from labelaudit.report.report import Report
 
         loaded = Report.load(file)
         dataset = loaded.reopen(source)
+        from labelaudit.report.html import FILE_NAME, write_html
+
         path = out or (file if file.is_dir() else file.parent) / FILE_NAME
         if path.is_dir():
             raise InputError(f"--out: {path} is a folder; name a file in it")

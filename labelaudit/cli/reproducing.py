@@ -43,12 +43,14 @@ def reproduce(
     with ending_in_exit_codes(console):
         from labelaudit.files import write_atomically
         from labelaudit.reproduction.recipe import load_recipe
-        from labelaudit.reproduction.run import reproduce as run_recipe
+
+        loaded = load_recipe(recipe)
+        from labelaudit.reproduction.run import reproduce as run_recipe  # torch takes seconds to import
 
         name = Path(recipe).stem
         folder = out or Path("reproduction") / name
         result = run_recipe(
-            load_recipe(recipe), data, folder, console, weights=weights or data.parent / "weights",
+            loaded, data, folder, console, weights=weights or data.parent / "weights",
             settings=("original", "ours") if setting == "both" else (setting,), seeds=seeds, first_seed=first_seed,
             only=only, processes=processes, device=device,
         )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,24 @@ def write_corrected_saved(source: Path, out: Path, split: str | None, column: st
     """
     loaded = datasets.load_from_disk(str(source))
     if split is None:
-        _corrected(loaded, column, labels, source).save_to_disk(str(out))
-        return
-    parts = dict(loaded.items())
-    parts[split] = _corrected(parts[split], column, labels, source)
-    datasets.DatasetDict(parts).save_to_disk(str(out))
+        corrected = _corrected(loaded, column, labels, source)
+    else:
+        changed = _corrected(loaded[split], column, labels, source)
+        corrected = datasets.DatasetDict(dict(loaded.items()) | {split: changed})
+    with _no_bars():
+        corrected.save_to_disk(str(out))
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Keep the library from drawing progress bars of its own."""
+    disabled = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not disabled:
+            datasets.enable_progress_bars()
 
 
 def _corrected(part: Any, column: str, labels: Mapping[int, str], source: Path) -> Any:

@@ -9,6 +9,7 @@ from labelaudit.config import SourceConfig
 from labelaudit.data.content import Content
 
 NO_LABEL = -1  # the class index of what has none
+HUB = "hf:"  # before the name of a dataset of the Hugging Face hub
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labelaudit.config import Augmentation
+from labelaudit.data.pixels import Pixels
 
 Normalise = Callable[[Tensor], Tensor]
 
@@ -50,10 +51,10 @@ class Features:
 
 @dataclass(frozen=True)
 class Images:
-    """All images of a run, each decoded and resized once.
+    """All images of a run.
 
     Attributes:
-        pixels: uint8, shape (N, C, H, W), in main memory.
+        pixels: uint8, shape (N, C, H, W).
         labels: Class indices, int64, shape (N,); −1 where a row has no label.
         normalise: Maps a float batch in [0, 1] to the network's input.
         augmentation: What `batch` does when it is given a seed.
@@ -61,7 +62,7 @@ class Images:
         dtype: Their floating-point type.
     """
 
-    pixels: Tensor
+    pixels: Pixels
     labels: Tensor
     normalise: Normalise
     device: torch.device
@@ -73,7 +74,9 @@ class Images:
         pixels = self.pixels[rows]
         if augmentation_seed is not None and self.augmentation != "none":
             pixels = _augment(pixels, self.augmentation, augmentation_seed)
-        inputs = pixels.to(self.device).to(self.dtype).div_(255)
+        if self.device.type == "cuda":
+            pixels = pixels.pin_memory()  # so that the copy does not wait for the device, nor the device for it
+        inputs = pixels.to(self.device, non_blocking=True).to(self.dtype).div_(255)
         return self.normalise(inputs), self.labels[rows].to(self.device)
 
 

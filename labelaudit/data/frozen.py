@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
@@ -20,7 +19,7 @@ from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset, content_hash
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import decode
-from labelaudit.files import write_atomically
+from labelaudit.files import cache_folder, write_atomically
 from labelaudit.models.spec import ModelSpec
 from labelaudit.models.timm_models import cut_off_head
 from labelaudit.progress import Progress, ignore
@@ -61,11 +60,12 @@ def frozen_features(
     with progress.stage(f"Features of {spec.name}", len(missing)) as advance:
         for chunk in np.array_split(missing, max(1, -(-len(missing) // CHUNK))):
             rows = chunk.tolist()
+            pixels = np.zeros((len(rows), spec.channels, spec.image_size, spec.image_size), dtype=np.uint8)
             decoded = decode(
                 EncodedImages(lambda row, rows=rows: images.read(rows[row])), (None,) * len(rows), spec.channels,  # type: ignore[misc]
-                spec.image_size, spec.resize, ignore,
+                spec.resize, pixels, ignore,
             )  # fmt: skip
-            features = compute(see, spec, decoded.pixels, device, advance)
+            features = compute(see, spec, torch.from_numpy(pixels), device, advance)
             found = {}
             for row, problem, values in zip(rows, decoded.problems, features, strict=True):
                 problems[row] = problem
@@ -111,10 +111,8 @@ class FeatureCache:
         if not (config.pretrained or config.weights):
             return cls(None)
         weights = "pretrained" if config.weights is None else content_hash(config.weights.read_bytes())
-        identity = json.dumps([config.name, weights, image_size, timm.__version__])
-        usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labelaudit"
-        root = Path(os.environ.get("LABELAUDIT_CACHE") or usual)
-        return cls(root / "features" / hashlib.sha256(identity.encode()).hexdigest()[:16])
+        identity = json.dumps([config.name, weights, image_size, version("timm")])
+        return cls(cache_folder() / "features" / hashlib.sha256(identity.encode()).hexdigest()[:16])
 
     def load(self) -> dict[str, NDArray[np.float32]]:
         """All features there are; a damaged file counts as none."""

@@ -7,11 +7,10 @@ from pathlib import Path
 import datasets
 
 from labelaudit.config import SourceConfig
-from labelaudit.data.dataset import Dataset
+from labelaudit.data.dataset import HUB, Dataset
 from labelaudit.data.table import dataset_of
 from labelaudit.errors import InputError
 
-HUB = "hf:"
 SAVED_DATASET, SAVED_DICT = "state.json", "dataset_dict.json"
 
 

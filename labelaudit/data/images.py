@@ -1,4 +1,4 @@
-"""Encoded bytes → images → one uint8 tensor; what cannot be read keeps its row and gets a reason."""
+"""Encoded bytes → images → one uint8 array; what cannot be read keeps its row and gets a reason."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import content_hash
@@ -39,15 +38,13 @@ class ImageSummary:
 
 @dataclass(frozen=True)
 class Decoded:
-    """All images of a dataset.
+    """What came of decoding the images of a dataset.
 
     Attributes:
-        pixels: uint8, shape (N, C, S, S); zeros where unreadable.
         hashes: Content hash of each row, None where nothing could be read at all.
         problems: Why a row is unreadable, None where it is not.
     """
 
-    pixels: Tensor
     hashes: tuple[str | None, ...]
     problems: tuple[str | None, ...]
 
@@ -75,8 +72,8 @@ def decode(
     images: EncodedImages,
     problems: Problems,
     channels: int,
-    image_size: int,
     resize: Callable[[Image.Image], Image.Image],
+    pixels: NDArray[np.uint8] | None,
     progress: Callable[[int], None],
 ) -> Decoded:
     """Read, decode, turn upright and resize every image once, on all cores.
@@ -85,11 +82,10 @@ def decode(
         images: The rows.
         problems: Which of them have none.
         channels: 1 for grey, 3 for RGB.
-        image_size: S, the side `resize` produces.
         resize: Maps an image of any size to S×S.
+        pixels: Where to put them, shape (N, C, S, S), zeros; None to see only which of them can be read.
         progress: Called with 1 after each image.
     """
-    pixels = np.zeros((len(problems), channels, image_size, image_size), dtype=np.uint8)
 
     def decode_row(row: int) -> tuple[str | None, str | None]:
         if problems[row] is not None:
@@ -101,7 +97,8 @@ def decode(
         digest = content_hash(content)
         try:
             image = np.asarray(resize(open_image(content, channels)))
-            pixels[row] = image.reshape(image_size, image_size, channels).transpose(2, 0, 1)
+            if pixels is not None:
+                pixels[row] = image.reshape(*image.shape[:2], channels).transpose(2, 0, 1)
         except UnidentifiedImageError:
             return digest, "not an image" if content else "empty file"
         # Pillow's decoders raise whatever the broken bytes lead them to.
@@ -115,7 +112,6 @@ def decode(
             results.append(result)
             progress(1)
     return Decoded(
-        torch.from_numpy(pixels),
         tuple(digest for digest, _ in results),
         tuple(problem for _, problem in results),
     )

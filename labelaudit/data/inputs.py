@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import timm
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from labelaudit.config import Augmentation, ModelConfig
@@ -18,12 +18,13 @@ from labelaudit.data.examples import Examples, Features, Images
 from labelaudit.data.frozen import frozen_features
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import decode, summarise_images
+from labelaudit.data.pixels import DecodedAnew, Pixels, allocate, choose_place
 from labelaudit.data.splits import Rows
 from labelaudit.errors import InputError
 from labelaudit.models.registry import feature_model, model_spec
 from labelaudit.models.spec import FeatureModel, ModelSpec, TrainingDefaults
-from labelaudit.progress import Progress
-from labelaudit.runtime import SHARE_OF_FREE, free_memory, gigabytes
+from labelaudit.models.timm_models import is_timm_model
+from labelaudit.progress import Progress, ignore
 
 Hashes = tuple[str | None, ...]
 Problems = tuple[str | None, ...]
@@ -66,7 +67,7 @@ class ImageInputs:
     """
 
     spec: ModelSpec
-    pixels: Tensor
+    pixels: Pixels
 
     @property
     def model(self) -> str:
@@ -214,17 +215,40 @@ def _read_images(
     spec.network(classes, seed=0)  # weights that do not fit are better known before the images are read
     for note in spec.notes:
         progress.note(f"{spec.name}: {note}")
-    check_memory(sum(map(len, parts)), spec)
-    decoded = []
-    with progress.stage("Reading images", sum(map(len, parts))) as advance:
-        for part in parts:
-            assert isinstance(part.content, EncodedImages)
-            decoded.append(decode(part.content, part.problems, spec.channels, spec.image_size, spec.resize, advance))
-    return (
-        ImageInputs(spec, torch.cat([part.pixels for part in decoded])),
-        tuple(digest for part in decoded for digest in part.hashes),
-        tuple(problem for part in decoded for problem in part.problems),
-    )
+    return _decode_all(parts, spec, config, progress)
+
+
+def _decode_all(
+    parts: list[Dataset], spec: ModelSpec, config: ModelConfig, progress: Progress
+) -> tuple[ImageInputs, Hashes, Problems]:
+    images = _joined(parts)
+    problems = tuple(problem for part in parts for problem in part.problems)
+    shape = (len(problems), spec.channels, spec.image_size, spec.image_size)
+    place = choose_place(shape, config.image_cache, config.image_cache_limit)
+    kept = None if place == "none" else allocate(shape, place)
+    with progress.stage("Reading images", len(problems)) as advance:
+        decoded = decode(images, problems, spec.channels, spec.resize, kept, advance)
+
+    def decode_some(rows: list[int], pixels: NDArray[np.uint8]) -> None:
+        some = EncodedImages(lambda place: images.read(rows[place]))
+        decode(some, tuple(decoded.problems[row] for row in rows), spec.channels, spec.resize, pixels, ignore)
+
+    pixels = DecodedAnew(decode_some, shape) if kept is None else torch.from_numpy(kept)
+    return ImageInputs(spec, pixels), decoded.hashes, decoded.problems
+
+
+def _joined(parts: list[Dataset]) -> EncodedImages:
+    """The images of all parts, one after the other."""
+    contents = [part.content for part in parts]
+    starts = np.cumsum([0, *map(len, parts)])
+
+    def read(row: int) -> bytes:
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        content = contents[number]
+        assert isinstance(content, EncodedImages)
+        return content.read(row - int(starts[number]))
+
+    return EncodedImages(read)
 
 
 def _read_frozen(
@@ -232,7 +256,7 @@ def _read_frozen(
 ) -> tuple[FeatureInputs, Hashes, Problems]:
     """Images as a frozen network sees them, for a linear layer to be trained on."""
     summary = summarise_images(first, parts[0].problems)
-    if config.name is None or not timm.is_model(config.name) or summary is None:
+    if config.name is None or not is_timm_model(config.name) or summary is None:
         raise InputError("--train head needs readable images and a --model of timm, with --pretrained or --weights")
     spec = model_spec(config, summary)
     for note in spec.notes:
@@ -247,18 +271,3 @@ def _read_frozen(
         tuple(digest for _, hashes, _ in found for digest in hashes),
         tuple(problem for _, _, problems in found for problem in problems),
     )
-
-
-def check_memory(rows: int, spec: ModelSpec) -> None:
-    """Make sure that the decoded images fit into memory.
-
-    Raises:
-        InputError: They do not.
-    """
-    needed = rows * spec.channels * spec.image_size**2
-    free = int(SHARE_OF_FREE * free_memory(torch.device("cpu")))
-    if needed > free:
-        raise InputError(
-            f"{rows} images of {spec.image_size}×{spec.image_size} pixels need {gigabytes(needed)} of memory and "
-            f"{gigabytes(free)} may be used: try a smaller --image-size, or fewer rows"
-        )

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from labelaudit.config import Noise
-from labelaudit.data.splits import Rows
 from labelaudit.errors import InputError
+
+if TYPE_CHECKING:
+    from labelaudit.data.splits import Rows
+
+
+def check_flips(rate: float | None, known: str | Path | None) -> None:
+    """Make sure that a flip test has one source of wrong labels.
+
+    Raises:
+        InputError: Neither or both are given, or the rate is outside (0, 0.5].
+    """
+    if (rate is None) == (known is None):
+        raise InputError("give either --rate, the share of labels to flip, or --known, a table of the true labels")
+    if rate is not None:
+        check_rate(rate)
 
 
 def check_rate(rate: float) -> None:

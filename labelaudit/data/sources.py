@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from labelaudit.config import SourceConfig
-from labelaudit.data.dataset import Dataset
+from labelaudit.data.dataset import HUB, Dataset
 from labelaudit.data.folder import open_folder
 from labelaudit.data.table import open_table, vectors_of
 from labelaudit.data.table_files import TABLE_SUFFIXES
@@ -42,18 +42,30 @@ def _open(source: object, config: SourceConfig) -> Dataset:
         from labelaudit.data.memory import dataset_in_memory
 
         return dataset_in_memory(source, config)
-    from labelaudit.data import hugging_face  # takes a second to import, and a folder of images does not need it
+    check_source(source)
+    from labelaudit.data import hugging_face  # takes a second to import, and a wrong name need not wait for it
 
-    if str(source).startswith(hugging_face.HUB):
+    if str(source).startswith(HUB):
         return hugging_face.open_hub(str(source), config)
     path = Path(source)
     if path.is_dir():
         return hugging_face.open_saved(path, config) if hugging_face.is_saved(path) else open_folder(path)
+    return open_table(path, config)
+
+
+def check_source(source: str | Path) -> None:
+    """Make sure that there is something that may be a dataset, without looking into it.
+
+    Raises:
+        InputError: There is not.
+    """
+    path = Path(source)
+    if str(source).startswith(HUB) or path.is_dir():
+        return
     if not path.exists():
         raise InputError(f"{path} does not exist (for a dataset of the Hugging Face hub, write hf:{path.as_posix()})")
-    if path.suffix.lower() in TABLE_SUFFIXES:
-        return open_table(path, config)
-    raise InputError(f"{path} is neither a folder of images nor a table ({', '.join(sorted(TABLE_SUFFIXES))})")
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise InputError(f"{path} is neither a folder of images nor a table ({', '.join(sorted(TABLE_SUFFIXES))})")
 
 
 def _with_vectors(dataset: Dataset, path: Path) -> Dataset:

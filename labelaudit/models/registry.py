@@ -11,7 +11,6 @@ from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
-import timm
 from PIL import Image
 from torch import nn
 
@@ -21,7 +20,7 @@ from labelaudit.data.images import ImageSummary
 from labelaudit.errors import InputError
 from labelaudit.models.paper import cnn, dnn, logistic_regression
 from labelaudit.models.spec import FeatureModel, ModelSpec, TrainingDefaults
-from labelaudit.models.timm_models import timm_spec
+from labelaudit.models.timm_models import is_timm_model, timm_names, timm_spec
 from labelaudit.models.weights import load_whole
 
 Factory = Callable[..., nn.Module]
@@ -63,9 +62,9 @@ def model_spec(config: ModelConfig, images: ImageSummary, own: nn.Module | None 
         return _own_spec(name, config, images, factory, defaults)
     if ":" in name:
         return _own_spec(name, config, images, _import_factory(name), CUSTOM_DEFAULTS)
-    if timm.is_model(name):
+    if is_timm_model(name):
         return timm_spec(name, config)
-    raise _no_such_model(name, [*SMALL_MODELS, *timm.list_models()])
+    raise _no_such_model(name, [*SMALL_MODELS, *timm_names()])
 
 
 def feature_model(config: ModelConfig, own: nn.Module | None = None) -> FeatureModel:
@@ -85,7 +84,7 @@ def feature_model(config: ModelConfig, own: nn.Module | None = None) -> FeatureM
     if own is not None:
         return FeatureModel(type(own).__name__, lambda num_classes, num_features: deepcopy(own), CUSTOM_DEFAULTS)
     if name not in ("lr", "dnn") and ":" not in name:
-        if name == "cnn" or timm.is_model(name):
+        if name == "cnn" or is_timm_model(name):
             raise InputError(f"--model {name} takes images; for other data choose lr, dnn, or your own factory")
         raise _no_such_model(name, ["lr", "dnn"])
     if config.pretrained or config.image_size:

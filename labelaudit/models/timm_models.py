@@ -1,14 +1,15 @@
-"""Any timm model, with the input transform of its own data configuration."""
+"""Any timm model, with the input transform of its own data configuration.
+
+timm takes as long to import as all else together, and is not imported before it is needed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import timm
 import torch
 from PIL import Image
-from timm.data import create_transform, resolve_data_config
 from torch import Tensor, nn
 
 from labelaudit.config import ModelConfig
@@ -20,12 +21,29 @@ CONVOLUTIONAL = TrainingDefaults(epochs=3, learning_rate=0.001)
 TRANSFORMER = TrainingDefaults(epochs=3, learning_rate=0.0003)
 
 
+def is_timm_model(name: str) -> bool:
+    """Whether timm has a model of that name."""
+    import timm
+
+    return bool(timm.is_model(name))
+
+
+def timm_names() -> list[str]:
+    """The names of all of timm's models."""
+    import timm
+
+    return list(timm.list_models())
+
+
 def timm_spec(name: str, config: ModelConfig) -> ModelSpec:
     """Describe the timm model of that name; weights are loaded when it is built.
 
     Raises:
         InputError: On building, if the weights cannot be had or do not fit.
     """
+    import timm
+    from timm.data import create_transform, resolve_data_config
+
     pretrained_cfg = timm.get_pretrained_cfg(name).to_dict()
     size = config.image_size
     data = resolve_data_config({"input_size": (3, size, size)} if size else {}, pretrained_cfg=pretrained_cfg)
@@ -79,6 +97,8 @@ def cut_off_head(network: nn.Module) -> tuple[Callable[[Tensor], Tensor], nn.Mod
 
 
 def _create(name: str, config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:
+    import timm
+
     state = read_weights(config.weights) if config.weights else None
     try:
         created = timm.create_model(

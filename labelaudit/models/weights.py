@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import timm
 from torch import Tensor, nn
 
 from labelaudit.errors import InputError
@@ -18,6 +17,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise InputError(f"--weights: {path} does not exist")
+    import timm  # as in timm_models
+
     try:
         state: dict[str, Tensor] = timm.models.load_state_dict(str(path), weights_only=True)
     # Whatever a broken or hostile file makes the readers raise, the answer is the same.

@@ -32,6 +32,7 @@ def build_report(
     ranking: Ranking,
     config: AuditConfig,
     seconds: dict[str, float],
+    by_epoch: NDArray[np.float64] | None = None,
 ) -> Report:
     """Put an audit into the report's form.
 
@@ -43,6 +44,7 @@ def build_report(
         ranking: The verdict.
         config: The settings, as given.
         seconds: How long each part took.
+        by_epoch: Influence in each epoch, shape (N, E), if it was asked for.
     """
     rows = len(pool.dataset)
     names = [*pool.classes, None]  # NO_LABEL, −1, is None
@@ -59,6 +61,7 @@ def build_report(
             "label": [names[index] for index in labels],
             "suggested_label": [names[index] for index in ranking.suggested],
             "influence": pa.array(signals.influence, mask=~scored),
+            "influence_by_epoch": [None] * rows if by_epoch is None else pa.array(list(by_epoch), mask=~scored),
             "rank": pa.array(ranking.rank, mask=~scored),
             "score": pa.array(ranking.score, mask=~scored),
             "suspect": ranking.suspect,
@@ -93,6 +96,7 @@ def build_report(
         "model": pool.inputs.model,
         "input": audit.input_text,
         "parameters": audit.findings.parameters,
+        "tracked_parameters": audit.findings.tracked,
         "seed": config.seed,
         "dataset_fingerprint": fingerprint(list(identity)),
         "classes": list(pool.classes),

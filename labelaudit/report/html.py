@@ -21,7 +21,7 @@ from markupsafe import Markup
 from labelaudit.data.dataset import Dataset
 from labelaudit.errors import InputError
 from labelaudit.files import write_atomically
-from labelaudit.report import figures
+from labelaudit.report import epochs, figures
 from labelaudit.report.escaping import embed_json, scientific, visible
 from labelaudit.report.previews import Missing, Picture, Preview, preview_rows
 from labelaudit.report.report import Report
@@ -32,6 +32,7 @@ FILLED_UP_TO = 100  # with further rows by rank, where there are fewer suspects
 SAMPLED = 24  # rows that are not suspected, to compare
 SIMILAR = 4  # accompany a row
 SIMILAR_BYTES = 6_000_000  # of all accompanying thumbnails together
+PREPARED = 32  # rows whose accompanying thumbnails are prepared at a time
 LEFT_OUT_REASONS, LEFT_OUT_IDS = 10, 8
 LONGEST_NAME, LONGEST_ID = 120, 240  # characters on the page; the exported decisions have all of them
 
@@ -87,6 +88,8 @@ def render_html(report: Report, dataset: Dataset, shown: int = SHOWN) -> str:
         pair_options=_pair_options(cards, classes),
         histogram=figures.score_histogram(frame),
         curve=figures.precision_recall(frame, metadata["config"]["rank_by"]),
+        epochs=epochs.influence_over_epochs(frame),
+        spark_size=(epochs.SPARK_WIDTH, epochs.SPARK_HEIGHT),
         pairs=pairs[: figures.PAIRS],
         pairs_in_all=len(pairs),
         matrix=figures.confusion_matrix(pairs, shown_classes),
@@ -150,14 +153,20 @@ def _cards(table: pa.Table, dataset: Dataset, rows: Sequence[int]) -> list[dict[
     wanted = list(dict.fromkeys(row for each in near for row in each))
     similar = dict(zip(wanted, _take(table.select(["id", "content_hash"]), wanted), strict=True))
     hashes = {row: record["content_hash"] for row, record in similar.items()}
-    accompanying = preview_rows(dataset.content, wanted, hashes, small=True)
+    accompanying: dict[int, Preview] = {}
     spent = 0
-    for record, each in zip(records, near, strict=True):
+    for number, (record, each) in enumerate(zip(records, near, strict=True)):
+        record["spark"] = epochs.spark(record["influence_by_epoch"])
         record["preview"] = _problem_or(dataset, record["row"], previews)
         record["similar"] = []
+        if number % PREPARED == 0 and spent <= SIMILAR_BYTES:  # what there is no room for is not prepared
+            ahead = dict.fromkeys(row for rows in near[number : number + PREPARED] for row in rows)
+            fresh = [row for row in ahead if row not in accompanying]
+            accompanying |= preview_rows(dataset.content, fresh, hashes, small=True)
         for row in each:
-            preview = accompanying[row]
-            spent += len(preview.uri) if isinstance(preview, Picture) else 0
+            if spent <= SIMILAR_BYTES:
+                preview = accompanying[row]
+                spent += len(preview.uri) if isinstance(preview, Picture) else 0
             if spent <= SIMILAR_BYTES:
                 record["similar"].append({"id": similar[row]["id"], "preview": preview})
     return records

@@ -105,6 +105,8 @@ class Report:
         """
         path = Path(path)
         path = path / FILE_NAME if path.is_dir() else path
+        if not path.exists():
+            raise InputError(f"{path} does not exist: give a report.parquet, or the folder it is in")
         try:
             table = pq.read_table(path)
         except (OSError, pa.ArrowException) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 METADATA_KEY = b"labelaudit"
 
 SCHEMA = pa.schema(
@@ -15,6 +15,7 @@ SCHEMA = pa.schema(
         pa.field("label", pa.string()),
         pa.field("suggested_label", pa.string()),
         pa.field("influence", pa.float64()),
+        pa.field("influence_by_epoch", pa.list_(pa.float64())),
         pa.field("rank", pa.int64()),
         pa.field("score", pa.float64()),
         pa.field("suspect", pa.bool_(), nullable=False),

@@ -15,9 +15,9 @@ from labelaudit.data.examples import Examples, Features
 from labelaudit.data.inputs import ImageInputs
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
-from labelaudit.influence.dit import Scoring
 from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.timm_models import cut_off_head
 from labelaudit.pool import Pool, read_pool
@@ -127,12 +127,13 @@ def _inputs(pool: Pool) -> ImageInputs:
 @lru_cache(maxsize=1)
 def _features(images: ImagePool, model: str, data: Path, weights: Path, place: torch.device) -> Tensor:
     """What the head of the pretrained network sees of all images, computed once; shape (N, D)."""
-    inputs = _inputs(_open(images, model, data, weights))
+    pool = _open(images, model, data, weights)
+    inputs = _inputs(pool)
     backbone = inputs.spec.network(2, seed=0).to(place).eval()
     features = cut_off_head(backbone)[0]
     with torch.no_grad():
         parts = [
-            features(inputs.spec.normalise(pixels.to(place).float() / 255))
-            for pixels in inputs.pixels.split(FEATURE_BATCH)
+            features(inputs.spec.normalise(inputs.pixels[rows].to(place).float() / 255))
+            for rows in torch.arange(len(pool.labels)).split(FEATURE_BATCH)
         ]
     return torch.cat(parts)

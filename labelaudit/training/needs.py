@@ -1,8 +1,9 @@
-"""What a run will need, measured on one of its own mini-batches before anything long starts."""
+"""What a run will need, measured on some of its own rows before anything long starts."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,35 +15,34 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import Plan, backpropagate
 
 PROBE_ROWS = 4
+PROBE_SECONDS = 1.0  # a whole mini-batch is timed if it is expected to take no longer, and all three kinds together
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
-PARAMETER_COPIES = 8
-"""θ, its gradient and θ_T; two adjoints, a direction, H c; θ again while it is perturbed. Moments come on top."""
 
 
 @dataclass(frozen=True)
-class StepCost:
-    """One training step on a full mini-batch.
+class PassCosts:
+    """What a row costs.
 
     Attributes:
-        seconds: Wall time.
+        train: Seconds of a forward and backward pass.
+        predict: Seconds of a forward pass.
+        track: Seconds of a forward pass, and a backward pass to the tracked parameters; the sweep takes two.
         activations: Bytes kept for the backward pass.
     """
 
-    seconds: float
+    train: float
+    predict: float
+    track: float
     activations: int
 
-    def working_memory(self, theta_bytes: int, moments: int, forward_mode: bool) -> int:
-        """Bytes a fine-tune and its sweep need beside the trajectory; forward mode keeps tangents with activations."""
-        return (2 + forward_mode) * self.activations + (PARAMETER_COPIES + 2 * moments) * theta_bytes
 
-
-def measure_step(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan) -> StepCost:
-    """Time a forward and backward pass over a few rows, the better of two, weigh what it keeps, and scale up.
+def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan) -> PassCosts:
+    """Weigh what a pass over a few of the rows keeps; time passes over them, or over a mini-batch if that is quick.
 
     A whole mini-batch might be just what does not fit.
     """
-    inputs, labels = examples.batch(rows[: min(PROBE_ROWS, plan.batch_size)])
-    share = len(labels) / min(plan.batch_size, len(rows))
+    batch_size = min(plan.batch_size, len(rows))
+    inputs, labels = examples.batch(rows[: min(PROBE_ROWS, batch_size)])
     parameters = model.theta.untyped_storage().data_ptr()
     kept: dict[int, int] = {}
 
@@ -54,14 +54,40 @@ def measure_step(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan)
 
     with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
         backpropagate(model, inputs, labels)
-    seconds = []
-    for _ in range(2):
-        started = time.perf_counter()
-        backpropagate(model, inputs, labels)
-        if model.theta.is_cuda:
-            torch.cuda.synchronize(model.theta.device)
-        seconds.append(time.perf_counter() - started)
-    return StepCost(min(seconds) / share, int(sum(kept.values()) / share))
+    activations = sum(kept.values()) // len(labels)
+    seconds = _seconds(model, lambda: backpropagate(model, inputs, labels))
+    if seconds * batch_size / len(labels) < PROBE_SECONDS:
+        inputs, labels = examples.batch(rows[:batch_size])
+
+    def predict() -> None:
+        with torch.no_grad():
+            model(inputs)
+
+    def track() -> None:
+        with model.tracking():
+            backpropagate(model, inputs, labels)
+
+    train, forward, tracked = (
+        _least_seconds(model, run) / len(labels)
+        for run in (lambda: backpropagate(model, inputs, labels), predict, track)
+    )
+    return PassCosts(train, forward, tracked, activations)
+
+
+def _least_seconds(model: FlatModel, run: Callable[[], object]) -> float:
+    """The least time of two runs, or of more, up to twenty, while they are quick."""
+    seconds: list[float] = []
+    while len(seconds) < 2 or (len(seconds) < 20 and sum(seconds) < PROBE_SECONDS / 3):
+        seconds.append(_seconds(model, run))
+    return min(seconds)
+
+
+def _seconds(model: FlatModel, run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    if model.theta.is_cuda:
+        torch.cuda.synchronize(model.theta.device)
+    return time.perf_counter() - started
 
 
 def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) -> None:
@@ -93,10 +119,3 @@ def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) ->
             "sample's: batch normalisation is active although it is in evaluation mode. Make it follow module.training "
             "(nn.BatchNorm2d with track_running_stats does), or use group or layer normalisation"
         )
-
-
-def as_time(seconds: float) -> str:
-    """A duration for people."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

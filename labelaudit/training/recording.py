@@ -12,10 +12,10 @@ from torch import Tensor
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import TrajectoryMode
 from labelaudit.errors import InputError
-from labelaudit.runtime import gigabytes
 from labelaudit.training.optimizers import Optimizer
 from labelaudit.training.trajectory import InMemory, OnDisk, Trajectory
 from labelaudit.training.window import Window
+from labelaudit.units import gigabytes
 
 
 @dataclass(frozen=True)

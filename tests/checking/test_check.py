@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from labelaudit import AuditConfig, InputError
 from labelaudit.checking.baseline import NETWORKS, load_baseline, save_baseline
 from labelaudit.checking.check import check, folds_of
+from labelaudit.checking.formats import render
 from labelaudit.checking.verdict import Limits, read_accepted
 from labelaudit.config import Aim, ModelConfig, TrainingConfig
 from labelaudit.report.report import Report
@@ -138,6 +140,21 @@ def test_a_renamed_class_is_no_change(updated):
     assert again.changes[0].label == "seven"
 
 
+def test_names_that_are_no_line_are_accepted_as_they_are_printed(updated):
+    names = [b"new\nline.png", b"\xff\xfe.png", b"=cmd 'quo\"te.png", b"#7.png", b"<script>.png"]
+    for name, file in zip(names, right_digits("0")[-5:], strict=True):
+        shutil.copy(file, os.path.join(os.fsencode(updated / "data" / "1"), name))  # noqa: PTH118  # bytes
+    result = check(updated / "data", updated / "baseline")
+    assert len(result.suspects) >= 4
+    text = render(result, "text")
+    printed = ["1/new\\nline.png", "1/\\xff\\xfe.png", "1/=cmd 'quo\"te.png", "1/#7.png", "1/<script>.png"]
+    assert all(name in text for name in printed)
+    (updated / "ok.txt").write_text("\n".join(printed) + "\n")
+    accepted = check(updated / "data", updated / "baseline", accepted=updated / "ok.txt")
+    assert [row.accepted for row in accepted.changes] == [True] * 5
+    assert (accepted.failures, accepted.notes) == ((), ())
+
+
 def test_rows_that_cannot_be_scored_are_named(updated):
     (updated / "data" / "3" / "broken.png").write_bytes(b"no image")
     shutil.copy(right_digits("3")[-1], updated / "data" / "loose.png")
@@ -157,6 +174,11 @@ def test_a_class_that_lost_its_rows_is_still_known(updated):
     assert (result.removed, len(result.changes), result.failures) == (PER_CLASS, 2, ())
 
 
+def rewrite_metadata(baseline: Path, **values: object) -> None:
+    report = Report.load(baseline)
+    Report(report.table, report.metadata | values).save(baseline / "report.parquet")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -164,8 +186,11 @@ def test_a_class_that_lost_its_rows_is_still_known(updated):
          "class 'new class' \\(1 rows, the first is new class/x.png\\) is not in the baseline, which knows 0, 1"),
         (lambda folder: [file.write_bytes(file.read_bytes() + b"\0") for file in folder.glob("data/*/*.png")],
          "none of the 252 rows of .* is in the baseline"),
-        (lambda folder: (folder / "baseline" / NETWORKS).unlink(), "holds a report, but no networks.safetensors"),
+        (lambda folder: (folder / "baseline" / NETWORKS).unlink(), "holds no networks.safetensors"),
         (lambda folder: (folder / "baseline" / NETWORKS).write_bytes(b"junk"), "networks.safetensors is damaged"),
+        (lambda folder: rewrite_metadata(folder / "baseline", schema_version=99), "has report schema 99"),
+        (lambda folder: rewrite_metadata(folder / "baseline", config={"model": "of another time"}),
+         "was made by another version; make it anew"),
         (lambda folder: shutil.rmtree(folder / "baseline"), "does not exist; make it with: labelaudit baseline"),
         (lambda folder: (folder / "ok.txt").write_bytes(b"\xff\xfe\x00"), "cannot read .*ok.txt"),
     ],

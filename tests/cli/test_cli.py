@@ -210,14 +210,48 @@ def test_help_does_not_wait_for_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_wrong_names_do_not_wait_for_torch(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there.txt").write_text("")
+    commands = {
+        "scan nowhere": "error: nowhere does not exist",
+        "scan there.txt": "error: there.txt is neither a folder of images nor a table",
+        "scan there --resume --overwrite": "give one of them",
+        "scan there --out there.txt": "is a file, not a folder",
+        "scan there --momentum 2": "--momentum: input should be less than 1",
+        "baseline nowhere": "error: nowhere does not exist",
+        "flip-test there": "give either --rate",
+        "flip-test there --rate 0.7": "--rate 0.7 is outside (0, 0.5]",
+        "check nowhere": "error: nowhere does not exist",
+        "check there --baseline gone": "--baseline: gone does not exist; make it with",
+        "check there --baseline there": "--baseline: there holds no networks.safetensors; make it with",
+        "apply gone --decisions d.csv --out o": "error: gone does not exist: give a report.parquet",
+        "apply gone --decisions d.csv": "give --out for a corrected copy",
+        "report there": "error: there/report.parquet does not exist",
+        "reproduce table9": "there is no recipe 'table9'",
+    }
+    code = """if True:
+        import json, sys
+        from typer.testing import CliRunner
+        from labelaudit.cli.app import app
+        results = [CliRunner().invoke(app, command.split()) for command in json.load(sys.stdin)]
+        print(json.dumps([[result.exit_code, result.stderr, "torch" in sys.modules] for result in results]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps([*commands]), cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for (command, message), (code, stderr, torch) in zip(commands.items(), json.loads(done.stdout), strict=True):
+        assert (code, torch) == (2, False), command
+        assert message in stderr, command
+
+
 def test_a_killed_run_is_found_and_gone_on_with(run, small, tmp_path):
     command = [sys.executable, "-m", "labelaudit", "scan", str(small), "--epochs", "100000", "--checkpoint-every", "0"]
     process = subprocess.Popen([*command, "--model", "lr"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     kept = tmp_path / "labelaudit-report" / "unfinished-run" / "fold-0" / "training.safetensors"
-    for _ in range(600):
+    while not kept.exists() and process.poll() is None:
         time.sleep(0.1)
-        if kept.exists():
-            break
     process.kill()
     process.wait()
     arguments = ["scan", str(small), "--model", "lr", "--epochs", "100000"]
@@ -279,11 +313,54 @@ def test_reproduce_puts_our_figures_beside_the_papers(run, tmp_path):
 def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path):
     command = [sys.executable, "-m", "labelaudit", "scan", TRAIN, "--epochs", "10000"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(15)  # importing torch takes a few seconds; the run itself would take an hour
+    assert process.stderr is not None
+    said = ""
+    while "this audit will take" not in said:  # an hour
+        said = process.stderr.readline()
+        assert said, "it has ended"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 130
     assert err.splitlines()[-1].startswith("error: interrupted")
     assert "Traceback" not in err
     assert out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_what_it_will_take_and_writes_nothing(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABELAUDIT_CACHE", str(tmp_path / "cache"))
+    result = run("scan", TRAIN, "--test", TEST, "--model", "dnn", "--track", "head", "--dry-run")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == (f"{TRAIN} · image folder · 600 rows, 200 in the test set · 10 classes (0, 1, 2, 3, 4, 5, …)")
+    assert lines[1] == "dnn, 6,442 parameters (influence goes through 90), 28×28 grey · 5 epochs, batch 32 · cpu"
+    assert [line.split("  ")[0] for line in lines[2:]] == [
+        "stage",
+        "reading images",
+        "fine-tuning",
+        "sweeping back",
+        "all",
+    ]
+    assert lines[3].split()[-3:] == ["0.6", "MB", "–"]  # 800 images of 784 bytes
+    found = json.loads(run("scan", TRAIN, "--model", "dnn", "--image-cache", "disk", "--dry-run", "--json").stdout)
+    assert (found["rows"], found["parameters"], len(found["classes"])) == (600, 6442, 10)
+    assert found["stages"]["reading images"]["disk"] == 600 * 784
+    seconds = [stage["seconds"] for stage in found["stages"].values()]
+    assert seconds[-1] == pytest.approx(sum(seconds[:-1]))
+    assert min(seconds) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_refuses_what_will_not_fit(run, monkeypatch):
+    monkeypatch.setattr("labelaudit.planning.free_memory", lambda device: 3_000_000)
+    result = run("scan", TRAIN, "--model", "cnn", "--dry-run")
+    assert result.exit_code == 2
+    assert "error: the fine-tune needs" in result.stderr
+    assert "try a smaller --batch-size (it is 32)" in result.stderr
+
+
+def test_a_dry_run_of_a_table(run, tmp_path):
+    (tmp_path / "t.csv").write_text("a,label\n" + "".join(f"{i % 7},{'xy'[i % 2]}\n" for i in range(40)))
+    result = run("scan", "t.csv", "--dry-run", "--test-fraction", "0.25", "--json", "--label-column", "label")
+    found = json.loads(result.stdout)
+    assert (found["rows"], found["model"], next(iter(found["stages"]))) == (40, "lr", "reading rows")

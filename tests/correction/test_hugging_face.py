@@ -17,9 +17,12 @@ def saved(path, label_feature, labels, splits=False):
     return part
 
 
-def test_one_part_of_several(tmp_path):
+def test_one_part_of_several(tmp_path, capfd):
     part = saved(tmp_path / "in", NAMES, [0, 1, 1], splits=True)
+    capfd.readouterr()
     write_corrected_saved(tmp_path / "in", tmp_path / "out", "train", "label", {1: "cat"})
+    assert capfd.readouterr() == ("", "")
+    assert not datasets.are_progress_bars_disabled()
     loaded = datasets.load_from_disk(tmp_path / "out")
     assert loaded["train"].features == part.features
     assert loaded["train"][:] == {"id": ["a", "b", "c"], "label": [0, 0, 1], "n": [1, 2, 3]}

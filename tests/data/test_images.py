@@ -5,7 +5,6 @@ import io
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from labelaudit.data.content import EncodedImages
@@ -39,11 +38,13 @@ def dataset_of(*contents: bytes | None) -> Dataset:
 def test_unreadable_images_keep_their_row_and_shift_no_other():
     dataset = dataset_of(DIGIT, b"no image", DIGIT[:300], None, b"", DIGIT)
     steps: list[int] = []
-    decoded = decode(dataset.content, dataset.problems, 1, 28, lambda image: image, steps.append)
-    expected = torch.from_numpy(np.array(Image.open(io.BytesIO(DIGIT))))
-    assert torch.equal(decoded.pixels[0, 0], expected)
-    assert torch.equal(decoded.pixels[5, 0], expected)
-    assert not decoded.pixels[1:5].any()
+    pixels = np.zeros((6, 1, 28, 28), dtype=np.uint8)
+    decoded = decode(dataset.content, dataset.problems, 1, lambda image: image, pixels, steps.append)
+    expected = np.array(Image.open(io.BytesIO(DIGIT)))
+    assert np.array_equal(pixels[0, 0], expected)
+    assert np.array_equal(pixels[5, 0], expected)
+    assert not pixels[1:5].any()
+    assert decode(dataset.content, dataset.problems, 1, lambda image: image, None, ignore) == decoded
     problems = decoded.problems
     assert (problems[0], problems[5]) == (None, None)
     assert problems[1] == "not an image"
@@ -57,7 +58,7 @@ def test_unreadable_images_keep_their_row_and_shift_no_other():
 
 def test_a_known_problem_is_not_read():
     dataset = Dataset("test", "test", ("0",), ("a",), ("file not found",), lambda row: pytest.fail("read"))
-    decoded = decode(dataset.content, dataset.problems, 1, 28, lambda image: image, ignore)
+    decoded = decode(dataset.content, dataset.problems, 1, lambda image: image, None, ignore)
     assert decoded.problems == ("file not found",)
 
 
@@ -81,7 +82,7 @@ def test_colour_orientation_depth_transparency_and_frames():
 def test_a_decompression_bomb_is_one_unreadable_row(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     dataset = dataset_of(DIGIT)
-    decoded = decode(dataset.content, dataset.problems, 1, 28, lambda image: image, ignore)
+    decoded = decode(dataset.content, dataset.problems, 1, lambda image: image, None, ignore)
     assert "exceeds limit" in str(decoded.problems[0])
 
 

@@ -18,6 +18,7 @@ from tests.report.test_html import HOSTILE, make_dataset, make_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 
+PATIENCE = 120_000  # milliseconds
 COLUMNS = ["id", "row", "content_hash", "label", "decision", "new_label"]
 
 
@@ -28,7 +29,10 @@ def browser():
     if path is None:
         pytest.skip(f"needs a browser on PATH: one of {', '.join(names)}")
     with playwright.sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        # Containers have little /dev/shm, and a busy machine takes its time.
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        launched = running.chromium.launch(executable_path=path, args=arguments, timeout=PATIENCE)
+        playwright.expect.set_options(timeout=PATIENCE)
         yield launched
         launched.close()
 
@@ -42,8 +46,11 @@ def open_page(browser):
         if context is None:
             context = browser.new_context(accept_downloads=True, **options)
             contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
+        # The browser also has things to say of itself, as information.
+        page.on("console", lambda message: message.type in ("info", "debug")
+                or complaints.append(f"{message.type}: {message.text}"))  # fmt: skip
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
         page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:"))
@@ -62,7 +69,8 @@ def digits(tmp_path_factory):
     """A page with 40 suspects: the file, and the report."""
     path = tmp_path_factory.mktemp("digits") / "report.html"
     dataset = load_dataset(SAMPLE / "train")
-    report = make_report(dataset, suspects=40, similar=3)
+    by_epoch = [[row / 600 - 0.5, 0.0, -0.25] for row in range(600)]
+    report = make_report(dataset, suspects=40, similar=3, influence_by_epoch=by_epoch)
     write_html(report, dataset, path)
     return path, report
 

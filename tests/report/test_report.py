@@ -27,8 +27,8 @@ def report() -> Report:
 
 def test_columns_are_the_designs(report):
     assert report.table.schema.names == [
-        "id", "row", "content_hash", "label", "suggested_label", "influence", "rank", "score", "suspect", "p_label",
-        "loss", "similar", "status", "reason", "true_label", "is_flipped",
+        "id", "row", "content_hash", "label", "suggested_label", "influence", "influence_by_epoch", "rank", "score",
+        "suspect", "p_label", "loss", "similar", "status", "reason", "true_label", "is_flipped",
     ]  # fmt: skip
     assert report.table.schema.field("influence").type == pa.float64()
     frame = report.to_pandas()

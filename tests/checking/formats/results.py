@@ -94,8 +94,13 @@ HOSTILE = replace(
 )  # fmt: skip
 
 
-def many(count: int) -> CheckResult:
-    """That many suspects, and as many rows nothing is wrong with."""
+def many(count: int, fine_count: int | None = None) -> CheckResult:
+    """That many suspects, and as many rows nothing is wrong with, or another number of them."""
     suspects = tuple(replace(SUSPECT, id=f"7/{number}.png", row=number) for number in range(count))
-    fine = tuple(replace(ADDED, id=f"0/{number}.png", row=count + number) for number in range(count))
-    return replace(NOTHING, rows=2 * count, changes=suspects + fine, failures=(f"{count} new suspects, 0 allowed",))
+    fine = tuple(
+        replace(ADDED, id=f"0/{number}.png", row=count + number)
+        for number in range(count if fine_count is None else fine_count)
+    )
+    return replace(
+        NOTHING, rows=len(suspects + fine), changes=suspects + fine, failures=(f"{count} new suspects, 0 allowed",)
+    )

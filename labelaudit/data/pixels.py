@@ -1,0 +1,96 @@
+"""Where decoded images are kept: in memory, in a file that is mapped into memory, or nowhere."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from labelaudit.config import ImageCache
+from labelaudit.errors import InputError
+from labelaudit.files import cache_folder
+from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory
+from labelaudit.units import gigabytes
+
+Shape = tuple[int, int, int, int]  # N, C, H, W
+SHARE_OF_MEMORY = 0.5  # that images may take of what is free before they go to the disk: the training needs some, too
+
+
+class Pixels(Protocol):
+    """uint8 images by row."""
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor:
+        """The images of some rows (B,), shape (B, C, H, W)."""
+
+
+class DecodedAnew:
+    """Images that are decoded whenever they are asked for.
+
+    Attributes:
+        decode: Decodes some rows into an array (B, C, H, W); rows that cannot be read stay zero.
+        shape: N, C, H, W.
+    """
+
+    def __init__(self, decode: Callable[[list[int], NDArray[np.uint8]], object], shape: Shape) -> None:
+        self.decode, self.shape = decode, shape
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor:
+        """See `Pixels`."""
+        pixels = np.zeros((len(rows), *self.shape[1:]), dtype=np.uint8)
+        self.decode(rows.tolist(), pixels)
+        return torch.from_numpy(pixels)
+
+
+def choose_place(shape: Shape, cache: ImageCache, limit_gb: float | None) -> ImageCache:
+    """Where images of that shape are to be kept: `memory`, `disk` or `none`.
+
+    Args:
+        shape: N, C, H, W.
+        cache: What the user asked for; `auto` takes memory where that is plentiful, else the disk.
+        limit_gb: The most a file may take, in GB; None for what leaves some of the disk free.
+
+    Raises:
+        InputError: They do not fit; the message says what would.
+    """
+    needed = int(np.prod(shape))
+    memory, folder = free_memory(torch.device("cpu")), cache_folder()
+    disk = int(SHARE_OF_FREE * free_disk(folder))
+    if limit_gb is not None:
+        disk = min(disk, int(limit_gb * 1e9))
+    if cache == "none" or (cache == "auto" and needed <= SHARE_OF_MEMORY * memory):
+        return "none" if cache == "none" else "memory"
+    if cache == "memory" and needed <= SHARE_OF_FREE * memory:
+        return "memory"
+    if cache != "memory" and needed <= disk:
+        return "disk"
+    raise InputError(
+        f"{shape[0]} images of {shape[2]}×{shape[3]} pixels need {gigabytes(needed)}; "
+        + (f"{gigabytes(SHARE_OF_FREE * memory)} of memory may be used: try --image-cache disk, "
+           if cache == "memory" else f"{gigabytes(disk)} of the disk of {folder} may be used: try ")
+        + "--image-cache none, which decodes them anew for each pass, or a smaller --image-size"
+    )  # fmt: skip
+
+
+def allocate(shape: Shape, place: ImageCache) -> NDArray[np.uint8]:
+    """Zeros in memory, or in a file without a name below `$LABELAUDIT_CACHE`, which goes with the process.
+
+    Raises:
+        InputError: The file cannot be made.
+    """
+    if place == "memory":
+        return np.zeros(shape, dtype=np.uint8)
+    folder = cache_folder() / "pixels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:  # mapped, it outlives being closed
+            return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+    except OSError as error:
+        raise InputError(
+            f"--image-cache disk: cannot write below {folder} ({error.strerror or error}); set LABELAUDIT_CACHE to "
+            "another folder"
+        ) from error

@@ -1,0 +1,137 @@
+"""What one fold of an audit takes: memory, disk and time, stage by stage, and how its run is to be recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labelaudit.config import InfluenceConfig
+from labelaudit.errors import InputError
+from labelaudit.influence.scoring import Scoring, Stretch
+from labelaudit.training.fine_tune import Plan
+from labelaudit.training.needs import PassCosts
+from labelaudit.training.recording import Recording, plan_recording
+from labelaudit.training.window import Window, parse_windows
+from labelaudit.units import gigabytes
+
+
+@dataclass(frozen=True)
+class FoldSize:
+    """How large a fold is.
+
+    Attributes:
+        rows: N, those that train.
+        query_rows: M.
+        folds: How many folds there are; with several, query rows are predicted in the fine-tune, too.
+        theta_bytes: Of all trained parameters.
+        tracked_bytes: Of those that influence goes through.
+    """
+
+    rows: int
+    query_rows: int
+    folds: int
+    theta_bytes: int
+    tracked_bytes: int
+
+
+@dataclass(frozen=True)
+class FoldNeeds:
+    """What a fold takes.
+
+    Attributes:
+        recording: How its trajectory is kept.
+        working_memory: Bytes beside the data and the trajectory.
+        fine_tuning: Seconds.
+        sweeping: Seconds, query and scoring included.
+    """
+
+    recording: Recording
+    working_memory: int
+    fine_tuning: float
+    sweeping: float
+
+    @property
+    def memory(self) -> int:
+        """Bytes beside the data."""
+        return self.working_memory + self.recording.memory
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.fine_tuning + self.sweeping
+
+
+def scan_window(settings: InfluenceConfig, plan: Plan, rows: int) -> Window:
+    """The one window a scan ranks by.
+
+    Raises:
+        InputError: The setting names several, or one outside the run.
+    """
+    windows = parse_windows(
+        settings.window, plan.epochs, plan.steps_per_epoch(rows), settings.removal, settings.query_at
+    )
+    if settings.window == "each":
+        raise InputError("--window each names one window for every epoch; a scan ranks by one, such as last")
+    return windows[0]
+
+
+def sweep_rows(window: Window, scoring: Scoring, rows: int, plan: Plan) -> int:
+    """Rows the sweep goes over, as it reports them."""
+    epochs = (window.stop - window.first_step) / plan.steps_per_epoch(rows)
+    return round(rows * epochs) + rows * len(scoring.stretches(window))
+
+
+def scored_at_the_end(window: Window, scoring: Scoring, total_steps: int) -> bool:
+    """Whether all rows are scored once, at θ_T, where they also have to be predicted."""
+    return scoring.stretches(window) == [Stretch(window.start, total_steps, total_steps)]
+
+
+def fold_needs(
+    size: FoldSize, plan: Plan, settings: InfluenceConfig, costs: PassCosts, *, exact: bool, memory: int, disk: int
+) -> FoldNeeds:
+    """Plan a fold within some memory and disk.
+
+    Args:
+        size: Its rows and parameters.
+        plan: Its fine-tune.
+        settings: Its window, and how influence is estimated.
+        costs: What a row costs.
+        exact: Whether derivatives are forward over reverse, which keeps tangents with the activations.
+        memory: Bytes it may take.
+        disk: Bytes of disk it may take.
+
+    Raises:
+        InputError: It does not fit; the message says what would.
+    """
+    window, scoring = scan_window(settings, plan, size.rows), Scoring(settings.estimator, settings.scoring_steps)
+    total_steps = plan.epochs * plan.steps_per_epoch(size.rows)
+    moments = plan.optimizer.moments
+    # θ, its gradient and θ_T; in the fine-tune the moments, in the sweep the adjoints, c, H c and Σ c.
+    copies = 3 * size.theta_bytes + max(moments * size.theta_bytes, (4 + moments) * size.tracked_bytes)
+    working = (2 + exact) * costs.activations * min(plan.batch_size, size.rows) + copies
+    if working > memory:
+        raise InputError(
+            f"the fine-tune needs {gigabytes(working)} of memory and {gigabytes(memory)} may be used: try a smaller "
+            f"--batch-size (it is {plan.batch_size}), a smaller --image-size or a smaller --model"
+        )
+    recording = plan_recording(
+        [window], total_steps, size.theta_bytes, plan.optimizer,
+        memory=memory - working, disk=disk, mode=settings.trajectory,
+    )  # fmt: skip
+    epochs_in_window = (window.stop - window.first_step) / plan.steps_per_epoch(size.rows)
+    swept = size.rows * epochs_in_window
+    replayed = size.rows * (recording.stop - recording.first) / plan.steps_per_epoch(size.rows)
+    again = plan.optimizer.adjoint_needs_state or plan.clip_norm is not None
+    predicted = size.rows * (
+        2 * len(scoring.stretches(window)) + (exact or not scored_at_the_end(window, scoring, total_steps))
+    )
+    fine_tuning = costs.train * size.rows * plan.epochs
+    if size.folds > 1:
+        fine_tuning += costs.predict * size.query_rows * ((plan.epochs + 1) // 2)
+    else:
+        predicted += size.query_rows
+    sweeping = (
+        costs.track * (swept * (4 if exact else 2) + size.query_rows)
+        + costs.train * (swept * again + replayed * (recording.interval > 1))
+        + costs.predict * predicted
+    )
+    return FoldNeeds(recording, working, fine_tuning, sweeping)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from labelaudit import scan
+from labelaudit.data.pixels import DecodedAnew, allocate, choose_place
+from labelaudit.errors import InputError
+from tests.conftest import SAMPLE
+
+SHAPE = (10, 3, 20, 20)  # 12,000 bytes
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Set what is free, in bytes."""
+    monkeypatch.setenv("LABELAUDIT_CACHE", str(tmp_path / "cache"))
+
+    def free(memory: int, disk: int) -> None:
+        monkeypatch.setattr("labelaudit.data.pixels.free_memory", lambda device: memory)
+        monkeypatch.setattr("labelaudit.data.pixels.free_disk", lambda folder: disk)
+
+    return free
+
+
+def test_memory_where_it_is_plentiful_else_the_disk(machine):
+    machine(24_000, 0)
+    assert choose_place(SHAPE, "auto", None) == "memory"
+    machine(23_999, 15_000)
+    assert choose_place(SHAPE, "auto", None) == "disk"
+    assert choose_place(SHAPE, "memory", None) == "memory"
+    assert choose_place(SHAPE, "disk", None) == "disk"
+    assert choose_place(SHAPE, "none", None) == "none"
+
+
+@pytest.mark.parametrize(
+    ("cache", "limit", "message"),
+    [
+        ("auto", None, r"10 images of 20×20 pixels need 0.0 MB; 0.0 MB of the disk of .* try --image-cache none"),
+        ("memory", None, r"0.0 MB of memory may be used: try --image-cache disk, --image-cache none"),
+        ("disk", 1e-6, "of the disk of"),
+    ],
+)
+def test_what_fits_nowhere_is_refused_with_what_would(machine, cache, limit, message):
+    machine(14_000, 14_000 if limit is None else 10**9)
+    with pytest.raises(InputError, match=message):
+        choose_place(SHAPE, cache, limit)
+
+
+def test_a_file_is_memory_and_leaves_nothing(machine, tmp_path):
+    pixels = allocate(SHAPE, "disk")
+    pixels[3, 1] = 7
+    assert torch.from_numpy(pixels)[torch.tensor([3, 0])][:, 1, 0, 0].tolist() == [7, 0]
+    assert list((tmp_path / "cache" / "pixels").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
+    (tmp_path / "cache").write_text("")
+    monkeypatch.setenv("LABELAUDIT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(InputError, match=r"cannot write below .*cache/pixels.*LABELAUDIT_CACHE"):
+        allocate(SHAPE, "disk")
+
+
+def test_decoded_anew_it_is_what_was_asked_for():
+    def decode(rows, pixels):
+        pixels += np.array(rows, dtype=np.uint8)[:, None, None, None]
+
+    images = DecodedAnew(decode, SHAPE)[torch.tensor([4, 2])]
+    assert images.shape == (2, 3, 20, 20)
+    assert images[:, 0, 0, 0].tolist() == [4, 2]
+
+
+def test_wherever_images_are_kept_the_report_is_the_same(monkeypatch, tmp_path):
+    monkeypatch.setenv("LABELAUDIT_CACHE", str(tmp_path))
+    source = tmp_path / "data"
+    for digit in "01":
+        (source / digit).mkdir(parents=True)
+        for file in sorted((SAMPLE / "train" / digit).iterdir())[:8]:
+            (source / digit / file.name).write_bytes(file.read_bytes())
+    (source / "0" / "broken.png").write_bytes(b"no image")
+    reports = [
+        scan(source, model="lr", epochs=1, max_unreadable=1.0, test=source, image_cache=cache).table
+        for cache in ("memory", "disk", "none")
+    ]
+    assert reports[0].equals(reports[1])
+    assert reports[0].equals(reports[2])

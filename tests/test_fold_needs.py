@@ -1,0 +1,56 @@
+"""What a fold takes, against counts of passes and vectors by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelaudit.config import InfluenceConfig
+from labelaudit.errors import InputError
+from labelaudit.fold_needs import FoldSize, fold_needs
+from labelaudit.training.needs import PassCosts
+from labelaudit.training.optimizers import AdamW
+from tests.conftest import plan
+
+COSTS = PassCosts(train=3.0, predict=1.0, track=2.0, activations=10)
+SIZE = FoldSize(rows=100, query_rows=40, folds=2, theta_bytes=1000, tracked_bytes=300)
+PLAN = plan(epochs=3, batch_size=10)
+
+
+def needs(size=SIZE, setting=PLAN, exact=False, memory=10**6, disk=0, **influence):
+    return fold_needs(size, setting, InfluenceConfig(**influence), COSTS, exact=exact, memory=memory, disk=disk)
+
+
+def test_the_default_audit_counted_by_hand():
+    found = needs()
+    # three epochs; the query predicted at the ends of the last two
+    assert found.fine_tuning == 3 * 100 * 3 + 2 * 40 * 1
+    # two tracked passes a row, one a query row; all rows scored by two forward passes, which also predict them
+    assert found.sweeping == 2 * (2 * 100 + 40) + 2 * 100
+    # a mini-batch's activations twice; θ, gradient, θ_T, and a, b, c, H c, Σ c of the tracked part
+    assert found.working_memory == 2 * 10 * 10 + 3 * 1000 + 5 * 300
+    assert (found.recording.interval, found.recording.memory, found.recording.disk) == (1, 10 * 1000, 0)
+    assert found.memory == found.working_memory + 10_000
+
+
+def test_other_ways_counted_by_hand():
+    alone = needs(FoldSize(100, 40, 1, 1000, 1000))
+    assert (alone.fine_tuning, alone.sweeping) == (900, needs().sweeping + 40)  # its query is predicted once
+    assert needs(exact=True).sweeping == 2 * (4 * 100 + 40) + 3 * 100  # and predicts all rows in a pass of its own
+    assert needs(estimator="visited").sweeping == 2 * 240 + 100
+    assert needs(scoring_steps=2).sweeping == 2 * 240 + 4 * 100 + 100
+    assert needs(window="full").sweeping == 2 * (2 * 300 + 40) + 200
+    adam = needs(setting=plan(epochs=3, batch_size=10, optimizer=AdamW()))
+    assert adam.sweeping == needs().sweeping + 3 * 100  # its adjoint needs each step's gradient
+
+
+def test_states_that_do_not_fit_are_replayed():
+    roomy = needs(window="full")
+    assert roomy.recording.memory == 30 * 1000
+    found = needs(window="full", memory=roomy.working_memory + 29_999)
+    assert (found.recording.interval, found.recording.memory) == (5, 2 * 1000 * (6 + 5))  # every √30th θ and velocity
+    assert found.sweeping == roomy.sweeping + 3 * 300
+
+
+def test_what_does_not_fit_is_refused_with_what_would():
+    with pytest.raises(InputError, match=r"needs 0.0 MB of memory and 0.0 MB may be used: try a smaller --batch-size"):
+        needs(memory=4000)
