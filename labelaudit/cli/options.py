@@ -234,7 +234,12 @@ def audit_options(
     device: Annotated[
         str, Option(help="auto, cpu, cuda, cuda:1, …; auto is the first GPU or else the CPU.", rich_help_panel=TRAINING)
     ] = "auto",
-    dtype: Annotated[Dtype, Option(help="Floating-point type.", rich_help_panel=TRAINING)] = "float32",
+    dtype: Annotated[
+        Dtype,
+        Option(
+            help="Floating-point type; bfloat16: mixed precision, parameters stay float32.", rich_help_panel=TRAINING
+        ),
+    ] = "float32",
     shard: Annotated[
         Shard,
         Option(
