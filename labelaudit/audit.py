@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.examples import Examples
-from labelaudit.data.inputs import Inputs
 from labelaudit.data.splits import Fold, Rows, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
 from labelaudit.detection.signals import Signals
-from labelaudit.distributed import Team, team
+from labelaudit.distributed import team
 from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
-from labelaudit.models.parts import parameters_of, train_only
-from labelaudit.models.sharded import ShardedModel
-from labelaudit.models.spec import TrainingDefaults
 from labelaudit.pool import Pool
+from labelaudit.preparing import check_team, complete, prepare_network, training_plan
 from labelaudit.progress import Progress
-from labelaudit.runtime import choose_device, choose_dtype, memory_of_process, reproducible
+from labelaudit.runtime import choose_device, choose_dtype, reproducible
 from labelaudit.shared_checkpoints import checkpoints_of
-from labelaudit.training.fine_tune import Plan
-from labelaudit.training.needs import vectors_memory
-from labelaudit.training.optimizers import SGD, AdamW, Optimizer
 
-USUAL_BATCH_SIZE = 32
 LEARNT_BY_HEART = 0.1  # training loss over query loss, below which wrong labels have been memorised, too
 DEVIATIONS = 3  # above none, for a network's gain over guessing to be real
 MOST_NOISE = 0.6  # above which labels carry next to no information
@@ -161,7 +153,7 @@ def audit(
     examples = pool.inputs.examples(torch.from_numpy(labels), fit_on, device, dtype, training.augmentation)
 
     def network(number: int, seed: int) -> FlatModel:
-        model = flat_network(pool.inputs, len(pool.classes), seed, examples, config)
+        model = prepare_network(pool.inputs, len(pool.classes), seed, examples, config)
         if start is not None:
             start.put_into(model, number)
         return model
@@ -179,15 +171,6 @@ def audit(
         pool.inputs.lasting,
         str(device),
     )
-
-
-def flat_network(inputs: Inputs, classes: int, seed: int, examples: Examples, config: AuditConfig) -> FlatModel:
-    """The network before training, with what is to be trained and tracked of it."""
-    module = inputs.network(classes, seed, examples)
-    if config.model.train != "head":  # then the network is a head, on what the rest has computed
-        train_only(module, config.model.train)
-    is_tracked = parameters_of(module, config.influence.track)
-    return place(module, is_tracked, choose_device(config.device), choose_dtype(config.dtype), config, team())
 
 
 def audit_folds(
@@ -228,7 +211,7 @@ def audit_folds(
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         model = network(number, network_seed)
-        parameters, tracked = model.parameters, model.parameters_tracked
+        parameters, tracked = model.parameters, model.tracked_parameters
         task = FoldTask(model, examples, fold, training_plan(config.training), order_seed, number, len(folds))
         part = None if checkpoints is None else checkpoints_of(model, checkpoints.part(f"fold-{number}"))
         with reproducible():
@@ -322,89 +305,3 @@ def query_text(pool: Pool, config: AuditConfig, folds: list[Fold]) -> str:
     if config.test_fraction is not None:
         return f"{len(folds[0].query)} rows held out (--test-fraction {config.test_fraction:g})"
     return "two-fold cross-audit: each half of the rows is the query of the other"
-
-
-def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) -> TrainingConfig:
-    """Fill what the user left open from the model's defaults and the number of training rows.
-
-    Raises:
-        InputError: The user's batch is larger than the training rows.
-    """
-    if training.batch_size is not None and training.batch_size > rows:
-        raise InputError(
-            f"--batch-size {training.batch_size} is more than the {rows} rows a fine-tune has; choose {rows} or less"
-        )
-    return training.model_copy(
-        update={
-            "epochs": training.epochs or defaults.epochs,
-            "batch_size": training.batch_size or min(USUAL_BATCH_SIZE, rows),
-            "learning_rate": training.learning_rate or defaults.learning_rate_of(training.optimizer),
-        }
-    )
-
-
-def check_team(team: Team, training: TrainingConfig) -> None:
-    """Make sure that there is work for every process.
-
-    Raises:
-        InputError: A mini-batch has fewer rows than there are processes.
-    """
-    assert training.batch_size is not None
-    if team.size > training.batch_size:
-        raise InputError(
-            f"torchrun started {team.size} processes to share mini-batches of {training.batch_size} rows: start at "
-            f"most {training.batch_size}, or try a larger --batch-size"
-        )
-
-
-def place(
-    module: nn.Module,
-    is_tracked: Callable[[str], bool],
-    device: torch.device,
-    dtype: torch.dtype,
-    config: AuditConfig,
-    team: Team,
-) -> FlatModel:
-    """Put a network where it is trained: whole in each process of a team, or if need be spread over them.
-
-    Raises:
-        InputError: The processes start from different parameters, as with different files of weights.
-    """
-    if team.size > 1:
-        digest = hashlib.sha256()
-        for parameter in module.parameters():
-            digest.update(parameter.detach().cpu().numpy().tobytes())
-        team.same("initial parameters", digest.hexdigest())
-        trained = [(name, p.numel() * dtype.itemsize) for name, p in module.named_parameters() if p.requires_grad]
-        needed = vectors_memory(
-            sum(size for _, size in trained),
-            sum(size for name, size in trained if is_tracked(name)),
-            moments=optimizer_of(config.training).moments,
-        )
-        full = needed > team.least(memory_of_process(device, team.neighbours))
-        if config.shard == "always" or (config.shard == "auto" and full):
-            return ShardedModel(module, device, dtype, is_tracked, team)
-    return FlatModel(module, device, dtype, is_tracked, team)
-
-
-def training_plan(training: TrainingConfig) -> Plan:
-    """The fine-tune of settings in which nothing is left open."""
-    assert training.epochs is not None
-    assert training.batch_size is not None
-    assert training.learning_rate is not None
-    return Plan(
-        optimizer_of(training),
-        training.epochs,
-        training.batch_size,
-        training.learning_rate,
-        training.schedule,
-        training.warmup_steps,
-        training.clip_norm,
-    )
-
-
-def optimizer_of(training: TrainingConfig) -> Optimizer:
-    """The optimizer of settings."""
-    if training.optimizer == "sgd":
-        return SGD(training.momentum, training.weight_decay, training.nesterov)
-    return AdamW(training.weight_decay, epsilon_root=training.epsilon_root)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from labelaudit.audit import complete, flat_network, plan_folds, training_plan
+from labelaudit.audit import plan_folds
 from labelaudit.config import AuditConfig
 from labelaudit.distributed import team
 from labelaudit.influence.derivatives import choose_differentiation
@@ -14,6 +14,7 @@ from labelaudit.influence.dit import sweep
 from labelaudit.influence.queries import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.pool import Pool
+from labelaudit.preparing import complete, prepare_network, training_plan
 from labelaudit.progress import Progress
 from labelaudit.runtime import choose_device, choose_dtype, memory_of_process, reproducible
 from labelaudit.training.fine_tune import fine_tune
@@ -50,7 +51,7 @@ def influence_over_epochs(
     found = np.full((len(pool.dataset), plan.epochs), np.nan)
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
-        model = flat_network(pool.inputs, len(pool.classes), network_seed, examples, config)
+        model = prepare_network(pool.inputs, len(pool.classes), network_seed, examples, config)
         rows, query_rows = torch.from_numpy(fold.train), torch.from_numpy(fold.query)
         per_epoch = plan.steps_per_epoch(len(rows))
         windows = parse_windows("each", plan.epochs, per_epoch, settings.removal, settings.query_at)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from labelaudit.audit import check_team, complete, flat_network, training_plan
 from labelaudit.config import AuditConfig
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset
@@ -25,6 +24,7 @@ from labelaudit.errors import InputError
 from labelaudit.fold_needs import FoldSize, fold_needs
 from labelaudit.influence.derivatives import choose_differentiation, forward_over_reverse
 from labelaudit.pool import check_classes
+from labelaudit.preparing import check_team, complete, prepare_network, training_plan
 from labelaudit.progress import Advance, Progress
 from labelaudit.runtime import SHARE_OF_FREE, choose_device, choose_dtype, free_disk, memory_of_process
 from labelaudit.training.needs import check_per_sample_loss, measure_passes
@@ -151,7 +151,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     plan = training_plan(training)
     labels = torch.arange(len(problems)) % len(classes)
     examples = inputs.examples(labels, readable, device, dtype, training.augmentation)
-    model = flat_network(inputs, len(classes), config.seed, examples, config)
+    model = prepare_network(inputs, len(classes), config.seed, examples, config)
     chosen = torch.from_numpy(readable)
     check_per_sample_loss(model, examples, chosen)
     with team().together():
@@ -175,7 +175,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         model=inputs.model,
         input=inputs.text(examples),
         parameters=model.parameters,
-        tracked=model.parameters_tracked,
+        tracked=model.tracked_parameters,
         epochs=plan.epochs,
         batch_size=plan.batch_size,
         device=str(device),

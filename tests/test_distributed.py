@@ -17,7 +17,6 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from labelaudit.audit import check_team
 from labelaudit.checkpoints import RunFolder
 from labelaudit.cli.app import app
 from labelaudit.config import TrainingConfig, audit_config
@@ -25,6 +24,7 @@ from labelaudit.distributed import ALONE, Team, joined, team
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.sharded import ShardedModel
+from labelaudit.preparing import check_team
 from labelaudit.report.report import Report
 from labelaudit.scanning import scan
 from tests.conftest import CPU, ROOT, SAMPLE, digits, examples_of

@@ -16,11 +16,12 @@ from sklearn.neighbors import NearestNeighbors
 from torch.nn.functional import cross_entropy
 
 from benchmarks.detection.tasks import Task
-from labelaudit.audit import Findings, audit_folds, training_plan
+from labelaudit.audit import Findings, audit_folds
 from labelaudit.config import AuditConfig, InfluenceConfig
 from labelaudit.data.examples import Features
 from labelaudit.data.splits import cross_audit
 from labelaudit.models.flat import FlatModel
+from labelaudit.preparing import training_plan
 from labelaudit.progress import Silent, ignore
 from labelaudit.runtime import reproducible
 from labelaudit.training.fine_tune import Run, fine_tune

@@ -52,6 +52,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
         analyzer.fit_all_factors(
             "ekfac", task.data, per_device_batch_size=ROWS_AT_ONCE, factor_args=FactorArguments(strategy="ekfac")
         )
-        scores = analyzer.compute_self_scores("self", "ekfac", task.data, per_device_train_batch_size=ROWS_AT_ONCE)
+        analyzer.compute_self_scores("self", "ekfac", task.data, per_device_train_batch_size=ROWS_AT_ONCE)
+        scores = analyzer.load_self_scores("self")
     np.save(task.options.scores, scores["all_modules"].numpy())
     return {"training_seconds": training}

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+import labelaudit.planning
 import labelaudit.report.html
 import labelaudit.report.summary
 import labelaudit.scanning  # noqa: F401  # what the command line imports only once it is needed

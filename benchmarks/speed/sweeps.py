@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import timm
 import torch
@@ -19,6 +20,7 @@ from labelaudit.influence.derivatives import central_differences
 from labelaudit.influence.dit import sweep
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn
+from labelaudit.models.parts import parameters_of
 from labelaudit.runtime import free_memory, reproducible
 from labelaudit.training.fine_tune import Run, fine_tune
 from labelaudit.training.recording import plan_recording
@@ -38,7 +40,6 @@ class Case:
         rows: In the epoch.
         batch_size: Rows in a step.
         repeats: How often all is timed.
-        whole: Whether to time scoring by expectation and the query's gradient, too.
     """
 
     title: str
@@ -48,7 +49,6 @@ class Case:
     rows: int
     batch_size: int
     repeats: int = 3
-    whole: bool = True
 
 
 def _timm(name: str, **options: int) -> Callable[[], nn.Module]:
@@ -60,7 +60,7 @@ CASES = (
     Case("ViT-Tiny/16, 96 px", _timm("vit_tiny_patch16_224", img_size=96), 3, 96, 128, 8),
     Case("EfficientNet-Lite0, 96 px", _timm("tf_efficientnet_lite0"), 3, 96, 128, 8),
     Case("ViT-S/14, 112 px", _timm("vit_small_patch14_dinov2", img_size=112), 3, 112, 72, 8),
-    Case("ViT-B/16, 224 px", _timm("vit_base_patch16_224"), 3, 224, 32, 8, repeats=2, whole=False),
+    Case("ViT-B/16, 224 px", _timm("vit_base_patch16_224"), 3, 224, 32, 8, repeats=2),
 )
 QUICK = (
     Case("cnn, 28 px", lambda: cnn(CLASSES, 1, 28), 1, 28, 128, 8, repeats=1),
@@ -99,15 +99,16 @@ class Epoch:
     plan: Plan
 
     @classmethod
-    def of(cls, case: Case, device: torch.device) -> Epoch:
-        """What a case says."""
+    def of(cls, case: Case, device: torch.device, track: str = "all") -> Epoch:
+        """What a case says; influence goes through all parameters, or through a part of them."""
         generator = torch.Generator().manual_seed(0)
         shape = (case.rows, case.channels, case.side, case.side)
         pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
         labels = torch.randint(0, CLASSES, (case.rows,), generator=generator)
         torch.manual_seed(0)
+        network = case.network()
         return cls(
-            FlatModel(case.network(), device, torch.float32),
+            FlatModel(network, device, torch.float32, parameters_of(network, track)),
             Images(pixels, labels, lambda x: x - 0.5, device, torch.float32),
             Plan(SGD(0.9, 1e-4), epochs=1, batch_size=case.batch_size, learning_rate=1e-4),
         )
@@ -157,21 +158,19 @@ def on_cpu(bench: Bench) -> None:
     for case in QUICK if bench.quick else CASES:
         title = f"b: {case.title}, batches of {case.batch_size}"
         say(title)
-        epoch = Epoch.of(case, torch.device("cpu"))
+        settings = InfluenceConfig()
+        epoch, own = (Epoch.of(case, torch.device("cpu"), track) for track in ("all", settings.track))
         with reproducible():
-            kept, replayed = epoch.train("memory"), epoch.train("replay")  # they warm up, too
-            query = epoch.query_gradient()
-            visited, default = Scoring("visited"), Scoring(InfluenceConfig().estimator, InfluenceConfig().scoring_steps)
+            kept, replayed, as_scan = epoch.train("memory"), epoch.train("replay"), own.train("memory")  # warm up, too
+            query, own_query = epoch.query_gradient(), own.query_gradient()
+            visited, scoring = Scoring("visited"), Scoring(settings.estimator, settings.scoring_steps)
             timed: dict[str, Callable[[], object]] = {
-                "epoch": lambda epoch=epoch: epoch.train(None),
-                "sweep, all states kept": lambda e=epoch, r=kept, q=query, s=visited: e.sweep(r, q, s),
-                "sweep, √T replay": lambda e=epoch, r=replayed, q=query, s=visited: e.sweep(r, q, s),
+                "epoch": partial(epoch.train, None),
+                "sweep, all states kept": partial(epoch.sweep, kept, query, visited),
+                "sweep, √T replay": partial(epoch.sweep, replayed, query, visited),
+                "sweep as a scan does it": partial(own.sweep, as_scan, own_query, scoring),
+                "gradient of a query of as many rows": own.query_gradient,
             }
-            if case.whole:
-                timed["sweep, all rows scored as a scan does"] = lambda e=epoch, r=kept, q=query, s=default: e.sweep(
-                    r, q, s
-                )
-                timed["gradient of a query of as many rows"] = lambda epoch=epoch: epoch.query_gradient()
             repeats = []
             for number in range(case.repeats):
                 repeats.append({name: seconds_of(work) for name, work in timed.items()})
@@ -179,7 +178,7 @@ def on_cpu(bench: Bench) -> None:
         medians = {name: statistics.median(repeat[name] for repeat in repeats) for name in timed}
         bench.keep(title, {
             "settings": {"rows": case.rows, "steps": epoch.window.stop, "derivatives": "central differences",
-                         "parameters": len(epoch.model.theta)},
+                         "parameters": len(epoch.model.theta), "tracked in a scan": len(own.model.tracked)},
             "repeats": repeats,
             "epoch, seconds": medians.pop("epoch"),
             "in epochs": {name: s / statistics.median(r["epoch"] for r in repeats) for name, s in medians.items()},

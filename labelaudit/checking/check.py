@@ -54,7 +54,8 @@ def check(
         source: The dataset as it is now.
         baseline: The folder `labelaudit baseline` wrote.
         limits: What may pass.
-        accepted: A text file with the ids of rows that are right as they are, one a line; # begins a comment.
+        accepted: A text file with the ids of rows that are right as they are, one a line; # begins a comment,
+            unless a row is called that.
         test: The trusted data that is the query, if that lies elsewhere than when the baseline was made.
         refresh: Whether to make what is found the new baseline, if the check passes.
         device: Where to run.
@@ -68,7 +69,8 @@ def check(
     fine = read_accepted(None if accepted is None else Path(accepted))
     update = read_update(source, before, progress)
     notes = [f"class {old!r} is now called {new!r}" for new, old in update.renamed.items()]
-    if unknown := sorted(fine - accepted_names(update.dataset.ids)):
+    nobody = fine - accepted_names(update.dataset.ids)
+    if unknown := sorted(name for name in nobody if not name.startswith("#")):
         notes.append(f"{len(unknown)} accepted ids are in no row, for example {unknown[0]!r}")
     rows: tuple[ChangedRow, ...] = ()
     failures: list[str] = []

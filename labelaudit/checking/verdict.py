@@ -71,7 +71,7 @@ def changed_rows(
         scored = ranking.rank[row] > 0
         over = bool(scored and found.doubt is None and ranking.score[row] > before.threshold)
         old = changes.before[row]
-        is_accepted = not accepted.isdisjoint(accepted_names([dataset.ids[row]]))
+        fine = is_accepted(dataset.ids[row], accepted)
         problem = None if scored else pool.problems[row] or "no label given"
         rows_found.append(
             ChangedRow(
@@ -83,8 +83,8 @@ def changed_rows(
                 suggested_label=names[ranking.suggested[row]],
                 score=float(ranking.score[row]) if scored else None,
                 influence=float(found.signals.influence[row]) if scored else None,
-                suspect=over and not is_accepted,
-                accepted=is_accepted,
+                suspect=over and not fine,
+                accepted=fine,
                 path=str(Path(dataset.source) / dataset.ids[row]) if Path(dataset.source).is_dir() else dataset.source,
                 line=None if lines is None else lines[row],
                 problem=problem,
@@ -116,8 +116,13 @@ def accepted_names(ids: Iterable[str]) -> set[str]:
     return {name for row_id in ids for name in (row_id.strip(), printable(row_id).strip())}
 
 
+def is_accepted(row_id: str, accepted: set[str]) -> bool:
+    """Whether a list of accepted rows names a row."""
+    return not accepted.isdisjoint(accepted_names([row_id]))
+
+
 def read_accepted(path: Path | None) -> set[str]:
-    """The ids in a list of accepted rows.
+    """The lines of a list of accepted rows: ids, and comments, which are lines that begin with # and are no row's id.
 
     Raises:
         InputError: It cannot be read.
@@ -128,4 +133,4 @@ def read_accepted(path: Path | None) -> set[str]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--accepted: cannot read {path}: {error}") from error
-    return {line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")}
+    return {line.strip() for line in lines if line.strip()}

@@ -1,4 +1,7 @@
-"""Everything that is printed: results on stdout, progress, notes and errors on stderr."""
+"""Everything that is printed: results on stdout, progress, notes and errors on stderr.
+
+On a terminal long lines are broken between words; in a pipe they stay whole, and so do paths of results anywhere.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +63,11 @@ class Console:
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""
         if not self._quiet:
-            self._err.print(Text("note: " + printable(text)), style="dim", soft_wrap=True)
+            self._err.print(Text("note: " + printable(text)), style="dim", soft_wrap=not self._err.is_terminal)
 
     def error(self, text: str) -> None:
         """Why the run ends."""
-        self._err.print(Text.assemble(("error: ", "bold red"), printable(text)), soft_wrap=True)
+        self._err.print(Text.assemble(("error: ", "bold red"), printable(text)), soft_wrap=not self._err.is_terminal)
 
     def traceback(self) -> None:
         """An error of ours."""
@@ -87,13 +90,18 @@ class Console:
                 f" ({skipped})" if skipped else "",
                 f" · {summary['classes']} classes",
             ),
-            soft_wrap=True,
+            soft_wrap=not self._out.is_terminal,
         )
-        out.print(Text(
-            f"{summary['model']}, {_parameters(metadata['parameters'], metadata['tracked_parameters'])}, "
-            f"{metadata['input']} · "
-            f"{training['epochs']} epochs, batch {training['batch_size']}, learning rate {training['learning_rate']:g} "
-            f"· query: {printable(metadata['query']['rows'])}"), style="dim", soft_wrap=True)  # fmt: skip
+        out.print(
+            Text(
+                f"{summary['model']}, {_parameters(metadata['parameters'], metadata['tracked_parameters'])}, "
+                f"{metadata['input']} · "
+                f"{training['epochs']} epochs, batch {training['batch_size']}, "
+                f"learning rate {training['learning_rate']:g} · query: {printable(metadata['query']['rows'])}"
+            ),
+            style="dim",
+            soft_wrap=not self._out.is_terminal,
+        )
         scored = summary["status"].get("scored", 0)
         known = summary["known"]
         out.print()
@@ -124,17 +132,25 @@ class Console:
             Text.assemble(
                 (f"{summary['suspects']} suspects", "bold"), f" among {scored} scored rows", _expected(noise)
             ),
-            soft_wrap=True,
+            soft_wrap=not self._out.is_terminal,
         )
         if noise["doubt"] is None:
             pairs = ", ".join(f"{pair['rows']:.0f} {pair['true']} called {pair['given']}" for pair in noise["pairs"])
             often = f"; most often {printable(pairs)}" * bool(pairs)
-            out.print(Text(f"About {noise['rate']:.1%} of the labels are wrong{often}"), soft_wrap=True)
+            out.print(
+                Text(f"About {noise['rate']:.1%} of the labels are wrong{often}"), soft_wrap=not self._out.is_terminal
+            )
         else:
-            out.print(Text(f"The ranking is not reliable: {printable(noise['doubt'])}", style="yellow"), soft_wrap=True)
+            out.print(
+                Text(f"The ranking is not reliable: {printable(noise['doubt'])}", style="yellow"),
+                soft_wrap=not self._out.is_terminal,
+            )
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
-            out.print(f"{found} of the {wrong} labels known to be wrong are among the first {wrong}", soft_wrap=True)
+            out.print(
+                f"{found} of the {wrong} labels known to be wrong are among the first {wrong}",
+                soft_wrap=not self._out.is_terminal,
+            )
 
     def plan(self, plan: ScanPlan) -> None:
         """What an audit will take, stage by stage."""
@@ -146,7 +162,7 @@ class Console:
                 (printable(plan.source), "bold"),
                 f" · {plan.kind} · {plan.rows:,} rows{test} · {len(plan.classes)} classes ({printable(classes)})",
             ),
-            soft_wrap=True,
+            soft_wrap=not self._out.is_terminal,
         )
         out.print(
             Text(
@@ -154,7 +170,7 @@ class Console:
                 f"batch {plan.batch_size} · {plan.device}",
                 style="dim",
             ),
-            soft_wrap=True,
+            soft_wrap=not self._out.is_terminal,
         )
         table = Table(box=None, pad_edge=False)
         for name in ("stage", "time", "memory", "disk"):
@@ -183,16 +199,19 @@ class Console:
         self._out.print(
             f"{score['suspects']:.0f} suspects, said to be {score['suspects_precision_stated']:.0%} wrong, are "
             f"{score['suspects_precision']:.0%} wrong, and are {score['suspects_recall']:.0%} of the wrong labels",
-            soft_wrap=True,
+            soft_wrap=not self._out.is_terminal,
         )
 
     def reproduction(self, result: dict[str, Any]) -> None:
         """Our figures beside the paper's."""
         seeds = result["seeds"]
-        self._out.print(Text(result["title"], style="bold"), soft_wrap=True)
+        self._out.print(Text(result["title"], style="bold"), soft_wrap=not self._out.is_terminal)
         count = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds ({seeds[0]} to {seeds[-1]})"
         seconds = result["seconds_of_all_seeds"]
-        self._out.print(Text(f"{count}, mean ± std · {result['machine']} · {seconds:g} s of work"), soft_wrap=True)
+        self._out.print(
+            Text(f"{count}, mean ± std · {result['machine']} · {seconds:g} s of work"),
+            soft_wrap=not self._out.is_terminal,
+        )
         table = Table(box=None, pad_edge=False)
         table.add_column("", overflow="fold")
         for name in ("paper", "original setting", "our setting"):
@@ -204,7 +223,7 @@ class Console:
                 table.add_row(f"  {figure}", *(_figure(column.get(figure)) for column in columns))
         self._out.print(table)
         for note in result["notes"]:
-            self._out.print(Text(note, style="dim"), soft_wrap=True)
+            self._out.print(Text(note, style="dim"), soft_wrap=not self._out.is_terminal)
 
     def raw(self, text: str) -> None:
         """A document of its own form, which may be for a machine."""

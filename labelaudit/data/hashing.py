@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ import pandas as pd
 
 from labelaudit.data.content import Cells, Content, EncodedImages, Texts
 from labelaudit.data.dataset import Dataset, content_hash
+
+PART = 64  # images a thread hashes at a time
 
 
 def hash_rows(dataset: Dataset, progress: Callable[[int], None]) -> tuple[str | None, ...]:
@@ -22,21 +25,32 @@ def hash_rows(dataset: Dataset, progress: Callable[[int], None]) -> tuple[str | 
         dataset: The rows.
         progress: Called with 1 after each.
     """
+    content = dataset.content
 
     def hash_row(row: int) -> str | None:
         if dataset.problems[row] is not None:
             return None
         try:
-            return content_hash(content_bytes(dataset.content, row))
+            return content_hash(content_bytes(content, row))
         except OSError:
             return None
 
-    hashes = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for digest in pool.map(hash_row, range(len(dataset)), chunksize=64):
+    def collect(digests: Iterable[str | None]) -> tuple[str | None, ...]:
+        hashes = []
+        for digest in digests:
             hashes.append(digest)
             progress(1)
-    return tuple(hashes)
+        return tuple(hashes)
+
+    if isinstance(content, EncodedImages):  # files are waited for
+        parts = [range(len(dataset))[start : start + PART] for start in range(0, len(dataset), PART)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return collect(chain.from_iterable(pool.map(lambda rows: [hash_row(row) for row in rows], parts)))
+    if isinstance(content, Cells):  # taking row by row out of a frame is slow
+        names = [str(name) for name in content.frame.columns]
+        rows = zip(content.frame.itertuples(index=False, name=None), dataset.problems, strict=True)
+        return collect(content_hash(_cells_bytes(names, cells)) if problem is None else None for cells, problem in rows)
+    return collect(map(hash_row, range(len(dataset))))
 
 
 def content_bytes(content: Content, row: int) -> bytes:
@@ -50,10 +64,14 @@ def content_bytes(content: Content, row: int) -> bytes:
     if isinstance(content, Texts):
         return (content.values[row] or "").encode("utf-8", "surrogatepass")
     if isinstance(content, Cells):
-        values = content.frame.iloc[row]
-        return json.dumps({str(name): _cell_text(value) for name, value in values.items()}, sort_keys=True).encode()
+        return _cells_bytes([str(name) for name in content.frame.columns], content.frame.iloc[row])
     numbers: bytes = content.values[row].tobytes()
     return numbers
+
+
+def _cells_bytes(names: list[str], cells: Iterable[Any]) -> bytes:
+    named = {name: _cell_text(cell) for name, cell in zip(names, cells, strict=True)}
+    return json.dumps(named, sort_keys=True).encode()
 
 
 def _cell_text(value: Any) -> str | None:

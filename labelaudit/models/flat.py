@@ -29,7 +29,7 @@ class FlatModel:
         module: The network, in evaluation mode.
         team: The processes that work on it.
         parameters: P, over all processes.
-        parameters_tracked: P_t, likewise.
+        tracked_parameters: P_t, likewise.
         theta: The parameters θ, shape (P,). Writing into it changes the network.
         gradient: The gradient accumulated by `backward()`, shape (P,).
         tracked: The tracked parameters, the end of θ, shape (P_t,).
@@ -38,7 +38,7 @@ class FlatModel:
 
     team: Team
     parameters: int
-    parameters_tracked: int
+    tracked_parameters: int
     theta: Tensor
     gradient: Tensor
     tracked: Tensor
@@ -75,7 +75,7 @@ class FlatModel:
         self._sizes = [p.numel() for p in parameters]
         self.parameters = sum(self._sizes)
         self._first_tracked = sum(not is_tracked(name) for name in self._names)
-        self.parameters_tracked = sum(self._sizes[self._first_tracked :])
+        self.tracked_parameters = sum(self._sizes[self._first_tracked :])
         self._is_tracking = False
         return list(parameters)
 

@@ -113,7 +113,7 @@ class ShardedModel(FlatModel):
                 with self.team.collective():
                     dist.send(own, dst=0)
             return own
-        whole = own.new_empty(*own.shape[:-1], self.parameters_tracked if tracked else self.parameters)
+        whole = own.new_empty(*own.shape[:-1], self.tracked_parameters if tracked else self.parameters)
         for rank in range(self.team.size):
             places = self._places(rank, tracked)
             length = sum(place.stop - place.start for place in places)

@@ -69,9 +69,8 @@ def influence_over_epochs(frame: pd.DataFrame) -> Epochs | None:
     power = math.floor(math.log10(max(-bottom, top))) if top > bottom else 0
     xs = LEFT + PLOT_WIDTH * np.arange(epochs) / (epochs - 1)
 
-    def y(influence: NDArray[np.float64]) -> NDArray[np.float64]:
-        height: NDArray[np.float64] = TOP + PLOT_HEIGHT * (top - influence) / (top - bottom or 1)
-        return height
+    def y(influence: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        return np.asarray(TOP + PLOT_HEIGHT * (top - influence) / (top - bottom or 1))
 
     def points(line: NDArray[np.float64], at: NDArray[np.float64] = xs) -> str:
         return _points(at, y(line))
@@ -86,11 +85,11 @@ def influence_over_epochs(frame: pd.DataFrame) -> Epochs | None:
         ),
         x_ticks=tuple((float(xs[epoch]), epoch + 1) for epoch in range(0, epochs, every)),
         y_ticks=tuple(
-            (float(y(np.array([value]))[0]), f"{value / 10**power:.1f}".replace("-", "−") if value else "0")
+            (float(y(value)), f"{value / 10**power:.1f}".replace("-", "−") if value else "0")
             for value in dict.fromkeys((float(bottom), 0.0, float(top)))
         ),
         unit="1" if power == 0 else f"1e{power}".replace("-", "−"),
-        zero=float(y(np.zeros(1))[0]),
+        zero=float(y(0.0)),
     )
 
 

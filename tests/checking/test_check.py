@@ -14,7 +14,7 @@ from labelaudit import AuditConfig, InputError
 from labelaudit.checking.baseline import NETWORKS, load_baseline, save_baseline
 from labelaudit.checking.check import check, folds_of
 from labelaudit.checking.formats import render
-from labelaudit.checking.verdict import Limits, read_accepted
+from labelaudit.checking.verdict import Limits, is_accepted, read_accepted
 from labelaudit.config import Aim, ModelConfig, TrainingConfig
 from labelaudit.report.report import Report
 from labelaudit.scanning import scan_and_keep
@@ -272,5 +272,9 @@ def test_the_networks_go_on_where_the_baseline_left_them(updated, monkeypatch):
 
 def test_accepted_lists(tmp_path):
     (tmp_path / "list.txt").write_bytes("\ufeff# all fine\n\na b.png\n  c,d.png\t\n".encode())
-    assert read_accepted(tmp_path / "list.txt") == {"a b.png", "c,d.png"}
+    assert read_accepted(tmp_path / "list.txt") == {"# all fine", "a b.png", "c,d.png"}
     assert read_accepted(None) == set()
+    assert not is_accepted("#7", read_accepted(tmp_path / "list.txt"))
+    (tmp_path / "list.txt").write_text("#7\n#8 is fine\nline\\nbreak\n")
+    accepted = read_accepted(tmp_path / "list.txt")
+    assert [is_accepted(row_id, accepted) for row_id in ("#7", "#8", "line\nbreak", "7")] == [True, False, True, False]

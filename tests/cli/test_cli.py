@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -180,7 +181,7 @@ def test_a_failing_disk_is_exit_3(run, small, monkeypatch):
 
 
 def test_a_run_that_does_not_fit_is_refused_before_it_starts(run, small, monkeypatch):
-    monkeypatch.setattr("labelaudit.fold.free_memory", lambda device: 1_000_000)
+    monkeypatch.setattr("labelaudit.runtime.free_memory", lambda device: 1_000_000)
     result = run("scan", str(small), "--model", "cnn")
     assert result.exit_code == 2
     assert "the fine-tune needs " in result.stderr
@@ -195,6 +196,21 @@ def test_hostile_names_cannot_touch_the_terminal(run, small):
     assert "\x1b" not in result.stdout
     assert "1\\x1b[31m\\n" in result.stdout.replace("\n", "").replace(" ", "")
     assert printable("ok é 漢 \u202e") == "ok é 漢 \\u202e"
+
+
+def test_on_a_terminal_lines_end_between_words(small, monkeypatch):
+    monkeypatch.chdir(small.parent)
+    said = {}
+    for name, environment in {"pipe": {}, "terminal": {"FORCE_COLOR": "1", "COLUMNS": "60"}}.items():
+        result = CliRunner().invoke(
+            app, ["scan", "data", "--model", "lr", "--epochs", "5", "-q", "--overwrite"], env=environment
+        )
+        assert result.exit_code == 0
+        said[name] = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout)
+    lines = said["terminal"].splitlines()
+    assert max(map(len, lines)) <= 60 < max(map(len, said["pipe"].splitlines()))
+    piped, wrapped = (text.split("\n\n")[0].split() for text in said.values())
+    assert piped == wrapped  # the same words, none of them broken
 
 
 def test_version_help_and_module(run):
@@ -352,7 +368,7 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(run, tmp_path, monk
 
 
 def test_a_dry_run_refuses_what_will_not_fit(run, monkeypatch):
-    monkeypatch.setattr("labelaudit.planning.free_memory", lambda device: 3_000_000)
+    monkeypatch.setattr("labelaudit.runtime.free_memory", lambda device: 3_000_000)
     result = run("scan", TRAIN, "--model", "cnn", "--dry-run")
     assert result.exit_code == 2
     assert "error: the fine-tune needs" in result.stderr

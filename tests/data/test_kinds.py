@@ -16,6 +16,7 @@ from PIL import Image
 
 from labelaudit.config import SourceConfig
 from labelaudit.data.content import Cells, EncodedImages, Texts, Vectors
+from labelaudit.data.dataset import Dataset, content_hash
 from labelaudit.data.hashing import content_bytes, hash_rows
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
@@ -130,6 +131,23 @@ def test_a_cells_hash_does_not_depend_on_the_rest_of_its_column(tmp_path):
     mixed = load_dataset(csv(tmp_path / "b.csv", "n,m,label\n1,x,a\n2.0,y,b\n0.5,?,a\nmany,z,b\n"))
     assert hash_rows(whole, ignore) == hash_rows(mixed, ignore)[:2]
     assert len(set(hash_rows(mixed, ignore))) == 4
+
+
+def test_cells_hashed_together_are_as_one_by_one():
+    frame = pd.DataFrame(
+        {
+            "whole": [1, -2, 3],
+            "mixed": ["5.0", None, 5],
+            "half": np.array([0.1, np.nan, 2], np.float32),
+            "yes": [True, False, True],
+            "none": pd.array([1, None, 3], "Int64"),
+        }
+    )
+    for columns in (list(frame), ["whole", "half"], ["whole", "yes"], ["whole", "none"]):
+        content = Cells(frame[columns])
+        dataset = Dataset("", "", tuple("abc"), tuple("xyz"), (None, "broken", None), content)
+        one_by_one = [content_hash(content_bytes(content, row)) for row in range(3)]
+        assert hash_rows(dataset, ignore) == (one_by_one[0], None, one_by_one[2])
 
 
 def test_hashes_of_texts_and_vectors_are_of_their_bytes(tmp_path):
