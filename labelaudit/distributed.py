@@ -7,13 +7,12 @@ anything.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -29,6 +28,9 @@ from labelaudit.launch import launched
 
 TIMEOUT = timedelta(minutes=30)
 """How long to wait for the others; one may read its data from a disk that is slower than theirs."""
+
+
+HEAD = 256  # bytes of a text that are sent at once
 
 
 @dataclass(frozen=True)
@@ -98,28 +100,25 @@ class Team:
         if self.size == 1:
             return [text]
         said = torch.tensor(list(text.encode()), dtype=torch.uint8)
-        lengths = self.gather(torch.tensor([len(said)]), self.size).tolist()
-        padded = said.new_zeros(1, max(lengths))
-        padded[0, : len(said)] = said
-        texts = self.gather(padded, self.size)
+        head = torch.zeros(1, HEAD + 1, dtype=torch.int64)
+        head[0, 0], head[0, 1 : 1 + len(said)] = len(said), said[:HEAD]
+        heads = self.gather(head, self.size)
+        lengths, texts = heads[:, 0].tolist(), heads[:, 1:].to(torch.uint8)
+        if max(lengths) > HEAD:
+            padded = said.new_zeros(1, max(lengths))
+            padded[0, : len(said)] = said
+            texts = self.gather(padded, self.size)
         return [bytes(row[:length].tolist()).decode() for row, length in zip(texts, lengths, strict=True)]
 
-    def tell(self, tensors: Mapping[str, Tensor] | None) -> dict[str, Tensor] | None:
-        """The leader's named tensors, or its None, on all processes, in main memory."""
+    def tell(self, tensor: Tensor | None, like: Tensor) -> Tensor:
+        """A tensor in main memory that the leader has, on all processes; all have one of its shape and type."""
         if self.size == 1:
-            return None if tensors is None else dict(tensors)
-        held = {} if tensors is None else {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        header = [[name, str(tensor.dtype).removeprefix("torch."), *tensor.shape] for name, tensor in held.items()]
-        mine = json.dumps(None if tensors is None else header) if self.leader else ""
-        described = json.loads(self.say(mine)[0])
-        if described is None:
-            return None
-        told = {}
-        for name, dtype, *shape in described:
-            told[name] = held[name] if self.leader else torch.empty(shape, dtype=getattr(torch, dtype))
-            if told[name].numel():
-                with self.collective():
-                    dist.broadcast(told[name], src=0)
+            assert tensor is not None
+            return tensor
+        told = like if tensor is None else tensor.contiguous()
+        if told.numel():
+            with self.collective():
+                dist.broadcast(told, src=0)
         return told
 
     def same(self, what: str, text: str) -> None:
@@ -156,8 +155,8 @@ class Team:
             yield
         except (InputError, RunError) as error:
             kind, text = type(error).__name__, str(error)
-        kinds, texts = zip(*(said.split("\n", 1) for said in self.say(f"{kind}\n{text}")), strict=True)
-        if any(kinds):
+        if self.least(not kind) == 0:
+            kinds, texts = zip(*(said.split("\n", 1) for said in self.say(f"{kind}\n{text}")), strict=True)
             error_type = InputError if "InputError" in kinds else RunError
             alike = len({text for text in texts if text}) == 1 and bool(texts[0])
             named = (f"{self.name(rank)}: {text}" for rank, text in enumerate(texts) if text)

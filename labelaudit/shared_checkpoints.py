@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 
+import torch
 from torch import Tensor
 
 from labelaudit.checkpoints import Checkpoints
@@ -30,7 +31,7 @@ class SharedCheckpoints(Checkpoints):
 
     def due(self) -> bool:
         """Whether the leader finds it time to save."""
-        return self._team.say("due" if self._files.due() else "")[0] == "due"
+        return self._team.of_leader(self._files.due()) > 0
 
     def save(self, name: str, tensors: dict[str, Tensor]) -> None:
         """Have the leader replace the group `name` by its tensors, and by all processes' entries of vectors.
@@ -56,16 +57,19 @@ class SharedCheckpoints(Checkpoints):
         with self._team.together():
             if self._team.leader:
                 found = self._files.load(name)
-        plain = None if found is None else {k: v for k, v in found.items() if not VECTORS.fullmatch(k)}
-        told = self._team.tell(plain)
-        if told is None:
+        if not self._team.of_leader(found is not None):
             return None
-        names = json.loads(self._team.say(json.dumps([k for k in found or {} if VECTORS.fullmatch(k)]))[0])
-        for key in names:
-            match = VECTORS.fullmatch(key)
-            assert match is not None
-            told[key] = self._model.own(None if found is None else found[key], tracked=match["tracked"] is not None)
-        return told
+        described = [
+            [key, str(value.dtype).removeprefix("torch."), *value.shape] for key, value in (found or {}).items()
+        ]
+        loaded = {}
+        for key, kind, *shape in json.loads(self._team.say(json.dumps(described))[0]):
+            tensor, dtype = (found or {}).get(key), getattr(torch, kind)
+            if match := VECTORS.fullmatch(key):
+                loaded[key] = self._model.own(tensor, shape[:-1], dtype, tracked=match["tracked"] is not None)
+            else:
+                loaded[key] = self._team.tell(tensor, torch.empty(shape, dtype=dtype))
+        return loaded
 
 
 def checkpoints_of(model: FlatModel, files: Checkpoints | None) -> Checkpoints | None:

@@ -31,18 +31,18 @@ from tests.conftest import CPU, ROOT, SAMPLE, digits, examples_of
 from tests.networks import vit
 from tests.test_resume import Interrupted, StopsAt
 
-COMMON = {"epochs": 2, "batch_size": 5, "dtype": "float64"}  # 21 rows in a fold: the last step of an epoch has one
+COMMON = {"epochs": 2, "batch_size": 5, "dtype": "float64"}  # 12 rows in a fold: the last step of an epoch has two
 SETTINGS = {
     "augmented": audit_config(
         model="cnn", augment="flip-shift", derivatives="forward-over-reverse", scoring_steps=2, **COMMON
     ),
     "adamw, clipped": audit_config(
         model="dnn", optimizer="adamw", clip_norm=0.5, derivatives="central-differences", estimator="visited",
-        window="steps:2-8", removal="start", trajectory="replay", **COMMON,
+        window="steps:2-5", removal="start", trajectory="replay", **COMMON,
     ),
     "sharded": audit_config(
         model="tests.networks:vit", shard="always", clip_norm=0.5, derivatives="central-differences", trajectory="disk",
-        track="last:1", window="steps:2-8", scoring_steps=2, **COMMON,
+        track="last:1", window="steps:2-5", scoring_steps=2, **COMMON,
     ),
 }  # fmt: skip
 COLUMNS = ("influence", "score", "loss", "p_label")
@@ -53,7 +53,7 @@ def source(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("digits")
     for digit in "017":
         (folder / digit).mkdir()
-        for file in sorted((SAMPLE / "train" / digit).iterdir())[:14]:
+        for file in sorted((SAMPLE / "train" / digit).iterdir())[:8]:
             shutil.copy(file, folder / digit)
     return folder
 
@@ -95,7 +95,7 @@ def run_team(size: int, work: Callable[..., None], *arguments: object) -> None:
     for process in members:
         process.start()
     for process in members:
-        process.join(120)
+        process.join(300)
         process.kill()
     assert [process.exitcode for process in members] == [0] * size
 
@@ -107,11 +107,10 @@ def share_and_gather(members: Team) -> None:
         assert torch.equal(members.gather(rows[members.share(total)], total), rows)
     assert members.say("é" * rank) == ["é" * number for number in range(size)]
     assert (members.least(rank + 1), members.most(rank + 1)) == (1, size)
-    sent = {"some": torch.arange(3), "none": torch.zeros(0, 2)}
-    told = members.tell(sent if members.leader else None)
-    assert told is not None
-    assert all(torch.equal(told[name], value) for name, value in sent.items())
-    assert members.tell(None) is None
+    assert members.say("ab" * 200 * rank)[-1] == "ab" * 200 * (size - 1)
+    assert members.of_leader(rank + 5) == 5
+    sent = torch.arange(6).view(2, 3)
+    assert torch.equal(members.tell(sent if members.leader else None, torch.empty_like(sent)), sent)
 
 
 def differentiate_in_parts(members: Team) -> None:
@@ -152,7 +151,8 @@ def differentiate_in_parts(members: Team) -> None:
                 whole = several.whole(own, tracked=tracked)
                 if members.leader:
                     torch.testing.assert_close(whole, expected)
-                assert torch.equal(several.own(whole if members.leader else None, tracked=tracked), own)
+                back = several.own(whole if members.leader else None, (), own.dtype, tracked=tracked)
+                assert torch.equal(back, own)
             several.gradient.zero_()
             with several.tracking():
                 several.differentiate(loss(several(inputs[share]), targets[share], total))
@@ -186,6 +186,8 @@ def scan_together(source: Path, other: Path, out: Path) -> None:
             report = scan(str(source), config=config, run_folder=RunFolder(out / str(number)))
             if members.leader:
                 report.save(out / f"{name}.parquet")
+        if members.size == 3:
+            return
         stops = StopsAt("Fold 2 of 2: sweeping", 3)
         folder = RunFolder(out / "run", every_seconds=0)
         with pytest.raises(Interrupted):
@@ -206,6 +208,8 @@ def test_several_processes_give_the_scores_of_one(size, source, alone, tmp_path)
     run_team(size, scan_together, source, other, tmp_path)
     for name, report in alone.items():
         assert difference(report, Report.load(tmp_path / f"{name}.parquet")) < 1e-6, name
+    if size == 3:
+        return
     folder = RunFolder(tmp_path / "run", resume=True)
     resumed = scan(str(source), config=SETTINGS["sharded"], run_folder=folder)  # begun sharded, ended by one process
     assert difference(alone["sharded"], resumed) < 1e-6
@@ -266,7 +270,7 @@ def test_one_process_needs_no_others():
     rows = torch.arange(3)
     assert team() is ALONE
     assert ALONE.gather(rows, 3) is ALONE.sum_(rows) is rows
-    assert (ALONE.say("a"), ALONE.least(2), ALONE.tell(None)) == (["a"], 2, None)
+    assert (ALONE.say("a"), ALONE.least(2), ALONE.of_leader(3)) == (["a"], 2, 3)
     with pytest.raises(InputError, match="as it is"), ALONE.together():
         raise InputError("as it is")
     with joined() as members:

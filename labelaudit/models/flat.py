@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -164,11 +164,12 @@ class FlatModel:
         """Vectors (…, P), or (…, P_t) if `tracked`, in main memory, with what others hold; only the leader has them."""
         return vectors.detach().cpu() if self.team.leader else vectors
 
-    def own(self, vectors: Tensor | None, *, tracked: bool = False) -> Tensor:
-        """What this process holds of vectors that the leader has in main memory."""
-        told = self.team.tell(None if vectors is None else {"vectors": vectors})
-        assert told is not None
-        return told["vectors"].to(self.theta.device)
+    def own(
+        self, vectors: Tensor | None, leading: Sequence[int], dtype: torch.dtype, *, tracked: bool = False
+    ) -> Tensor:
+        """What this process holds of vectors (*leading, P or P_t) that the leader has in main memory."""
+        like = torch.empty(*leading, self.parameters_tracked if tracked else self.parameters, dtype=dtype)
+        return self.team.tell(vectors, like).to(self.theta.device)
 
     def index_of(self, name: str) -> int:
         """The place in θ of one parameter, named like `head.weight[3, 17]`.

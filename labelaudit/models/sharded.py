@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -126,12 +126,11 @@ class ShardedModel(FlatModel):
                 whole[..., place] = values
         return whole
 
-    def own(self, vectors: Tensor | None, *, tracked: bool = False) -> Tensor:
+    def own(
+        self, vectors: Tensor | None, leading: Sequence[int], dtype: torch.dtype, *, tracked: bool = False
+    ) -> Tensor:
         """This process's entries of vectors that the leader has in main memory."""
-        told = self.team.tell(None if vectors is None else {"empty": vectors[..., :0]})
-        assert told is not None
-        shape = told["empty"].shape[:-1]
-        own = torch.empty(*shape, len(self.tracked if tracked else self.theta), dtype=told["empty"].dtype)
+        own = torch.empty(*leading, len(self.tracked if tracked else self.theta), dtype=dtype)
         if not self.team.leader:
             if own.numel():
                 with self.team.collective():
