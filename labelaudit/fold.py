@@ -71,8 +71,8 @@ class FoldResult:
         margins: Over the training, float64, shape (N,).
         loss: After it, float64, shape (N,).
         query_log_probabilities: Calibrated, after it, float64, shape (M, C).
-        query_mean_logits: Over the ends of the later epochs, float64, shape (M, C); none unless another fold trains on
-            them.
+        query_mean_logits: Over the ends of all epochs but the first, float64, shape (M, C); none unless another fold
+            trains on them.
         temperature: The query's, float64, shape ().
         sketch: Where the rows lie to the network (`LastLayerInputs`), float32, shape (N, at most 64).
         theta: The fine-tuned parameters, shape (P,).

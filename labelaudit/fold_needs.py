@@ -179,7 +179,7 @@ def fold_needs(
     )
     fine_tuning = costs.train * size.rows * plan.epochs
     if size.folds > 1:
-        fine_tuning += costs.predict * size.query_rows * ((plan.epochs + 1) // 2)
+        fine_tuning += costs.predict * size.query_rows * max(1, plan.epochs - 1)
     else:
         predicted += size.query_rows
     sweeping = (
