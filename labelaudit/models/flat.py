@@ -136,7 +136,7 @@ class FlatModel:
         self, vectors: Tensor | None, leading: Sequence[int], dtype: torch.dtype, *, tracked: bool = False
     ) -> Tensor:
         """What this process holds of vectors (*leading, P or P_t) that the leader has in main memory."""
-        like = torch.empty(*leading, self.parameters_tracked if tracked else self.parameters, dtype=dtype)
+        like = torch.empty(*leading, self.tracked_parameters if tracked else self.parameters, dtype=dtype)
         return self.team.tell(vectors, like).to(self.theta.device)
 
     def index_of(self, name: str) -> int:
