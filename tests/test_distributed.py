@@ -42,7 +42,7 @@ SETTINGS = {
     ),
     "sharded": audit_config(
         model="tests.networks:vit", shard="always", clip_norm=0.5, derivatives="central-differences", trajectory="disk",
-        track="last:1", window="steps:2-5", scoring_steps=2, **COMMON,
+        track="last:1", **COMMON,
     ),
 }  # fmt: skip
 COLUMNS = ("influence", "score", "loss", "p_label")
