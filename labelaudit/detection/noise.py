@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import gammaln
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 FIRST_GUESS = 0.1  # the share of wrong labels the iteration starts from
-RIGHT_ROWS = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
-SHRINKAGE = 3.0  # how much an even spread counts against what the rows say of each other class: see `even_out`
+RIGHT_ROWS = 5.0  # pseudo-counts of right labels: few rows say little of how many are wrong
+STRENGTHS = (1e-3, 1e6)  # between which the draw towards an even spread is sought: see `fit_transition`
+LEAST = 1e-9  # that any chance in T is
 BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
 ITERATIONS = 30
 TOLERANCE = 1e-4
@@ -60,14 +62,13 @@ def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
         true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
         counts = np.zeros((classes, classes))
         np.add.at(counts.T, labels, np.exp(true_label))
-        counts += 1 / classes + RIGHT_ROWS * np.eye(classes)
-        previous, transition = transition, counts / counts.sum(1, keepdims=True)
+        previous, transition = transition, fit_transition(counts)
         calibration = calibrate(evidence, labels, transition, calibration)
         if np.abs(transition - previous).max() < TOLERANCE:
             break
     true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
     wrong = 1 - np.exp(true_label[np.arange(len(labels)), labels])
-    return Noise(float(wrong.mean()), even_out(transition, labels), calibration.weight)
+    return Noise(float(wrong.mean()), transition, calibration.weight)
 
 
 @dataclass(frozen=True)
@@ -142,16 +143,34 @@ def normalise(scores: Floats) -> Floats:
     return normalised
 
 
-def even_out(transition: Floats, labels: Labels) -> Floats:
-    """T drawn towards wrong labels that are spread evenly, by `SHRINKAGE` in C − 1.
+def fit_transition(counts: Floats) -> Floats:
+    """T from how many rows of class c are thought to be called g, n[c, g], shape (C, C).
 
-    The fewer the classes, the less there is in which T could stand out, and the more of what stands out is the
-    network's own leaning to one class.
+    One share of wrong labels holds for all classes: what stands out in one is mostly the network's own leaning to
+    another. Which class a wrong label names instead has a Dirichlet prior, the same for each class c and centred on
+    an even spread. How strong it is the counts decide themselves (empirical Bayes: the strength of largest marginal
+    likelihood). Few or evenly spread mistakes thus give an even T, and confusions that stand out stay as they are.
     """
-    classes = len(transition)
-    weight = SHRINKAGE / (classes - 1)
-    rate = float(np.average(1 - np.diag(transition), weights=np.bincount(labels, minlength=classes)))
-    even = np.full((classes, classes), rate / (classes - 1))
-    np.fill_diagonal(even, 1 - rate)
-    evened: Floats = (transition + weight * even) / (1 + weight)
-    return evened
+    classes = len(counts)
+    others = ~np.eye(classes, dtype=bool)
+    wrong = counts[others].reshape(classes, classes - 1)
+    rate = wrong.sum() / (counts.sum() + RIGHT_ROWS * classes)
+    strength = _dirichlet_strength(wrong)
+    named = (wrong + strength / (classes - 1)) / (wrong.sum(1, keepdims=True) + strength)
+    transition = np.empty((classes, classes))
+    transition[others] = np.maximum(rate * named, LEAST).ravel()
+    np.fill_diagonal(transition, 1 - rate)
+    fitted: Floats = transition / transition.sum(1, keepdims=True)
+    return fitted
+
+
+def _dirichlet_strength(counts: Floats) -> float:
+    """The sum s of the parameters of an even Dirichlet prior with the largest likelihood of counts (G, K)."""
+    totals, kinds = counts.sum(1), counts.shape[1]
+
+    def loss(log_strength: float) -> float:
+        s = np.exp(log_strength)
+        return float((gammaln(totals + s) - gammaln(s)).sum() - (gammaln(counts + s / kinds) - gammaln(s / kinds)).sum())
+
+    lowest, highest = np.log(STRENGTHS)
+    return float(np.exp(minimize_scalar(loss, bounds=(lowest, highest), method="bounded").x))
