@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from labelaudit.errors import InputError
     from labelaudit.flip_testing import FlipTest, flip_test
     from labelaudit.influence.agreement import agreement
-    from labelaudit.influence.dit import Scoring
     from labelaudit.influence.dynamics import classify_patterns, training_stages
     from labelaudit.influence.estimate import dynamic_influence, dynamic_influences
     from labelaudit.influence.influence_function import Solver, influence_function
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
         parameter_importance,
         prediction,
     )
+    from labelaudit.influence.scoring import Scoring
     from labelaudit.report.report import Report
     from labelaudit.scanning import scan
     from labelaudit.tracking import track
@@ -54,7 +54,7 @@ _HOMES = {
     "InputError": "labelaudit.errors",
     "Plan": "labelaudit.training.fine_tune",
     "Report": "labelaudit.report.report",
-    "Scoring": "labelaudit.influence.dit",
+    "Scoring": "labelaudit.influence.scoring",
     "Solver": "labelaudit.influence.influence_function",
     "TestLoss": "labelaudit.influence.queries",
     "ValueQuery": "labelaudit.influence.queries",

@@ -20,6 +20,7 @@ from labelaudit.detection.signals import Signals
 from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
+from labelaudit.models.parts import parameters_of, train_only
 from labelaudit.models.spec import TrainingDefaults
 from labelaudit.pool import Pool
 from labelaudit.progress import Progress
@@ -151,7 +152,10 @@ def audit(
     examples = pool.inputs.examples(torch.from_numpy(labels), fit_on, device, dtype, training.augmentation)
 
     def network(number: int, seed: int) -> FlatModel:
-        model = FlatModel(pool.inputs.network(len(pool.classes), seed, examples), device, dtype)
+        module = pool.inputs.network(len(pool.classes), seed, examples)
+        if config.model.train != "head":  # then the network is a head, on what the rest has computed
+            train_only(module, config.model.train)
+        model = FlatModel(module, device, dtype, parameters_of(module, config.influence.track))
         if start is not None:
             start.put_into(model, number)
         return model

@@ -21,8 +21,9 @@ DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"
 Dtype = Literal["float32", "float64"]
 Noise = Literal["symmetric", "pair"]
 RankBy = Literal["influence", "score"]
-Trained = Literal["all", "head"]
 Kind = Literal["images", "texts", "table", "vectors"]
+Part = Annotated[str, Field(pattern=r"^(all|head|last:\d+)$")]
+"""A part of a network: all of it, its head, or `last:N`, the head and the N blocks before it."""
 
 
 class _Settings(BaseModel):
@@ -53,7 +54,7 @@ class ModelConfig(_Settings):
     pretrained: bool = False
     weights: Path | None = None
     image_size: Annotated[int, Field(ge=4)] | None = None
-    train: Trained = "all"
+    train: Part = "all"
 
 
 class TrainingConfig(_Settings):
@@ -78,12 +79,13 @@ class InfluenceConfig(_Settings):
 
     query: QueryName = "probability"
     estimator: Estimator = "expected"
-    scoring_steps: Annotated[int, Field(ge=1)] = 2
+    scoring_steps: Annotated[int, Field(ge=1)] = 1
     window: str = "last"
     removal: Removal = "window"
     query_at: QueryAt = "ends"
     trajectory: TrajectoryMode = "auto"
     derivatives: DerivativeMethod = "auto"
+    track: Part = "all"
 
 
 class Aim(_Settings):

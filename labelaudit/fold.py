@@ -14,15 +14,20 @@ from labelaudit.config import AuditConfig
 from labelaudit.data.examples import Examples
 from labelaudit.data.splits import Fold
 from labelaudit.errors import InputError
-from labelaudit.influence.derivatives import choose_differentiation, forward_over_reverse
-from labelaudit.influence.dit import Scoring, sweep
+from labelaudit.influence.derivatives import (
+    central_differences,
+    choose_differentiation,
+    forward_over_reverse,
+)
+from labelaudit.influence.dit import sweep
 from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.scoring import Scoring, Stretch
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
 from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory, gigabytes
-from labelaudit.training.fine_tune import Plan, fine_tune
+from labelaudit.training.fine_tune import Plan, Run, fine_tune
 from labelaudit.training.needs import as_time, check_per_sample_loss, measure_step
-from labelaudit.training.predict import predict_and_sketch
+from labelaudit.training.predict import LastLayerInputs, answers
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window, parse_windows
 
@@ -65,7 +70,8 @@ class FoldResult:
         margins: Over the training, float64, shape (N,).
         loss: After it, float64, shape (N,).
         query_log_probabilities: Calibrated, after it, float64, shape (M, C).
-        query_mean_logits: Over the ends of the epochs, float64, shape (M, C); none unless another fold trains on them.
+        query_mean_logits: Over the ends of the later epochs, float64, shape (M, C); none unless another fold trains on
+            them.
         temperature: The query's, float64, shape ().
         sketch: Where the rows lie to the network (`LastLayerInputs`), float32, shape (N, at most 64).
         theta: The fine-tuned parameters, shape (P,).
@@ -102,27 +108,56 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     with progress.stage(f"{task.title}fine-tuning", plan.epochs * len(train)) as advance:
         held_out = query_rows if task.folds > 1 else None
         run = fine_tune(model, examples, train, plan, task.seed, recording, advance, checkpoints, held_out)
-    with progress.stage(f"{task.title}losses", len(train)) as advance:
-        train_logits, sketch = predict_and_sketch(model, examples, train, plan.batch_size, advance)
     query = TestLoss(config.influence.query, examples, query_rows, plan.batch_size)
-    with progress.stage(f"{task.title}sweeping back", sweep_rows(window, scoring, len(train), plan)) as advance:
-        differentiate = choose_differentiation(config.influence.derivatives, model)
-        influence = sweep(run, [window], query, differentiate, scoring, advance, checkpoints)[0, 0]
+    if task.folds > 1:
+        query.remember(run.final, run.held_out_final)
+    influence, seen = sweep_and_look(task, run, window, query, scoring, config, progress, checkpoints)
     query.evaluate(model)  # at θ_T, wherever the window had it last
     result = FoldResult(
         influence=influence,
         mean_logits=run.mean_logits,
         margins=run.margins,
-        loss=cross_entropy(train_logits.double(), examples.labels[train], reduction="none"),
+        loss=cross_entropy(seen.logits.double(), examples.labels[train], reduction="none"),
         query_log_probabilities=query.log_probabilities,
         query_mean_logits=run.held_out_logits,
         temperature=torch.tensor(query.temperature, dtype=torch.float64),
-        sketch=sketch,
+        sketch=seen.rows,
         theta=model.theta.detach().cpu().clone(),
     )
     if checkpoints is not None:
         checkpoints.save("result", asdict(result))
     return result
+
+
+def sweep_and_look(
+    task: FoldTask,
+    run: Run,
+    window: Window,
+    query: TestLoss,
+    scoring: Scoring,
+    config: AuditConfig,
+    progress: Progress,
+    checkpoints: Checkpoints | None,
+) -> tuple[Tensor, LastLayerInputs]:
+    """Influence of each training row under each label, shape (N, C), and the rows as the network at θ_T sees them."""
+    differentiate = choose_differentiation(config.influence.derivatives, run.model)
+    seen = LastLayerInputs(run.model)
+    at_the_end = scoring.stretches(window) == [Stretch(window.start, run.total_steps, run.total_steps)]
+    rows = sweep_rows(window, scoring, len(run.rows), run.plan)
+    with progress.stage(f"{task.title}sweeping back", rows) as advance:
+        if at_the_end and differentiate is central_differences:
+            # The ordinary passes that score all rows at θ_T show what else is wanted of them.
+            with seen:
+                influence = sweep(
+                    run, [window], query, differentiate, scoring, advance, checkpoints,
+                    scored=lambda batch: seen.collect(batch.logits),
+                )  # fmt: skip
+            return influence[0, 0], seen
+        influence = sweep(run, [window], query, differentiate, scoring, advance, checkpoints)
+    with seen, progress.stage(f"{task.title}losses", len(run.rows)) as advance:
+        for logits in answers(run.model, run.examples, run.rows, run.plan.batch_size, advance):
+            seen.collect(logits)
+    return influence[0, 0], seen
 
 
 def scan_window(config: AuditConfig, plan: Plan, rows: int) -> Window:
@@ -144,7 +179,7 @@ def sweep_rows(window: Window, scoring: Scoring, rows: int, plan: Plan) -> int:
     """Rows the sweep goes over, as it reports them."""
     steps = window.stop - window.first_step
     epochs = steps / plan.steps_per_epoch(rows)
-    return round(rows * epochs) + rows * len(scoring.steps(window)) * (scoring.estimator == "expected")
+    return round(rows * epochs) + rows * len(scoring.stretches(window))
 
 
 def plan_within_means(

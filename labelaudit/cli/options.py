@@ -27,7 +27,6 @@ from labelaudit.config import (
     RankBy,
     Removal,
     Schedule,
-    Trained,
     TrajectoryMode,
     audit_config,
 )
@@ -114,10 +113,10 @@ def audit_options(
         ),
     ] = None,
     train: Annotated[
-        Trained,
+        str,
         Option(
-            help="all: the whole network; head: only a linear layer on what the pretrained network sees, which is "
-            "computed once and cached.",
+            help="all: the whole network; last:N: its head and the N blocks before it; head: only a linear layer on "
+            "what the pretrained network sees, which is computed once and cached.",
             rich_help_panel=MODEL,
         ),
     ] = "all",
@@ -177,10 +176,10 @@ def audit_options(
         int,
         Option(
             min=1,
-            help="Steps at which 'expected' scores all rows; each costs 2/3 of an epoch.",
+            help="In how many parts of the window 'expected' scores all rows; each costs 2/3 of an epoch.",
             rich_help_panel=INFLUENCE,
         ),
-    ] = 2,
+    ] = 1,
     window: Annotated[
         str,
         Option(
@@ -208,6 +207,13 @@ def audit_options(
         DerivativeMethod,
         Option(help="How derivatives are computed; auto goes by precision and size.", rich_help_panel=INFLUENCE),
     ] = "auto",
+    track: Annotated[
+        str,
+        Option(
+            help="Parameters that influence goes through: all, head, or last:N, the head and the N blocks before it.",
+            rich_help_panel=INFLUENCE,
+        ),
+    ] = "all",
     seed: Annotated[int, Option(min=0, help="Decides everything random.", rich_help_panel=TRAINING)] = 0,
     device: Annotated[
         str, Option(help="auto, cpu, cuda, cuda:1, …; auto is the first GPU or else the CPU.", rich_help_panel=TRAINING)

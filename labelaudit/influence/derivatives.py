@@ -35,7 +35,7 @@ class BatchDerivatives:
     Attributes:
         logits: z, shape (B, C).
         logit_changes: ż = dz/dε at θ + εu, ε = 0, shape (K, B, C).
-        hessian_vectors: H u with H the Hessian of the mean cross-entropy, shape (K, P); empty if not asked for.
+        hessian_vectors: H u with H the Hessian of the mean cross-entropy, shape (K, P_t); empty if not asked for.
     """
 
     logits: Tensor
@@ -53,9 +53,19 @@ class Differentiate(Protocol):
     """A way to differentiate."""
 
     def __call__(
-        self, model: FlatModel, inputs: Tensor, labels: Tensor, directions: Tensor, *, hessian: bool
+        self,
+        model: FlatModel,
+        inputs: Tensor,
+        labels: Tensor,
+        directions: Tensor,
+        *,
+        hessian: bool,
+        theta: Tensor | None = None,
     ) -> BatchDerivatives:
-        """Differentiate a batch at the model's θ, which is left as it was, along each u of shape (K, P)."""
+        """Differentiate a batch at the model's θ, which is left as it was, along each u (K, P_t) of tracked parameters.
+
+        A caller who has a copy of the tracked θ (P_t,) at hand saves another one.
+        """
 
 
 def choose_differentiation(method: DerivativeMethod, model: FlatModel) -> Differentiate:
@@ -80,36 +90,43 @@ def central_differences(
     directions: Tensor,
     *,
     hessian: bool,
+    theta: Tensor | None = None,
     perturbation: float | None = None,
 ) -> BatchDerivatives:
     """Two ordinary passes at θ ± εu for each u, with ‖εu‖ = `perturbation` or what suits the precision."""
-    theta = model.theta.clone()
+    theta = model.tracked.clone() if theta is None else theta
     logits, changes = torch.empty(0), []
     products = torch.empty_like(directions) if hessian else theta.new_empty(0)
     for number, direction in enumerate(directions):
         norm = direction.norm().item()
         epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
         ends = []
-        with torch.set_grad_enabled(hessian):
+        with torch.set_grad_enabled(hessian), model.tracking():
             for sign in (1, -1):
-                torch.add(theta, direction, alpha=sign * epsilon, out=model.theta)
+                torch.add(theta, direction, alpha=sign * epsilon, out=model.tracked)
                 z = model(inputs)
                 if hessian:
-                    model.gradient.zero_()
+                    model.tracked_gradient.zero_()
                     cross_entropy(z, labels).backward()
                     if sign == 1:
-                        products[number].copy_(model.gradient)
+                        products[number].copy_(model.tracked_gradient)
                     else:
-                        products[number].sub_(model.gradient).div_(2 * epsilon)
+                        products[number].sub_(model.tracked_gradient).div_(2 * epsilon)
                 ends.append(z.detach())
         changes.append((ends[0] - ends[1]) / (2 * epsilon))
         logits = (ends[0] + ends[1]) / 2
-    model.theta.copy_(theta)
+    model.tracked.copy_(theta)
     return BatchDerivatives(logits, torch.stack(changes), products)
 
 
 def forward_over_reverse(
-    model: FlatModel, inputs: Tensor, labels: Tensor, directions: Tensor, *, hessian: bool
+    model: FlatModel,
+    inputs: Tensor,
+    labels: Tensor,
+    directions: Tensor,
+    *,
+    hessian: bool,
+    theta: Tensor | None = None,
 ) -> BatchDerivatives:
     """Forward-mode differentiation of the (gradient of the) batch; exact up to rounding."""
 
@@ -121,7 +138,7 @@ def forward_over_reverse(
         return cross_entropy(logits, labels), logits
 
     gradient = torch.func.grad(mean_loss, has_aux=True)
-    theta = model.theta.detach()
+    theta = model.tracked.detach()
 
     def along(direction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # (torch types jvp's result as if it always had three parts.)
@@ -132,7 +149,7 @@ def forward_over_reverse(
         return logits, changes, product
 
     # Fused attention has no forward-mode derivative.
-    with sdpa_kernel(SDPBackend.MATH), torch.set_grad_enabled(hessian):
+    with sdpa_kernel(SDPBackend.MATH), torch.set_grad_enabled(hessian), model.tracking():
         if len(directions) == 1:
             parts = [part[None] for part in along(directions[0])]
         else:

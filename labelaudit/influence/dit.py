@@ -9,43 +9,13 @@ import torch
 from torch import Tensor
 
 from labelaudit.checkpoints import Checkpoints
-from labelaudit.config import Estimator
 from labelaudit.influence.derivatives import BatchDerivatives, Differentiate
 from labelaudit.influence.queries import Query
+from labelaudit.influence.scoring import Scoring
 from labelaudit.training.fine_tune import Run, backpropagate
 from labelaudit.training.optimizers import Adjoint, Point, clip, clip_adjoint
 from labelaudit.training.trajectory import State, Step
 from labelaudit.training.window import Window
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """How contributions are summed.
-
-    Attributes:
-        estimator: `visited` is the paper's sum over the steps that saw j, with weight 1[j ∈ S_t]/|S_t|. `expected` is
-            its expectation over the draw of the mini-batches, with weight 1/N at every step, estimated from
-            `scoring_steps` of the window's T_w steps with weight T_w/(N·scoring_steps).
-        scoring_steps: How many steps of the window `expected` evaluates, evenly spaced.
-    """
-
-    estimator: Estimator = "visited"
-    scoring_steps: int = 2
-
-    def steps(self, window: Window) -> dict[int, float]:
-        """The steps at which `expected` scores all rows for a window, and how many steps each stands for.
-
-        What lies before a window that is removed from the start counts as a window of its own: the adjoint jumps at t1.
-        """
-        stretches = [(window.start, window.stop)]
-        if window.first_step < window.start:
-            stretches.append((window.first_step, window.start))
-        stands_for = {}
-        for start, stop in stretches:
-            count = min(self.scoring_steps, stop - start)
-            for i in range(count):
-                stands_for[start + int((i + 0.5) * (stop - start) / count)] = (stop - start) / count
-        return stands_for
 
 
 @dataclass
@@ -58,6 +28,14 @@ class _Lane:
     adjoint: Adjoint | None = None
 
 
+@dataclass
+class _Gathered:
+    """What a window has gathered of the stretch it is in: Σ c_t, shape (K, P_t), and the θ to score at, shape (P,)."""
+
+    directions: Tensor
+    theta: Tensor | None = None
+
+
 def sweep(
     run: Run,
     windows: Sequence[Window],
@@ -66,6 +44,7 @@ def sweep(
     scoring: Scoring,
     progress: Callable[[int], None],
     checkpoints: Checkpoints | None = None,
+    scored: Callable[[BatchDerivatives], None] = lambda batch: None,
 ) -> Tensor:
     """How much the query would change if a row were left out, for every label the row could have.
 
@@ -84,6 +63,7 @@ def sweep(
         scoring: How contributions are summed.
         progress: Called with the number of rows of each pass.
         checkpoints: Where to save the sweep from time to time, and to go on from if it was saved.
+        scored: Called with each batch of a pass that scores all rows (N,), in their order, at one θ.
 
     Returns:
         Q, float64, shape (W, K, N, C), in the query's unit; negative where leaving the row out would lower the query.
@@ -102,10 +82,14 @@ def sweep(
         len(windows), len(query.names), len(run.rows), run.mean_logits.shape[1], dtype=torch.float64
     )
     place = run.places()
-    chosen = [scoring.steps(window) for window in windows]
+    stretches = [scoring.stretches(window) for window in windows]
+    gathered: dict[int, _Gathered] = {}
 
     def arrive(index: int) -> None:
         """At θ_t: begin the lanes that end here, and subtract q(t1) where a two-ended query asks for it."""
+        for w, parts in enumerate(stretches):
+            if any(stretch.at == stretch.stop == index for stretch in parts):
+                gathered[w] = blank(run.final if index == run.total_steps else model.theta.clone())
         at_end: Tensor | None = None
         for lane in lanes:
             window = windows[lane.windows[0]]
@@ -123,6 +107,30 @@ def sweep(
                 assert lane.adjoint is not None
                 lane.adjoint.theta -= vector
 
+    def blank(theta: Tensor | None = None) -> _Gathered:
+        return _Gathered(model.tracked.new_zeros(len(query.names), len(model.tracked)), theta)
+
+    def gather(w: int, index: int, state: State, directions: Tensor) -> None:
+        """Add what a step contributes to a window's stretch, and at the stretch's first step score all rows."""
+        stretch = next(part for part in stretches[w] if part.start <= index < part.stop)
+        found = gathered.setdefault(w, blank())
+        found.directions += directions
+        if index == stretch.at:
+            found.theta = state.theta.clone()
+        if index > stretch.start:
+            return
+        assert found.theta is not None
+        model.theta.copy_(found.theta)
+        own = found.theta[len(found.theta) - len(model.tracked) :]
+        for part in torch.arange(len(run.rows)).split(run.plan.batch_size):
+            inputs, labels = run.examples.batch(run.rows[part])
+            batch = differentiate(model, inputs, labels, found.directions, hessian=False, theta=own)
+            influence[w][:, part] -= batch.loss_changes() / len(run.rows)
+            scored(batch)
+            progress(len(part))
+        model.theta.copy_(state.theta)
+        del gathered[w]
+
     def cross(step: Step, state: State) -> None:
         """Carry the active lanes over a step, and add what it contributes."""
         active = [lane for lane in lanes if lane.start <= step.index < lane.stop]
@@ -134,20 +142,15 @@ def sweep(
             for changes, lane_windows in zip(batch.loss_changes().chunk(len(active)), reading, strict=True):
                 for w in lane_windows:
                     influence[w][:, place[step.rows]] -= changes / len(step.rows)
-        elif any(step.index in chosen[w] for lane_windows in reading for w in lane_windows):
-            for part in torch.arange(len(run.rows)).split(run.plan.batch_size):
-                inputs, labels = run.examples.batch(run.rows[part])
-                batch = differentiate(model, inputs, labels, directions, hessian=False)
-                for changes, lane_windows in zip(batch.loss_changes().chunk(len(active)), reading, strict=True):
-                    for w in lane_windows:
-                        if step.index in chosen[w]:
-                            influence[w][:, part] -= changes * (chosen[w][step.index] / len(run.rows))
-                progress(len(part))
+        else:
+            for part, lane_windows in zip(directions.chunk(len(active)), reading, strict=True):
+                for w in lane_windows:
+                    gather(w, step.index, state, part)
         for lane in active:
             if lane.start == step.index:
                 lane.adjoint = None
 
-    loaded = _load(checkpoints, lanes, influence, model.theta.device) if checkpoints is not None else None
+    loaded = _load(checkpoints, lanes, gathered, influence, model.theta.device) if checkpoints is not None else None
     reached = stop if loaded is None else loaded
     if loaded is None and stop == run.total_steps:
         arrive(stop)
@@ -159,8 +162,9 @@ def sweep(
             progress(len(step.rows))
         if step.index < reached or loaded is None:
             arrive(step.index)
-        if checkpoints is not None and checkpoints.due():
-            _save(checkpoints, lanes, influence, step.index)
+        # (At the end there is nothing left to go on with, but for what `scored` has seen.)
+        if checkpoints is not None and checkpoints.due() and step.index > first:
+            _save(checkpoints, lanes, gathered, influence, step.index)
     model.theta.copy_(run.final)
     return influence
 
@@ -187,32 +191,47 @@ def _pull_back(
     """Carry adjoints over a step at whose θ the model is; return the directions (L·K, P) and the batch along them."""
     model, plan = run.model, run.plan
     inputs, labels = run.examples.batch(step.rows, augmentation_seed=step.index)
-    gradient = model.theta.new_empty(0)
+    first = len(model.theta) - len(model.tracked)
+    gradient, norm = model.tracked.new_empty(0), 0.0
     if plan.optimizer.adjoint_needs_state or plan.clip_norm is not None:
         backpropagate(model, inputs, labels)
-        gradient = model.gradient.clone()
-    clipped = gradient if plan.clip_norm is None else clip(gradient.clone(), plan.clip_norm)
-    point = Point(model.theta, state.moments, clipped, step.learning_rate, step.index + 1)
+        gradient, norm = model.tracked_gradient.clone(), model.gradient.norm().item()
+        if plan.clip_norm is not None:
+            clip(model.gradient, plan.clip_norm)
+    clipped = model.tracked_gradient.clone() if len(gradient) else gradient
+    point = Point(model.tracked, state.moments[:, first:], clipped, step.learning_rate, step.index + 1)
     parts = [plan.optimizer.pull_back(adjoint, point) for adjoint in adjoints]
     if plan.clip_norm is not None:
-        parts = [clip_adjoint(part, gradient, plan.clip_norm) for part in parts]
+        parts = [clip_adjoint(part, gradient, norm, plan.clip_norm) for part in parts]
     directions = parts[0] if len(parts) == 1 else torch.cat(parts)
-    batch = differentiate(model, inputs, labels, directions, hessian=True)
+    batch = differentiate(model, inputs, labels, directions, hessian=True, theta=state.theta[first:])
     for adjoint, product in zip(adjoints, batch.hessian_vectors.chunk(len(adjoints)), strict=True):
         adjoint.theta += product
     return directions, batch
 
 
-def _save(checkpoints: Checkpoints, lanes: list[_Lane], influence: Tensor, reached: int) -> None:
+def _save(
+    checkpoints: Checkpoints, lanes: list[_Lane], gathered: dict[int, _Gathered], influence: Tensor, reached: int
+) -> None:
     tensors = {"influence": influence, "reached": torch.tensor([reached])}
+    for w, found in gathered.items():
+        tensors[f"gathered{w}"] = found.directions
+        if found.theta is not None:
+            tensors[f"scored-at{w}"] = found.theta
     for number, lane in enumerate(lanes):
         if lane.adjoint is not None:
             tensors |= {f"theta{number}": lane.adjoint.theta, f"moments{number}": lane.adjoint.moments}
     checkpoints.save("sweep", tensors)
 
 
-def _load(checkpoints: Checkpoints, lanes: list[_Lane], influence: Tensor, device: torch.device) -> int | None:
-    """Put a saved sweep into `lanes` and `influence`; return the step it had come back to, None if none was saved."""
+def _load(
+    checkpoints: Checkpoints,
+    lanes: list[_Lane],
+    gathered: dict[int, _Gathered],
+    influence: Tensor,
+    device: torch.device,
+) -> int | None:
+    """Put a saved sweep back where it was; return the step it had come back to, None if none was saved."""
     saved = checkpoints.load("sweep")
     if saved is None:
         return None
@@ -220,4 +239,8 @@ def _load(checkpoints: Checkpoints, lanes: list[_Lane], influence: Tensor, devic
     for number, lane in enumerate(lanes):
         if f"theta{number}" in saved:
             lane.adjoint = Adjoint(saved[f"theta{number}"].to(device), saved[f"moments{number}"].to(device))
+    for w in range(len(influence)):
+        if f"gathered{w}" in saved:
+            theta = saved.get(f"scored-at{w}")
+            gathered[w] = _Gathered(saved[f"gathered{w}"].to(device), None if theta is None else theta.to(device))
     return int(saved["reached"].item())

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from labelaudit.influence.derivatives import Differentiate, choose_differentiation
-from labelaudit.influence.dit import Scoring, sweep
+from labelaudit.influence.dit import sweep
 from labelaudit.influence.queries import Query
+from labelaudit.influence.scoring import Scoring
 from labelaudit.progress import Advance, ignore
 from labelaudit.runtime import reproducible
 from labelaudit.training.fine_tune import Run

@@ -42,7 +42,7 @@ class Query(Protocol):
         """The query with all that it fits (a temperature) fixed as it is at the model's θ; `gradient` is that of it."""
 
     def gradient(self, model: FlatModel) -> Tensor:
-        """Their gradients q at the model's θ, shape (K, P)."""
+        """Their gradients q at the model's θ in the tracked parameters, shape (K, P_t)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ValueQuery:
 
     def value(self, model: FlatModel) -> Tensor:
         """See `Query`."""
-        return self.function(model.theta.detach()).detach().double()
+        return self.function(model.tracked.detach()).detach().double()
 
     def frozen(self, model: FlatModel) -> Query:
         """See `Query`: it fits nothing."""
@@ -74,7 +74,7 @@ class ValueQuery:
             InputError: The function does not give K values.
         """
         with torch.enable_grad():
-            theta = model.theta.detach().clone().requires_grad_()
+            theta = model.tracked.detach().clone().requires_grad_()
             values = self.function(theta)
             if values.shape != (len(self.names),):
                 raise InputError(
@@ -188,16 +188,17 @@ class TestLoss:
         """See `Query`: two passes over the rows."""
         self.evaluate(model)
         groups, sizes = self._grouping()
-        gradients = torch.zeros_like(model.theta).repeat(len(sizes), 1)
+        gradients = torch.zeros_like(model.tracked).repeat(len(sizes), 1)
         for part in torch.arange(len(self.rows)).split(self.batch_size):
             inputs, labels = self.examples.batch(self.rows[part])
-            losses = self._losses(model(inputs), labels)
-            present = groups[part].unique().tolist()
-            for group in present:
-                model.gradient.zero_()
-                chosen = (groups[part] == group).to(losses.device)
-                (losses[chosen].sum() / sizes[group].item()).backward(retain_graph=group != present[-1])
-                gradients[group] += model.gradient
+            with model.tracking():
+                losses = self._losses(model(inputs), labels)
+                present = groups[part].unique().tolist()
+                for group in present:
+                    model.tracked_gradient.zero_()
+                    chosen = (groups[part] == group).to(losses.device)
+                    (losses[chosen].sum() / sizes[group].item()).backward(retain_graph=group != present[-1])
+                    gradients[group] += model.tracked_gradient
         return gradients
 
     def frozen(self, model: FlatModel) -> Query:
@@ -210,7 +211,12 @@ class TestLoss:
         if self._theta is not None and torch.equal(self._theta, model.theta):
             return self._logits  # the passes over the query rows are not to be paid for twice
         logits = predict(model, self.examples, self.rows, self.batch_size)
-        self._theta, self._logits = model.theta.clone(), logits
+        self.remember(model.theta.clone(), logits)
+        return logits
+
+    def remember(self, theta: Tensor, logits: Tensor) -> None:
+        """Take the logits (M, C) at θ (P,) as known, and fit what is to be fitted to them."""
+        self._theta, self._logits = theta, logits
         if self.fixed_temperature is not None:
             self.temperature = fitted = self.fixed_temperature
         else:
@@ -218,7 +224,6 @@ class TestLoss:
             of_loss = {"loss": 1.0, "margin": 1.0, "calibrated": fitted, "probability": max(1.0, fitted)}
             self.temperature = of_loss[self.name]
         self.log_probabilities = (logits.double() / fitted).log_softmax(1)
-        return logits
 
     def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         scaled = logits / self.temperature

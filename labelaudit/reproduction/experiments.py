@@ -16,12 +16,12 @@ from labelaudit.data.examples import Features
 from labelaudit.data.noise import flip_rows
 from labelaudit.data.splits import cross_audit
 from labelaudit.influence.agreement import agreement
-from labelaudit.influence.dit import Scoring
 from labelaudit.influence.dynamics import classify_patterns, training_stages
 from labelaudit.influence.estimate import dynamic_influence, dynamic_influences
 from labelaudit.influence.influence_function import Solver, influence_function
 from labelaudit.influence.leave_one_out import leave_one_out
 from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.scoring import Scoring
 from labelaudit.models.paper import Logistic, cnn
 from labelaudit.reproduction.recipe import Cell, Experiment, Setting
 from labelaudit.reproduction.tasks import Task

@@ -15,9 +15,9 @@ from labelaudit.data.examples import Examples, Features
 from labelaudit.data.inputs import ImageInputs
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
-from labelaudit.influence.dit import Scoring
 from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.timm_models import cut_off_head
 from labelaudit.pool import Pool, read_pool

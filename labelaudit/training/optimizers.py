@@ -103,18 +103,17 @@ class SGD:
     def pull_back(self, adjoint: Adjoint, point: Point) -> Tensor:
         """With (a, b) the adjoint of (θ', v'): c = b − ηa, a ← a + λc, b ← μc.
 
-        With Nesterov w = b − ημa, c = w − ηa, a ← a + λc, b ← μw.
+        With Nesterov w = b − ημa, c = w − ηa, a ← a + λc, b ← μw. `adjoint.moments` holds b without its factor μ, so
+        that c needs no memory of its own: it is good until the next call.
         """
         a, rate = adjoint.theta, point.learning_rate
         if self.momentum == 0:
             direction = a.mul(-rate)
         elif self.nesterov:
-            looked_ahead = adjoint.moments[0].sub_(a, alpha=rate * self.momentum)  # w, in place of b
+            looked_ahead = adjoint.moments[0].sub_(a, alpha=rate).mul_(self.momentum)  # w, in place of b
             direction = looked_ahead.sub(a, alpha=rate)
-            looked_ahead.mul_(self.momentum)
         else:
-            direction = adjoint.moments[0].sub(a, alpha=rate)
-            adjoint.moments[0].copy_(direction).mul_(self.momentum)
+            direction = adjoint.moments[0].mul_(self.momentum).sub_(a, alpha=rate)
         a.add_(direction, alpha=self.weight_decay)
         return direction
 
@@ -179,12 +178,12 @@ def clip(gradient: Tensor, max_norm: float) -> Tensor:
     return gradient.mul_((max_norm / norm).clamp(max=1))
 
 
-def clip_adjoint(direction: Tensor, gradient: Tensor, max_norm: float) -> Tensor:
+def clip_adjoint(direction: Tensor, gradient: Tensor, norm: float, max_norm: float) -> Tensor:
     """Carry the adjoint c (K, P) of the clipped gradient to the gradient g (P,) itself.
 
-    That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c.
+    That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c. Of both a part is enough where the rest of c is 0;
+    `norm` is that of the whole of g.
     """
-    norm: float = gradient.norm().item()
     if norm <= max_norm or not math.isfinite(norm):
         return direction
     unit = gradient / norm

@@ -16,24 +16,13 @@ PROJECTED = 64  # numbers that stand for what the last layer gets
 
 def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
-    return torch.cat([answer.cpu() for answer in _answers(model, examples, rows, batch_size, progress)])
+    return torch.cat([answer.cpu() for answer in answers(model, examples, rows, batch_size, progress)])
 
 
-def predict_and_sketch(
+def answers(
     model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
-) -> tuple[Tensor, Tensor]:
-    """Logits of the rows as `predict` has them, and what `LastLayerInputs` remembers of them."""
-    logits = []
-    with LastLayerInputs(model) as seen:
-        for answer in _answers(model, examples, rows, batch_size, progress):
-            seen.collect(answer)
-            logits.append(answer.cpu())
-    return torch.cat(logits), seen.rows
-
-
-def _answers(
-    model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance
 ) -> Iterator[Tensor]:
+    """Logits of the rows at the model's θ, batch by batch, each of shape (B, C)."""
     for batch in rows.split(batch_size):
         with torch.no_grad():
             answer = model(examples.batch(batch)[0])
@@ -42,7 +31,7 @@ def _answers(
 
 
 class LastLayerInputs:
-    """Remembers, while rows are predicted, a short random projection of what the network's last linear layer gets.
+    """Remembers logits and a short random projection of what the last linear layer gets, of rows that are put through.
 
     Rows that look alike to the network are near each other in it (Johnson and Lindenstrauss).
     """
@@ -51,6 +40,7 @@ class LastLayerInputs:
         self._model = model
         self._latest: Tensor | None = None
         self._parts: list[Tensor] = []
+        self._logits: list[Tensor] = []
 
     def __enter__(self) -> LastLayerInputs:
         layers = [module for module in self._model.module.modules() if isinstance(module, nn.Linear)]
@@ -62,7 +52,7 @@ class LastLayerInputs:
             hook.remove()
 
     def _remember(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self._latest = inputs[0]
+        self._latest = inputs[0].detach()
 
     def collect(self, logits: Tensor) -> None:
         """Keep the rows of the batch that was just predicted."""
@@ -74,6 +64,12 @@ class LastLayerInputs:
             generator = torch.Generator().manual_seed(found.shape[1])
             found = found @ torch.randn(found.shape[1], PROJECTED, generator=generator).to(found.device)
         self._parts.append(found.cpu())
+        self._logits.append(logits.cpu())
+
+    @property
+    def logits(self) -> Tensor:
+        """The logits of all that was collected, shape (rows, C)."""
+        return torch.cat(self._logits)
 
     @property
     def rows(self) -> Tensor:

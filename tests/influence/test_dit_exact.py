@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -9,9 +11,12 @@ from torch.nn.functional import cross_entropy
 from labelaudit.checkpoints import RunFolder
 from labelaudit.errors import InputError
 from labelaudit.influence.derivatives import central_differences, forward_over_reverse
-from labelaudit.influence.dit import Scoring, sweep
+from labelaudit.influence.dit import sweep
 from labelaudit.influence.queries import TestLoss, loss_by_class, loss_by_sample
+from labelaudit.influence.scoring import Scoring, Stretch
+from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn, dnn, logistic_regression
+from labelaudit.models.parts import parameters_of
 from labelaudit.progress import ignore
 from labelaudit.training.fine_tune import Run, fine_tune
 from labelaudit.training.optimizers import SGD, AdamW
@@ -73,8 +78,15 @@ def rate_of(setting, t, total):
     return setting.learning_rate * base * min(1.0, (t + 1) / (setting.warmup_steps + 1))
 
 
-def derivative_by_autograd(factory, examples, run: Run, window: Window, expected=False):
-    """−d(query)/d(weight of each row): training is rebuilt, step by step, as one differentiable function."""
+def derivative_by_autograd(factory, examples, run: Run, window: Window, expected=False, untracked=0):
+    """−d(query)/d(weight of each row): training is rebuilt, step by step, as one differentiable function.
+
+    The first `untracked` parameters, and their gradients and moments, are taken as given.
+    """
+
+    def given(vector):
+        return torch.cat([vector[:untracked].detach(), vector[untracked:]])
+
     model, setting = flat(network(factory)), run.plan
     weights = torch.zeros(len(ROWS), dtype=torch.float64, requires_grad=True)
     state = (model.theta.clone().requires_grad_(), *torch.zeros(2, len(model.theta), dtype=torch.float64))
@@ -93,10 +105,11 @@ def derivative_by_autograd(factory, examples, run: Run, window: Window, expected
                 objective = objective + (weights * everything).mean()
             else:
                 objective = objective + (weights[batch] * losses).mean()
-        (gradient,) = torch.autograd.grad(objective, state[0], create_graph=True)
+        gradient = given(torch.autograd.grad(objective, state[0], create_graph=True)[0])
         if setting.clip_norm is not None and gradient.norm() > setting.clip_norm:
             gradient = gradient * setting.clip_norm / gradient.norm()
         state = differentiable_step(setting.optimizer, state, gradient, rate_of(setting, t, len(batches)), t + 1)
+        state = tuple(map(given, state))
         thetas.append(state[0])
     inputs, labels = examples.batch(QUERY)
 
@@ -116,9 +129,11 @@ def derivative_by_autograd(factory, examples, run: Run, window: Window, expected
 VISITED = Scoring()
 
 
-def swept(factory, setting, windows, scoring=VISITED, mode="memory", query=None, method=None):
+def swept(factory, setting, windows, scoring=VISITED, mode="memory", query=None, method=None, tracked="all"):
     examples = examples_of(*digits((1, 7, 4), 10))
-    run = train(flat(network(factory)), examples, ROWS, setting, seed=3, windows="full", mode=mode)
+    module = network(factory)
+    model = FlatModel(module, torch.device("cpu"), torch.float64, parameters_of(module, tracked))
+    run = train(model, examples, ROWS, setting, seed=3, windows="full", mode=mode)
     query = query(examples) if query else TestLoss("loss", examples, QUERY, 4)
     return run, sweep(run, windows, query, method or forward_over_reverse, scoring, ignore)
 
@@ -135,7 +150,7 @@ def assert_close(actual, truth, relative=1e-8):
 @pytest.mark.parametrize("name", PLANS)
 def test_every_window_is_the_derivative_of_training(name):
     """All windows of one run, in one sweep."""
-    setting = PLANS[name].__class__(**{**PLANS[name].__dict__, "epochs": 3})
+    setting = replace(PLANS[name], epochs=3)
     run, influence = swept(dnn, setting, list(WINDOWS.values()))
     assert influence.shape == (7, 1, 21, 3)
     for window, part in zip(WINDOWS.values(), influence, strict=True):
@@ -171,10 +186,27 @@ def test_expected_from_some_steps_is_close_to_it_from_all():
 
 def test_expected_from_the_start_scores_the_window_itself_too():
     """The adjoint jumps where the window begins, so that steps on both sides are needed."""
-    assert Scoring("expected", 2).steps(Window("last", 16, 22, "start")) == {17: 3, 20: 3, 4: 8, 12: 8}
+    assert Scoring("expected", 2).stretches(Window("last", 16, 22, "start")) == [
+        Stretch(16, 19, 17), Stretch(19, 22, 20), Stretch(0, 8, 4), Stretch(8, 16, 12)
+    ]  # fmt: skip
     window = Window("last", 3, 6, "start")
     run, influence = swept(dnn, plan(optimizer=SGD(0.9)), [window], Scoring("expected", 10**6))
     assert_close(given(run, influence[0, 0]), derivative_by_autograd(dnn, run.examples, run, window, expected=True))
+
+
+@pytest.mark.parametrize("name", ["momentum, weight decay, cosine", "nesterov", "clipping", "adamw, clipping"])
+@pytest.mark.parametrize("method", [forward_over_reverse, central_differences])
+def test_through_some_parameters_it_is_the_derivative_with_the_others_given(name, method):
+    windows = [WINDOWS["middle, inside"], WINDOWS["last, from the start, seen from the end"]]
+    setting = replace(PLANS[name], epochs=3)
+    run, influence = swept(dnn, setting, windows, method=method, tracked="last:1")
+    assert len(run.model.tracked) == 8 * 8 + 8 + 8 * 3 + 3
+    untracked = len(run.model.theta) - len(run.model.tracked)
+    for window, part in zip(windows, influence, strict=True):
+        truth = derivative_by_autograd(dnn, run.examples, run, window, untracked=untracked)
+        assert_close(given(run, part[0]), truth, 1e-8 if method is forward_over_reverse else 1e-5)
+    whole = swept(dnn, setting, windows)[1]
+    assert not torch.allclose(influence, whole, rtol=0.01)
 
 
 def test_windows_swept_together_or_alone_are_the_same():

@@ -23,10 +23,11 @@ def test_theta_and_gradient_are_the_networks_own():
 
 
 def test_frozen_parameters_dropout_and_batch_statistics_stay_out_of_it():
+    torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 2))
     network[0].requires_grad_(requires_grad=False)
     model = flat(network.train())
     assert model.theta.numel() == 4 + 4 + 4 * 2 + 2
     inputs = torch.randn(6, 4, dtype=torch.float64)
-    assert torch.equal(model(inputs)[:3], model(inputs[:3]))
+    assert torch.allclose(model(inputs)[:3], model(inputs[:3]), rtol=1e-12)
     assert torch.equal(network[1].running_mean, torch.zeros(4, dtype=torch.float64))

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from labelaudit.data.examples import Features
-from labelaudit.training.predict import PROJECTED, predict, predict_and_sketch
+from labelaudit.training.predict import PROJECTED, LastLayerInputs, answers, predict
 from tests.conftest import flat
 
 ROWS = torch.arange(10)
@@ -13,6 +13,13 @@ ROWS = torch.arange(10)
 def examples(width):
     inputs = torch.randn(10, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return Features(inputs, torch.zeros(10, dtype=torch.long))
+
+
+def predict_and_sketch(model, data, rows, batch_size):
+    with LastLayerInputs(model) as seen:
+        for logits in answers(model, data, rows, batch_size):
+            seen.collect(logits)
+    return seen.logits, seen.rows
 
 
 def test_what_the_last_layer_gets_is_remembered_as_it_is():
