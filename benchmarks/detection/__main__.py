@@ -17,7 +17,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.detection.methods import GROUPS, PLAIN, rank_all
+from benchmarks.detection.methods import GROUPS, rank_all
 from benchmarks.detection.tasks import CLEAN, SOURCES, TRUSTED, Task, make_task
 from labelaudit.audit import Findings
 from labelaudit.config import Aim
@@ -35,9 +35,10 @@ def measure(task: Task, seed: int, groups: list[str]) -> dict[str, Any]:
     ranked, findings = rank_all(task, seed, groups)
     methods: dict[str, Metrics] = {}
     if wrong.any():
-        unit = ranked["final loss"][1]
         for name, (suspicion, seconds) in ranked.items():
-            methods[name] = detection_metrics(suspicion, wrong) | {"cost": seconds / unit}
+            methods[name] = detection_metrics(suspicion, wrong)
+            if "final loss" in ranked:
+                methods[name]["cost"] = seconds / ranked["final loss"][1]
     return {"methods": methods, "suspects": {} if findings is None else suspects(findings, task, wrong)}
 
 
@@ -63,8 +64,7 @@ def groups_of(trusted: int, chosen: list[str] | None, *, clean: bool) -> list[st
     if clean:
         return ["labelaudit"]
     uses = {True, None} if trusted else {True, False}
-    some = [name for name, group in GROUPS.items() if group.uses_trusted in uses and (not chosen or name in chosen)]
-    return some if PLAIN in some or not some else [PLAIN, *some]
+    return [name for name, group in GROUPS.items() if group.uses_trusted in uses and (not chosen or name in chosen)]
 
 
 def keep(name: str, entry: dict[str, Any]) -> None:
@@ -72,6 +72,8 @@ def keep(name: str, entry: dict[str, Any]) -> None:
     result = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"tasks": {}}
     old = result["tasks"].get(name, {})
     merged = {key: old.get(key, {}) | entry[key] for key in ("measured", "methods", "suspects")}
+    for method, figures in entry["methods"].items():  # without a plain fine-tune beside it, its cost stays as it was
+        merged["methods"][method] = old.get("methods", {}).get(method, {}) | figures
     result["tasks"][name] = merged
     write_atomically(RESULTS, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
 
@@ -86,10 +88,10 @@ def run(name: str, data: Path, weights: Path, seeds: int, trusted: int, groups: 
     how = f"{date.today().isoformat()}, {seeds} seeds, {platform.machine()}, 1 thread, torch {torch.__version__}"
     methods = summarise([run["methods"] for run in runs])
     lists = summarise([run["suspects"] for run in runs])
-    measured = {key: how for key in [*methods, *(["suspects"] if lists else [])]}
+    measured = dict.fromkeys([*methods, *(["suspects"] if lists else [])], how)
     keep(title, {"measured": measured, "methods": methods, "suspects": lists})
     for method, figures in methods.items():
-        ap, cost = figures["average_precision"], figures["cost"]
+        ap, cost = figures["average_precision"], figures.get("cost", {"mean": np.nan})
         print(f"  {method:36} AP {ap['mean']:.3f} ± {ap['std']:.3f}  cost {cost['mean']:.2f}", flush=True)
     for aim, figures in lists.items():
         print(f"  {aim}: " + ", ".join(f"{key} {value['mean']:.3f}" for key, value in figures.items()), flush=True)
@@ -100,7 +102,9 @@ def main(
     weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
     seeds: Annotated[int, typer.Option(min=1)] = 5,
     only: Annotated[list[str] | None, typer.Option(help="Tasks whose name begins so.")] = None,
-    trusted: Annotated[list[int] | None, typer.Option(help="Numbers of trusted rows, 0 for none; all if left out.")] = None,
+    trusted: Annotated[
+        list[int] | None, typer.Option(help="Numbers of trusted rows, 0 for none; all if left out.")
+    ] = None,
     methods: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(GROUPS)}; all if left out.")] = None,
 ) -> None:
     """Measure, print and keep what was found."""

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.detection.peers import self_influence_by_kronfluence, tracin
 from benchmarks.detection.tasks import Task
-from benchmarks.detection.training import CPU, network_of, train
+from benchmarks.detection.training import network_of, train
 from labelaudit.audit import Findings, audit_folds
 from labelaudit.config import AuditConfig, InfluenceConfig
 from labelaudit.data.examples import Features
@@ -76,9 +76,7 @@ def audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
         torch.cat([task.inputs, inputs]), torch.from_numpy(np.concatenate([task.given, labels.astype(np.int64)]))
     )
     everything = np.arange(rows + len(labels))
-    folds = (
-        [Fold(everything[:rows], everything[rows:])] if len(labels) else cross_audit(everything, task.given, seed)
-    )
+    folds = [Fold(everything[:rows], everything[rows:])] if len(labels) else cross_audit(everything, task.given, seed)
 
     def network(number: int, network_seed: int) -> FlatModel:
         return network_of(task, network_seed)
@@ -132,7 +130,7 @@ def _neighbours(task: Task, seed: int) -> tuple[Floats, ...]:
 
 
 def _trusted_alone(task: Task, seed: int) -> tuple[Floats, ...]:
-    """The loss of the given labels to a network that has seen trusted rows only, in as many steps as the others take."""
+    """The loss of the given labels to a network that saw trusted rows only, in as many steps as the others take."""
     inputs, labels = task.trusted
     longer = task.training.model_copy(
         update={

@@ -1,4 +1,7 @@
-"""The tables and the plot of docs/how-good.md from the results: `python -m benchmarks.detection.table --plot docs/detection.png`."""
+"""The tables and the plot of docs/how-good.md, from the results.
+
+`python -m benchmarks.detection.table --plot docs/detection.png`
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import matplotlib
 import numpy as np
 import typer
 from matplotlib.figure import Figure
+
+from benchmarks.detection.tasks import CLEAN, SOURCES, TRUSTED
 
 RESULTS = Path(__file__).parents[1] / "results" / "detection.json"
 SCORE = "labelaudit score"
@@ -27,8 +32,13 @@ SHORT = {
     "self-influence (kronfluence)": "self-influence (kronfluence)",
 }
 ALONE = "trained on the trusted rows alone"
-WITH_TRUSTED = {SCORE: "**score**", "labelaudit influence (DIT)": "influence (DIT)", "DIT as in the paper": "DIT as in the paper",
-                "TracIn (captum)": "TracIn (captum)", ALONE: "trusted rows alone"}  # fmt: skip
+WITH_TRUSTED = {
+    SCORE: "**score**",
+    "labelaudit influence (DIT)": "influence (DIT)",
+    "DIT as in the paper": "DIT as in the paper",
+    "TracIn (captum)": "TracIn (captum)",
+    ALONE: "trusted rows alone",
+}
 WITHOUT = ("final loss", "mean margin (AUM)", "self-confidence, 5 folds")
 LIST = (
     ("noise_rate", "wrong labels", "{:.1%}"),
@@ -45,10 +55,19 @@ Tasks = dict[str, Any]
 
 def main(plot: Annotated[Path | None, typer.Option(help="Where to put the picture (PNG).")] = None) -> None:
     """Print the tables, and draw."""
-    tasks: Tasks = json.loads(RESULTS.read_text())["tasks"]
+    found: Tasks = json.loads(RESULTS.read_text())["tasks"]
+    order = [*SOURCES, *(f"{name}, {number} trusted" for name in SOURCES for number in TRUSTED), *CLEAN]
+    tasks = {name: found[name] for name in order if name in found}
     plain = {name: task for name, task in tasks.items() if not name.endswith(" trusted")}
     ranked = {name: task for name, task in plain.items() if task["methods"]}
-    print(precision_table(ranked), against_peers(ranked), with_trusted(tasks), lists(ranked), calibration(ranked), sep="\n\n")
+    print(
+        precision_table(ranked),
+        against_peers(ranked),
+        with_trusted(tasks),
+        lists(ranked),
+        calibration(ranked),
+        sep="\n\n",
+    )
     for name in plain.keys() - ranked.keys():
         mean = plain[name]["suspects"]["more probably wrong"]["suspects"]["mean"]
         print(f"\n{name}: {mean:g} suspects on average")

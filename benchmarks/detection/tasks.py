@@ -62,8 +62,8 @@ class Source:
     """Where a task comes from.
 
     Attributes:
-        load: Reads (inputs, true labels, given labels or None) from the data and weights folders, by a seed and a number
-            of trusted rows; these stand at the end of the inputs and true labels.
+        load: Reads (inputs, true labels, given labels or None) from the data and weights folders, by a seed and a
+            number of trusted rows; these stand at the end of the inputs and true labels.
         network: See `Task`, from the inputs.
         training: See `Task`.
         noise: How labels are flipped, None where people already made mistakes.

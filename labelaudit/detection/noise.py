@@ -15,9 +15,9 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 FIRST_GUESS = 0.1  # the share of wrong labels the iteration starts from
-RIGHT_ROWS = 5.0  # pseudo-counts of right labels: few rows say little of how many are wrong
-STRENGTHS = (1e-3, 1e6)  # between which the draw towards an even spread is sought: see `fit_transition`
-LEAST = 1e-9  # that any chance in T is
+RIGHT_ROWS = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
+STRENGTHS = (1e-3, 1e6)  # between which that of the draw towards an even T is sought: see `even_out`
+LEAST = 1e-9  # that any chance is
 BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
 ITERATIONS = 30
 TOLERANCE = 1e-4
@@ -60,15 +60,14 @@ def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
     calibration = Calibration.start(classes)
     for _ in range(ITERATIONS):
         true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
-        counts = np.zeros((classes, classes))
-        np.add.at(counts.T, labels, np.exp(true_label))
-        previous, transition = transition, fit_transition(counts)
+        padded = _count(true_label, labels) + 1 / classes + RIGHT_ROWS * np.eye(classes)
+        previous, transition = transition, padded / padded.sum(1, keepdims=True)
         calibration = calibrate(evidence, labels, transition, calibration)
         if np.abs(transition - previous).max() < TOLERANCE:
             break
     true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
-    wrong = 1 - np.exp(true_label[np.arange(len(labels)), labels])
-    return Noise(float(wrong.mean()), transition, calibration.weight)
+    counts = _count(true_label, labels)
+    return Noise(1 - float(np.trace(counts)) / len(labels), even_out(counts), calibration.weight)
 
 
 @dataclass(frozen=True)
@@ -143,34 +142,53 @@ def normalise(scores: Floats) -> Floats:
     return normalised
 
 
-def fit_transition(counts: Floats) -> Floats:
-    """T from how many rows of class c are thought to be called g, n[c, g], shape (C, C).
+def _count(true_label: Floats, labels: Labels) -> Floats:
+    """How many rows are thought to be of class c and are called g, by log P(true label c) of each row; shape (C, C)."""
+    counts = np.zeros((true_label.shape[1],) * 2)
+    np.add.at(counts.T, labels, np.exp(true_label))
+    return counts
 
-    One share of wrong labels holds for all classes: what stands out in one is mostly the network's own leaning to
-    another. Which class a wrong label names instead has a Dirichlet prior, the same for each class c and centred on
-    an even spread. How strong it is the counts decide themselves (empirical Bayes: the strength of largest marginal
-    likelihood). Few or evenly spread mistakes thus give an even T, and confusions that stand out stay as they are.
+
+def even_out(counts: Floats) -> Floats:
+    """T, drawn towards wrong labels that are as frequent in every class and spread evenly over the others.
+
+    Much of what stands out in the counts is chance, or the network's own leaning to one class. How often a class is
+    mistaken has a Beta prior around the mean rate, and for which other class a Dirichlet prior around an even spread,
+    the same for all classes. How strongly they draw is what makes the counts most likely (empirical Bayes): where
+    confusions stand out from chance, hardly at all. Two classes are too few to tell how much classes differ; they are
+    taken to have one rate.
+
+    Args:
+        counts: Rows of class c that are called g, n[c, g], shape (C, C).
     """
     classes = len(counts)
     others = ~np.eye(classes, dtype=bool)
-    wrong = counts[others].reshape(classes, classes - 1)
-    rate = wrong.sum() / (counts.sum() + RIGHT_ROWS * classes)
-    strength = _dirichlet_strength(wrong)
-    named = (wrong + strength / (classes - 1)) / (wrong.sum(1, keepdims=True) + strength)
+    named = counts[others].reshape(classes, classes - 1)
+    wrong, right = named.sum(1), np.diag(counts)
+    mean = float(np.clip(wrong.sum() / counts.sum(), LEAST, 1 - LEAST))
+    rate = np.full(classes, mean)
+    if classes > 2:
+        strength = _strength(np.stack([wrong, right], axis=1), np.array([mean, 1 - mean]))
+        rate = (wrong + strength * mean) / (wrong + right + strength)
+        even = np.full(classes - 1, 1 / (classes - 1))
+        strength = _strength(named, even)
+        named = (named + strength * even) / (wrong + strength)[:, None]
+    else:
+        named = np.ones((2, 1))
     transition = np.empty((classes, classes))
-    transition[others] = np.maximum(rate * named, LEAST).ravel()
-    np.fill_diagonal(transition, 1 - rate)
-    fitted: Floats = transition / transition.sum(1, keepdims=True)
-    return fitted
+    transition[others] = np.maximum(rate[:, None] * named, LEAST).ravel()
+    np.fill_diagonal(transition, np.maximum(1 - rate, LEAST))
+    evened: Floats = transition / transition.sum(1, keepdims=True)
+    return evened
 
 
-def _dirichlet_strength(counts: Floats) -> float:
-    """The sum s of the parameters of an even Dirichlet prior with the largest likelihood of counts (G, K)."""
-    totals, kinds = counts.sum(1), counts.shape[1]
+def _strength(counts: Floats, mean: Floats) -> float:
+    """The s for which counts (G, K) are most likely if each group's chances are drawn from Dirichlet(s · mean)."""
+    totals = counts.sum(1)
 
     def loss(log_strength: float) -> float:
         s = np.exp(log_strength)
-        return float((gammaln(totals + s) - gammaln(s)).sum() - (gammaln(counts + s / kinds) - gammaln(s / kinds)).sum())
+        chances = gammaln(counts + s * mean) - gammaln(s * mean)
+        return float((gammaln(totals + s) - gammaln(s)).sum() - chances.sum())
 
-    lowest, highest = np.log(STRENGTHS)
-    return float(np.exp(minimize_scalar(loss, bounds=(lowest, highest), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(STRENGTHS)), method="bounded").x))
