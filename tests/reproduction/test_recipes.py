@@ -111,6 +111,27 @@ def test_results_are_kept_and_not_computed_again(tmp_path, monkeypatch):
     assert more["seeds"] == [0, 1, 2]
 
 
+def test_results_of_other_data_are_not_kept(tmp_path):
+    """The content of the files counts, not where they lie."""
+    wanted = with_query(recipe("stages"), 20)
+    first = run(wanted, digits_as_mnist(tmp_path), seeds=1)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    (moved / "mnist.npz").write_bytes((tmp_path / "mnist.npz").read_bytes())
+    options = {"weights": tmp_path, "processes": 1, "seeds": 1}
+    progress = Notes()
+    reproduce(wanted, moved, tmp_path / "out", progress, **options)
+    assert progress.texts == [f"1 of 1 results are in {tmp_path / 'out' / 'seeds'} already"]
+    arrays = dict(np.load(tmp_path / "mnist.npz"))
+    arrays["x_train"] = arrays["x_train"][:, ::-1]  # as long as before
+    np.savez(moved / "mnist.npz", **arrays)
+    progress = Notes()
+    changed = reproduce(wanted, moved, tmp_path / "out", progress, **options)
+    assert progress.texts == []
+    figures = [result["cells"][0]["settings"]["original"]["figures"] for result in (first, changed)]
+    assert figures[0] != figures[1]
+
+
 def test_cells_without_data_are_left_out_by_name_and_none_is_an_error(tmp_path):
     digits_as_mnist(tmp_path)
     cells = tuple(Cell(model="lr", task=task, original=QUICK) for task in ("mnist", "emnist"))
