@@ -1,10 +1,12 @@
-"""Writing files so that they are whole or not there at all."""
+"""Writing files so that they are whole or not there at all, and telling them apart by content."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from labelaudit.errors import InputError
@@ -50,6 +52,18 @@ def cache_folder() -> Path:
     """Where what may be computed again is kept: `$LABELAUDIT_CACHE`, or below the user's cache folder."""
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labelaudit"
     return Path(os.environ.get("LABELAUDIT_CACHE") or usual)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal; read again only once its size or time of change is another."""
+    state = path.stat()
+    return _hash(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache
+def _hash(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _umask() -> int:

@@ -96,6 +96,34 @@ def cut_off_head(network: nn.Module) -> tuple[Callable[[Tensor], Tensor], nn.Mod
     return features, head
 
 
+def class_tokens(network: nn.Module, blocks: int) -> Callable[[Tensor], Tensor]:
+    """What a vision transformer's last blocks say of images, as DINOv2's own linear evaluation reads it.
+
+    Args:
+        network: The transformer.
+        blocks: How many blocks.
+
+    Returns:
+        Maps images (B, C, S, S) to the blocks' class tokens, each through the network's last norm, (B, blocks · D).
+
+    Raises:
+        InputError: It is not timm's, has no class token, or not so many blocks.
+    """
+    transformer: Any = network
+    if not (hasattr(network, "forward_intermediates") and getattr(network, "num_prefix_tokens", 0)):
+        raise InputError(f"{type(network).__name__} has no class token; choose a vision transformer of timm's")
+    if blocks > len(transformer.blocks):
+        raise InputError(f"{type(network).__name__} has {len(transformer.blocks)} blocks, not {blocks}")
+
+    def features(images: Tensor) -> Tensor:
+        found = transformer.forward_intermediates(
+            images, indices=blocks, return_prefix_tokens=True, norm=True, output_fmt="NLC", intermediates_only=True
+        )
+        return torch.cat([prefix[:, 0] for _, prefix in found], dim=1)
+
+    return features
+
+
 def _create(name: str, config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:
     import timm
 

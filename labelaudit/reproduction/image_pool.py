@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from labelaudit.config import AuditConfig, ModelConfig
@@ -19,7 +19,7 @@ from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.queries import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
-from labelaudit.models.timm_models import cut_off_head
+from labelaudit.models.timm_models import class_tokens, cut_off_head
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Silent, ignore
 from labelaudit.reproduction.experiments import Outcome, plan_of
@@ -80,8 +80,9 @@ def rank_pool(
     examples: Examples = inputs.examples(torch.from_numpy(labels), rows, place, torch.float32, "none")
     network = inputs.spec.network(2, seed)
     if setting.trained == "head":
-        examples = Features(_features(images, cell.model, data, weights, place), examples.labels)
-        network = cut_off_head(network)[1]
+        seen = standardised(_features(images, cell.model, setting.blocks, data, weights, place), torch.from_numpy(rows))
+        examples = Features(seen, examples.labels)
+        network = _head(seen.shape[1])
     train, query_rows = torch.from_numpy(rows), torch.from_numpy(np.concatenate(query))
     with reproducible():
         model = FlatModel(network, place, torch.float32)
@@ -124,13 +125,31 @@ def _inputs(pool: Pool) -> ImageInputs:
     return pool.inputs
 
 
+def standardised(features: Tensor, rows: Tensor) -> Tensor:
+    """Features (N, D), each with mean 0 and mean square 1/D over some of the rows (M,).
+
+    What all images have in common would otherwise rule every gradient; and at this size a bias has about the weight
+    of all features together, so that a query can say that one class has lost labels to the other.
+    """
+    deviation, mean = torch.std_mean(features[rows], dim=0, correction=0)
+    scaled: Tensor = (features - mean) / deviation.clamp_min(1e-6) / features.shape[1] ** 0.5
+    return scaled
+
+
+def _head(width: int) -> nn.Module:
+    head = nn.Linear(width, 2)
+    for parameter in head.parameters():
+        nn.init.zeros_(parameter)
+    return head
+
+
 @lru_cache(maxsize=1)
-def _features(images: ImagePool, model: str, data: Path, weights: Path, place: torch.device) -> Tensor:
-    """What the head of the pretrained network sees of all images, computed once; shape (N, D)."""
+def _features(images: ImagePool, model: str, blocks: int, data: Path, weights: Path, place: torch.device) -> Tensor:
+    """What a head sees of all images in the pretrained network (see `Setting`), computed once; shape (N, D)."""
     pool = _open(images, model, data, weights)
     inputs = _inputs(pool)
     backbone = inputs.spec.network(2, seed=0).to(place).eval()
-    features = cut_off_head(backbone)[0]
+    features = class_tokens(backbone, blocks) if blocks else cut_off_head(backbone)[0]
     with torch.no_grad():
         parts = [
             features(inputs.spec.normalise(inputs.pixels[rows].to(place).float() / 255))

@@ -23,8 +23,9 @@ class _Strict(BaseModel):
 class Setting(_Strict):
     """How a network is trained and its influence estimated; the defaults are the paper's.
 
-    `trained` is what of an image pool's network is trained; `seeds` is how many seeds there are by default, where those
-    of the recipe would take too long.
+    `trained` is what of an image pool's network is trained: all of it, or a new head that sees the class tokens of the
+    last `blocks` blocks (0: what the network's own head sees), standardised over the pool. `seeds` is how many seeds
+    there are by default, where those of the recipe would take too long.
     """
 
     learning_rate: Annotated[float, Field(gt=0)]
@@ -41,6 +42,7 @@ class Setting(_Strict):
     query_at: QueryAt = "final"
     solver: Literal["cg", "sgd"] = "cg"
     trained: Literal["all", "head"] = "all"
+    blocks: Annotated[int, Field(ge=0)] = 0
     damping: Annotated[float, Field(ge=0)] = 0.01
     solver_iterations: Annotated[int, Field(ge=1)] = 100
     seeds: Annotated[int, Field(ge=1)] | None = None

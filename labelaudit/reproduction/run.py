@@ -21,14 +21,14 @@ import torch
 
 from labelaudit.data.dataset import content_hash
 from labelaudit.errors import InputError
-from labelaudit.files import write_atomically
+from labelaudit.files import file_hash, write_atomically
 from labelaudit.influence.dynamics import classify_patterns
 from labelaudit.progress import Progress
 from labelaudit.report.plots import plot_influence_over_epochs, plot_patterns, save_png
 from labelaudit.reproduction.experiments import EXPERIMENTS, Figures, Outcome, make_trial
 from labelaudit.reproduction.image_pool import check_pool, rank_pool
 from labelaudit.reproduction.recipe import Cell, Recipe, SettingName
-from labelaudit.reproduction.tasks import load_task
+from labelaudit.reproduction.tasks import load_task, task_files
 
 RESULTS = "seeds"  # the folder below --out
 
@@ -51,8 +51,16 @@ class Job:
         return "-".join(re.findall(r"\w+", self.cell.name)) + f"-{self.setting}-{self.seed}.json"
 
     @property
+    def files(self) -> list[Path]:
+        """What it reads."""
+        images = self.recipe.images
+        if images is None:
+            return task_files(self.cell.task, self.data)
+        return [self.data / images.file] + ([self.weights / images.weights] if images.weights else [])
+
+    @property
     def mark(self) -> str:
-        """A hash of what decides its result."""
+        """A hash of what decides its result: setting, seed, versions and the content of the files."""
         setting = self.cell.settings()[self.setting]
         parts: list[Any] = [
             setting.model_dump(mode="json", exclude={"seeds"}),
@@ -60,7 +68,7 @@ class Job:
         ]
         images = None if self.recipe.images is None else self.recipe.images.model_dump(mode="json")
         parts += [self.recipe.experiment, self.recipe.train, images, self.seed]
-        parts.append(str(self.data.resolve()))
+        parts.append([file_hash(file) for file in self.files if file.is_file()])
         versions = [version("labelaudit"), torch.__version__]
         return content_hash(json.dumps([parts, versions], sort_keys=True).encode())
 

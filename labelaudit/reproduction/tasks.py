@@ -25,6 +25,7 @@ from torch import Tensor
 from labelaudit.data.examples import standardise_each
 from labelaudit.data.table_files import read_table
 from labelaudit.errors import InputError
+from labelaudit.files import file_hash
 
 NUMBERS = ("age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week")
 CATEGORIES = (
@@ -86,11 +87,13 @@ class _Dataset:
 
     Attributes:
         classes: The names of class 0 and class 1.
+        files: The files it is read from, in a folder.
         read: Reads the training and the test part from a folder.
         encode: Makes inputs (N, ...) of values (N, ...); whatever it fits, it fits to the first so many rows.
     """
 
     classes: tuple[str, str]
+    files: Callable[[Path], list[Path]]
     read: Callable[[Path], tuple[_Part, _Part]]
     encode: Callable[[NDArray[Any], int], Tensor]
 
@@ -113,10 +116,9 @@ def load_task(name: str, folder: Path, seed: int, train: int = 256, validation: 
         InputError: There is no such task, a file is missing or not what it should be, there are too few rows, or all
             rows drawn for training, validation or test are of one class.
     """
-    if name not in _DATASETS:
-        raise InputError(f"there is no task {name!r}; there are: {', '.join(TASK_NAMES)}")
-    dataset = _DATASETS[name]
-    training_part, test_part = dataset.read(folder)
+    dataset = _dataset(name)
+    content = tuple(file_hash(file) for file in task_files(name, folder) if file.is_file())
+    training_part, test_part = _read(name, folder, content)
     generator = np.random.default_rng(seed)
     asked = f"{name}: {train} train and {validation} validation rows"
     drawn = _draw(training_part, dataset.classes, train + validation, generator, asked)
@@ -137,6 +139,27 @@ def load_task(name: str, folder: Path, seed: int, train: int = 256, validation: 
         origins=torch.from_numpy(np.concatenate([drawn, drawn_test])),
         **parts,
     )
+
+
+def task_files(name: str, folder: Path) -> list[Path]:
+    """The files in a folder that a task is read from, whether or not they are there.
+
+    Raises:
+        InputError: There is no such task.
+    """
+    return _dataset(name).files(folder)
+
+
+def _dataset(name: str) -> _Dataset:
+    if name not in _DATASETS:
+        raise InputError(f"there is no task {name!r}; there are: {', '.join(TASK_NAMES)}")
+    return _DATASETS[name]
+
+
+@lru_cache(maxsize=4)
+def _read(name: str, folder: Path, content: tuple[str, ...]) -> tuple[_Part, _Part]:
+    """A task's training and test part, read again only if the content of its files is another."""
+    return _DATASETS[name].read(folder)
 
 
 def _draw(
@@ -182,7 +205,6 @@ def _encode_images(values: NDArray[Any], train: int) -> Tensor:
     return standardise_each(torch.from_numpy(values)[:, None].to(torch.float64) / 255)
 
 
-@lru_cache(maxsize=1)
 def _read_adult(folder: Path) -> tuple[_Part, _Part]:
     return _read_table(
         folder / "adult.parquet",
@@ -192,7 +214,6 @@ def _read_adult(folder: Path) -> tuple[_Part, _Part]:
     )
 
 
-@lru_cache(maxsize=1)
 def _read_news(folder: Path) -> tuple[_Part, _Part]:
     training, test = _read_table(
         folder / "20news_ibm_mac.parquet",
@@ -203,7 +224,6 @@ def _read_news(folder: Path) -> tuple[_Part, _Part]:
     return _Part(training.values[:, 0], training.labels), _Part(test.values[:, 0], test.labels)
 
 
-@lru_cache(maxsize=1)
 def _read_mnist(folder: Path) -> tuple[_Part, _Part]:
     path = folder / "mnist.npz"
     names = ("x_train", "y_train", "x_test", "y_test")
@@ -223,11 +243,14 @@ def _read_mnist(folder: Path) -> tuple[_Part, _Part]:
     return _image_part(images, digits.astype(str), path), _image_part(test_images, test_digits.astype(str), path)
 
 
-@lru_cache(maxsize=1)
-def _read_emnist(folder: Path) -> tuple[_Part, _Part]:
+def _emnist_files(folder: Path) -> list[Path]:
     kinds = ("train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1")
     paths = [folder / f"emnist-letters-{kind}-ubyte" for kind in kinds]
-    paths = [path if path.is_file() else path.with_name(path.name + ".gz") for path in paths]
+    return [path if path.is_file() else path.with_name(path.name + ".gz") for path in paths]
+
+
+def _read_emnist(folder: Path) -> tuple[_Part, _Part]:
+    paths = _emnist_files(folder)
     origin = "EMNIST letters, in gzip.zip of https://www.nist.gov/itl/products-and-services/emnist-dataset"
     _require(paths, f"{origin}, with or without .gz")
     letters = np.array([chr(64 + number) for number in range(256)])  # 1 is A
@@ -293,9 +316,14 @@ def _image_part(images: NDArray[Any], labels: NDArray[Any], path: Path) -> _Part
 
 
 _DATASETS = {
-    "adult": _Dataset(("<=50K", ">50K"), _read_adult, encode_table),
-    "20news": _Dataset(("comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware"), _read_news, encode_texts),
-    "mnist": _Dataset(("1", "7"), _read_mnist, _encode_images),
-    "emnist": _Dataset(("A", "B"), _read_emnist, _encode_images),
+    "adult": _Dataset(("<=50K", ">50K"), lambda folder: [folder / "adult.parquet"], _read_adult, encode_table),
+    "20news": _Dataset(
+        ("comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware"),
+        lambda folder: [folder / "20news_ibm_mac.parquet"],
+        _read_news,
+        encode_texts,
+    ),
+    "mnist": _Dataset(("1", "7"), lambda folder: [folder / "mnist.npz"], _read_mnist, _encode_images),
+    "emnist": _Dataset(("A", "B"), _emnist_files, _read_emnist, _encode_images),
 }
 TASK_NAMES = tuple(_DATASETS)

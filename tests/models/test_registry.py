@@ -37,6 +37,19 @@ def test_the_papers_networks(name, shapes):
     assert not torch.equal(next(network.parameters()), next(other.parameters()))
 
 
+def test_the_papers_cnn_pools_before_the_relu_bit_for_bit_alike():
+    quick = model_spec(ModelConfig(name="cnn"), GREY).network(3, seed=0)
+    layers = list(quick)
+    paper = torch.nn.Sequential(*(layers[i] for i in (0, 2, 1, 3, 5, 4, 6, 7)))
+    images, labels = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
+    results = []
+    for network in (quick, paper):
+        loss = torch.nn.functional.cross_entropy(network(images), labels)
+        results.append([loss, *torch.autograd.grad(loss, list(quick.parameters()))])
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+    assert [type(layer).__name__ for layer in paper][:3] == ["Conv2d", "ReLU", "MaxPool2d"]
+
+
 def test_large_photographs_are_shrunk_with_a_note():
     spec = model_spec(ModelConfig(name="cnn"), COLOUR)
     assert (spec.channels, spec.image_size) == (3, 64)

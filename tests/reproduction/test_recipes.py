@@ -5,11 +5,13 @@ import tomllib
 
 import numpy as np
 import pytest
+import torch
 
 from labelaudit.data.examples import Features
 from labelaudit.errors import InputError
 from labelaudit.progress import Silent
 from labelaudit.reproduction.experiments import EXPERIMENTS, make_trial, two_class_network
+from labelaudit.reproduction.image_pool import standardised
 from labelaudit.reproduction.recipe import Cell, Recipe, Setting, load_recipe, recipe_names
 from labelaudit.reproduction.run import reproduce
 from tests.conftest import ROOT, SAMPLE, digits, flat
@@ -111,6 +113,27 @@ def test_results_are_kept_and_not_computed_again(tmp_path, monkeypatch):
     assert more["seeds"] == [0, 1, 2]
 
 
+def test_results_of_other_data_are_not_kept(tmp_path):
+    """The content of the files counts, not where they lie."""
+    wanted = with_query(recipe("stages"), 20)
+    first = run(wanted, digits_as_mnist(tmp_path), seeds=1)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    (moved / "mnist.npz").write_bytes((tmp_path / "mnist.npz").read_bytes())
+    options = {"weights": tmp_path, "processes": 1, "seeds": 1}
+    progress = Notes()
+    reproduce(wanted, moved, tmp_path / "out", progress, **options)
+    assert progress.texts == [f"1 of 1 results are in {tmp_path / 'out' / 'seeds'} already"]
+    arrays = dict(np.load(tmp_path / "mnist.npz"))
+    arrays["x_train"] = arrays["x_train"][:, ::-1]  # as long as before
+    np.savez(moved / "mnist.npz", **arrays)
+    progress = Notes()
+    changed = reproduce(wanted, moved, tmp_path / "out", progress, **options)
+    assert progress.texts == []
+    figures = [result["cells"][0]["settings"]["original"]["figures"] for result in (first, changed)]
+    assert figures[0] != figures[1]
+
+
 def test_cells_without_data_are_left_out_by_name_and_none_is_an_error(tmp_path):
     digits_as_mnist(tmp_path)
     cells = tuple(Cell(model="lr", task=task, original=QUICK) for task in ("mnist", "emnist"))
@@ -195,19 +218,39 @@ def test_an_image_pool_is_ranked_by_a_held_out_query(tmp_path):
         run(Recipe.model_validate(wanted), tmp_path, seeds=1)
 
 
-def test_of_a_timm_network_the_head_alone_can_be_trained(tmp_path):
-    """A random network's features of digits, which a linear head tells apart; and one without a head is refused."""
+@pytest.mark.parametrize("blocks", [0, 2])
+def test_of_a_timm_network_a_head_alone_can_be_trained(blocks, tmp_path):
+    """A random network's features of digits, which a linear head tells apart."""
     photographs(tmp_path)
     wanted = tomllib.loads((ROOT / "recipes" / "table6-stand-in.toml").read_text())
     wanted["images"] = {"file": "pair.parquet", "flipped_class": "0", "query_per_class": 10, "pool": 30}
     wanted["images"]["image_size"] = 32
-    setting = {"trained": "head", "learning_rate": 0.1, "epochs": 20, "batch_size": 8, "estimator": "expected"}
-    wanted["cells"] = [{"model": "test_vit", "task": "digits", "flips": 6, "ours": setting}]
+    setting = {"trained": "head", "blocks": blocks, "learning_rate": 0.1, "epochs": 20, "batch_size": 8}
+    wanted["cells"] = [{"model": "test_vit", "task": "digits", "flips": 6, "ours": setting | {"estimator": "expected"}}]
     figures = run(Recipe.model_validate(wanted), tmp_path, seeds=1)["cells"][0]["settings"]["ours"]["figures"]
     assert figures["DIT, found in %"]["mean"] > 40  # chance is 20
-    wanted["cells"][0]["model"] = "cnn"
-    with pytest.raises(InputError, match="no head of its own"):
-        run(Recipe.model_validate(wanted), tmp_path, seeds=1)
+
+
+def test_a_network_without_what_a_head_needs_is_refused(tmp_path):
+    photographs(tmp_path)
+    wanted = tomllib.loads((ROOT / "recipes" / "table6-stand-in.toml").read_text())
+    wanted["images"] = {"file": "pair.parquet", "flipped_class": "0", "query_per_class": 10, "pool": 30}
+    wanted["images"]["image_size"] = 32
+    for model, blocks, reason in [
+        ("cnn", 0, "no head of its own"),
+        ("cnn", 4, "no class token"),
+        ("test_vit", 99, "blocks, not 99"),
+    ]:
+        setting = {"trained": "head", "blocks": blocks, "learning_rate": 0.1}
+        wanted["cells"] = [{"model": model, "task": "digits", "flips": 6, "ours": setting}]
+        with pytest.raises(InputError, match=reason):
+            run(Recipe.model_validate(wanted), tmp_path, seeds=1)
+
+
+def test_standardised_features_are_so_over_the_pool():
+    features = torch.tensor([[1.0, 10.0], [3.0, 30.0], [7.0, 20.0]])
+    scaled = standardised(features, torch.tensor([0, 1]))
+    torch.testing.assert_close(scaled, torch.tensor([[-1.0, -1.0], [1.0, 1.0], [5.0, 0.0]]) / 2**0.5)
 
 
 def test_the_papers_own_pool_says_what_it_needs(tmp_path):
