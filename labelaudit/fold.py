@@ -13,20 +13,20 @@ from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig
 from labelaudit.data.examples import Examples
 from labelaudit.data.splits import Fold
-from labelaudit.fold_needs import FoldSize, fold_needs, scan_window, scored_at_the_end, sweep_rows
+from labelaudit.fold_needs import FoldSize, measured_needs, scan_window, scored_at_the_end, sweep_rows
 from labelaudit.influence.derivatives import (
     central_differences,
     choose_differentiation,
-    forward_over_reverse,
 )
 from labelaudit.influence.dit import sweep
+from labelaudit.influence.precision import LEAST_AGREEMENT, agreement_with_float32
 from labelaudit.influence.queries import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
 from labelaudit.runtime import SHARE_OF_FREE, free_disk, memory_of_process
 from labelaudit.training.fine_tune import Plan, Run, fine_tune
-from labelaudit.training.needs import check_per_sample_loss, measure_passes
+from labelaudit.training.needs import check_per_sample_loss
 from labelaudit.training.predict import LastLayerInputs, answers
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window
@@ -71,8 +71,8 @@ class FoldResult:
         margins: Over the training, float64, shape (N,).
         loss: After it, float64, shape (N,).
         query_log_probabilities: Calibrated, after it, float64, shape (M, C).
-        query_mean_logits: Over the ends of the later epochs, float64, shape (M, C); none unless another fold trains on
-            them.
+        query_mean_logits: Over the ends of all epochs but the first, float64, shape (M, C); none unless another fold
+            trains on them.
         temperature: The query's, float64, shape ().
         sketch: Where the rows lie to the network (`LastLayerInputs`), float32, shape (N, at most 64).
         theta: The fine-tuned parameters, shape (P,).
@@ -114,6 +114,11 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         query.remember(run.final, run.held_out_final)
     influence, seen = sweep_and_look(task, run, window, query, scoring, config, progress, checkpoints)
     query.evaluate(model)  # at θ_T, wherever the window had it last
+    if model.mixed and (agreement := agreement_with_float32(run, query)) < LEAST_AGREEMENT:
+        progress.note(
+            f"--dtype bfloat16 changes the influence of this network (correlation with float32 on some rows "
+            f"{agreement:.3f}): use --dtype float32"
+        )
     result = FoldResult(
         influence=influence,
         mean_logits=run.mean_logits,
@@ -173,18 +178,21 @@ def plan_within_means(
         window = scan_window(config.influence, plan, rows)
         total_steps = plan.epochs * plan.steps_per_epoch(rows)
         anything = plan_recording([window], total_steps, model.theta.nbytes, plan.optimizer, memory=sys.maxsize)
-        return anything.like(saved["recording"])
-    team = model.team  # its processes have to come to the same plan
+        recording = anything.like(saved["recording"])
+        if recording.recompute:
+            model.recompute_activations()
+        return recording
     disk = 0.0 if checkpoints is None else SHARE_OF_FREE * free_disk(checkpoints.folder)
     size = FoldSize.of(model, rows, len(task.fold.query), task.folds)
-    needs = fold_needs(
+    needs = measured_needs(
+        model,
+        task.examples,
+        torch.from_numpy(task.fold.train),
         size,
         plan,
         config.influence,
-        measure_passes(model, task.examples, torch.from_numpy(task.fold.train), plan),
-        exact=choose_differentiation(config.influence.derivatives, model) is forward_over_reverse,
-        memory=int(team.least(memory_of_process(model.theta.device, team.neighbours))),
-        disk=int(team.of_leader(disk)),
+        memory=memory_of_process(model.theta.device, model.team.neighbours),
+        disk=disk,
     )
     if task.number == 0:
         parts = [f"{gigabytes(needs.memory)} of memory beside the data"]
@@ -192,5 +200,6 @@ def plan_within_means(
         progress.note(
             f"this audit will take about {as_time(needs.seconds * task.folds)}, {' and '.join(parts)}"
             + "; states between checkpoints are replayed" * (needs.recording.interval > 1)
+            + "; activations are computed anew in backward passes" * needs.recording.recompute
         )
     return needs.recording

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from torch import Tensor
 
 from labelaudit.config import InfluenceConfig
+from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
+from labelaudit.influence.derivatives import choose_differentiation, forward_over_reverse
 from labelaudit.influence.scoring import Scoring, Stretch
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import Plan
-from labelaudit.training.needs import PassCosts, vectors_memory
+from labelaudit.training.needs import PassCosts, measure_passes, vectors_memory
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window, parse_windows
 from labelaudit.units import gigabytes
@@ -92,6 +96,50 @@ def scored_at_the_end(window: Window, scoring: Scoring, total_steps: int) -> boo
     return scoring.stretches(window) == [Stretch(window.start, total_steps, total_steps)]
 
 
+def measured_needs(
+    model: FlatModel,
+    examples: Examples,
+    rows: Tensor,
+    size: FoldSize,
+    plan: Plan,
+    settings: InfluenceConfig,
+    *,
+    memory: float,
+    disk: float,
+) -> FoldNeeds:
+    """Measure passes over some of the rows, and plan a fold within some memory and disk.
+
+    Where activations do not fit, the network is told to compute them anew in backward passes.
+
+    Args:
+        model: The network; what it does with activations may be changed.
+        examples: Where inputs are.
+        rows: Those to measure with, int64.
+        size: Of the fold.
+        plan: Its fine-tune.
+        settings: Its window, and how influence is estimated.
+        memory: Bytes a process may take; several come to the same plan.
+        disk: Bytes the leader may take of the disk.
+
+    Raises:
+        InputError: It does not fit; the message says what would.
+    """
+    exact = choose_differentiation(settings.derivatives, model) is forward_over_reverse
+    memory, disk = model.team.least(memory), model.team.of_leader(disk)
+
+    def measured() -> FoldNeeds:
+        costs = measure_passes(model, examples, rows, plan)
+        return fold_needs(size, plan, settings, costs, exact=exact, memory=int(memory), disk=int(disk))
+
+    try:
+        return measured()
+    except InputError:
+        if exact or not model.recompute_activations():  # forward mode does not go through that
+            raise
+        needs = measured()
+        return replace(needs, recording=replace(needs.recording, recompute=True))
+
+
 def fold_needs(
     size: FoldSize, plan: Plan, settings: InfluenceConfig, costs: PassCosts, *, exact: bool, memory: int, disk: int
 ) -> FoldNeeds:
@@ -131,7 +179,7 @@ def fold_needs(
     )
     fine_tuning = costs.train * size.rows * plan.epochs
     if size.folds > 1:
-        fine_tuning += costs.predict * size.query_rows * ((plan.epochs + 1) // 2)
+        fine_tuning += costs.predict * size.query_rows * max(1, plan.epochs - 1)
     else:
         predicted += size.query_rows
     sweeping = (

@@ -21,13 +21,12 @@ from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset
 from labelaudit.distributed import team
 from labelaudit.errors import InputError
-from labelaudit.fold_needs import FoldSize, fold_needs
-from labelaudit.influence.derivatives import choose_differentiation, forward_over_reverse
+from labelaudit.fold_needs import FoldSize, measured_needs
 from labelaudit.pool import check_classes
 from labelaudit.preparing import check_team, complete, prepare_network, training_plan
 from labelaudit.progress import Advance, Progress
 from labelaudit.runtime import SHARE_OF_FREE, choose_device, choose_dtype, free_disk, memory_of_process
-from labelaudit.training.needs import check_per_sample_loss, measure_passes
+from labelaudit.training.needs import check_per_sample_loss
 
 PROBED_IMAGES = 32
 
@@ -157,14 +156,15 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     with team().together():
         data = _data_stage(inputs, examples, watch.seconds, total, len(problems), config)
     memory = memory_of_process(device, team().neighbours) - (data.memory if device.type == "cpu" else 0)
-    needs = fold_needs(
+    needs = measured_needs(
+        model,
+        examples,
+        chosen,
         FoldSize.of(model, *size),
         plan,
         config.influence,
-        measure_passes(model, examples, chosen, plan),
-        exact=choose_differentiation(config.influence.derivatives, model) is forward_over_reverse,
-        memory=int(team().least(memory)),
-        disk=int(team().of_leader(SHARE_OF_FREE * free_disk(folder))),
+        memory=memory,
+        disk=SHARE_OF_FREE * free_disk(folder),
     )
     return ScanPlan(
         source=dataset.source,

@@ -90,6 +90,7 @@ def prepare_network(inputs: Inputs, classes: int, seed: int, examples: Examples,
         train_only(module, config.model.train)
     is_tracked = parameters_of(module, config.influence.track)
     device, dtype, members = choose_device(config.device), choose_dtype(config.dtype), team()
+    mixed = config.dtype == "bfloat16"
     if members.size > 1:
         digest = hashlib.sha256()
         for parameter in module.parameters():
@@ -103,5 +104,5 @@ def prepare_network(inputs: Inputs, classes: int, seed: int, examples: Examples,
         )
         full = needed > members.least(memory_of_process(device, members.neighbours))
         if config.shard == "always" or (config.shard == "auto" and full):
-            return ShardedModel(module, device, dtype, is_tracked, members)
-    return FlatModel(module, device, dtype, is_tracked, members)
+            return ShardedModel(module, device, dtype, is_tracked, members, mixed)
+    return FlatModel(module, device, dtype, is_tracked, members, mixed)

@@ -33,8 +33,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: Dtype) -> torch.dtype:
-    """The floating-point type of parameters, inputs and gradients."""
-    return {"float32": torch.float32, "float64": torch.float64}[name]
+    """The floating-point type of parameters, inputs and gradients; that of what is computed may be smaller."""
+    return torch.float64 if name == "float64" else torch.float32
 
 
 def free_memory(device: torch.device) -> int:

@@ -22,7 +22,7 @@ def needs(size=SIZE, setting=PLAN, exact=False, memory=10**6, disk=0, **influenc
 
 def test_the_default_audit_counted_by_hand():
     found = needs()
-    # three epochs; the query predicted at the ends of the last two
+    # three epochs; the query predicted at the ends of all but the first
     assert found.fine_tuning == 3 * 100 * 3 + 2 * 40 * 1
     # two tracked passes a row, one a query row; all rows scored by two forward passes, which also predict them
     assert found.sweeping == 2 * (2 * 100 + 40) + 2 * 100

@@ -42,6 +42,7 @@ def keep(bench: Bench, title: str, what: str, sizes: list[float], found: list[Fi
         "memory beyond the imports, MB": [grown(figures) / 1e6 for figures in found],
         "exponent of seconds": slope(sizes, [figures["seconds"] for figures in found]),
         "exponent of memory": slope(sizes, [grown(figures) for figures in found]),
+        f"bytes for each of the {what}": (grown(found[-1]) - grown(found[0])) / (sizes[-1] - sizes[0]),
     })  # fmt: skip
 
 

@@ -50,9 +50,11 @@ TINY = Network("ViT-Tiny/16, 32 px", "vit_tiny_patch16_224", 32, 4)  # to try th
 
 
 def photographs(data: Path, out: Path, rows: int, others: int = 0) -> tuple[Path, Path]:
-    """Write a table of ants and bees to audit, and one of other images that are trusted."""
+    """Write a table of ants and bees to audit, half and half, and one of other images that are trusted."""
     frame = pd.read_parquet(data / "hymenoptera_224.parquet", columns=["jpeg", "label"])
-    frame = frame.sample(rows + others, random_state=0)
+    frame = frame.sample(frac=1, random_state=0)
+    in_turn = frame.groupby("label").cumcount().argsort(kind="stable")  # an ant, a bee, an ant, …
+    frame = frame.iloc[in_turn.to_numpy()[: rows + others]]
     table, trusted = out / f"photographs-{rows}.parquet", out / f"trusted-{others}.parquet"
     frame[:rows].to_parquet(table, index=False)
     if others:

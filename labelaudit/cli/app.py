@@ -12,7 +12,8 @@ from typer import Argument, Option
 from labelaudit.cli.applying import apply
 from labelaudit.cli.checking import check
 from labelaudit.cli.console import Console
-from labelaudit.cli.options import DATA, REPORT, auditing_command, together
+from labelaudit.cli.ending import together
+from labelaudit.cli.options import DATA, REPORT, auditing_command
 from labelaudit.cli.reporting import report
 from labelaudit.cli.reproducing import reproduce
 from labelaudit.config import AuditConfig, Noise

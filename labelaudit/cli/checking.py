@@ -10,7 +10,7 @@ import typer
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.options import ending_in_exit_codes
+from labelaudit.cli.ending import ending_in_exit_codes
 
 if TYPE_CHECKING:
     from labelaudit.checking.result import CheckResult

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
-import typer
 from typer import Option
 
 from labelaudit.cli.console import Console
+from labelaudit.cli.ending import ending_in_exit_codes, working_together
 from labelaudit.config import (
     AuditConfig,
     Augmentation,
@@ -32,8 +30,7 @@ from labelaudit.config import (
     TrajectoryMode,
     audit_config,
 )
-from labelaudit.errors import InputError, LostError, RunError
-from labelaudit.launch import launched, leads, speaker
+from labelaudit.launch import leads
 
 DATA, MODEL, TRAINING, INFLUENCE, REPORT = "Data", "Model", "Fine-tune", "Influence", "Report"
 
@@ -234,7 +231,12 @@ def audit_options(
     device: Annotated[
         str, Option(help="auto, cpu, cuda, cuda:1, …; auto is the first GPU or else the CPU.", rich_help_panel=TRAINING)
     ] = "auto",
-    dtype: Annotated[Dtype, Option(help="Floating-point type.", rich_help_panel=TRAINING)] = "float32",
+    dtype: Annotated[
+        Dtype,
+        Option(
+            help="Floating-point type; bfloat16: mixed precision, parameters stay float32.", rich_help_panel=TRAINING
+        ),
+    ] = "float32",
     shard: Annotated[
         Shard,
         Option(
@@ -272,53 +274,6 @@ def audit_options(
     options = locals()
     options["feature_columns"] = None if feature_columns is None else tuple(feature_columns.split(","))
     return audit_config(**options)
-
-
-@contextmanager
-def ending_in_exit_codes(console: Console) -> Iterator[None]:
-    """Say in one line why a command ends early, and end it with the exit code that means it."""
-    warnings.filterwarnings("ignore", message="`torch.jit")  # timm's affair, nothing the user could mend
-    try:
-        yield
-    except InputError as error:
-        if leads():  # of several processes all have found the same
-            console.error(str(error))
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        if leads():
-            console.error("interrupted; what was finished before is kept")
-        raise typer.Exit(130) from None
-    except RunError as error:
-        if error.speaks if isinstance(error, LostError) else leads():
-            console.error(str(error))
-        raise typer.Exit(3) from None
-    except (MemoryError, OSError) as error:
-        console.error(f"{speaker()}the run failed: {error}")
-        raise typer.Exit(3) from None
-    except Exception:
-        console.traceback()
-        raise typer.Exit(3) from None
-
-
-@contextmanager
-def working_together() -> Iterator[None]:
-    """Join the other processes, if torchrun started several."""
-    if not launched():
-        yield
-        return
-    from labelaudit.distributed import joined  # brings in torch, for which all else need not wait
-
-    with joined():
-        yield
-
-
-def together() -> AbstractContextManager[None]:
-    """Within, an error of any of several processes ends all of them, with one message."""
-    if not launched():
-        return nullcontext()
-    from labelaudit.distributed import team
-
-    return team().together()
 
 
 def auditing_command(command: Callable[..., None]) -> Callable[..., None]:

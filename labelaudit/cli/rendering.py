@@ -14,7 +14,7 @@ from labelaudit.checking.formats import render
 from labelaudit.checking.formats.github import write_step_summary
 from labelaudit.checking.formats.json_document import read_json
 from labelaudit.cli.console import Console
-from labelaudit.cli.options import ending_in_exit_codes
+from labelaudit.cli.ending import ending_in_exit_codes
 from labelaudit.errors import InputError
 from labelaudit.files import write_atomically
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.options import ending_in_exit_codes
+from labelaudit.cli.ending import ending_in_exit_codes
 from labelaudit.errors import InputError
 
 

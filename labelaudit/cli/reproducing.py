@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.options import ending_in_exit_codes
+from labelaudit.cli.ending import ending_in_exit_codes
 
 SettingChoice = Literal["both", "original", "ours"]
 

@@ -77,10 +77,11 @@ def choose_differentiation(method: DerivativeMethod, model: FlatModel) -> Differ
     through every kernel and module. Central differences are within 1e-3 of it in float32 for smooth networks; across
     the kinks of ReLU networks their H u is an average that can differ by far more from the derivative at θ itself,
     while their products do not. So: central differences in float32, but for small networks, where exactness costs
-    little.
+    little. In mixed precision differences would drown in rounding: there forward-over-reverse is in bfloat16, and
+    central differences, if asked for, in float32.
     """
     if method == "auto":
-        exact = model.theta.dtype == torch.float64 or model.parameters < SMALL_NETWORK
+        exact = model.theta.dtype == torch.float64 or model.mixed or model.parameters < SMALL_NETWORK
         exact &= not isinstance(model, ShardedModel)
         method = "forward-over-reverse" if exact else "central-differences"
     return central_differences if method == "central-differences" else forward_over_reverse
@@ -106,7 +107,7 @@ def central_differences(
         norm = model.norm(direction).item()
         epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
         ends = []
-        with torch.set_grad_enabled(hessian), model.tracking():
+        with torch.set_grad_enabled(hessian), model.tracking(), model.full_precision():
             for sign in (1, -1):
                 torch.add(theta, direction, alpha=sign * epsilon, out=model.tracked)
                 z = model(inputs)

@@ -25,8 +25,12 @@ class FlatModel:
 
     Of several processes each has such a network, all of them the same θ, and differentiates its share of a batch.
 
+    With mixed precision, θ and all vectors like it are float32, and what the network computes is bfloat16, but within
+    `full_precision`.
+
     Attributes:
         module: The network, in evaluation mode.
+        mixed: Whether its precision is mixed.
         team: The processes that work on it.
         parameters: P, over all processes.
         tracked_parameters: P_t, likewise.
@@ -37,6 +41,7 @@ class FlatModel:
     """
 
     team: Team
+    mixed: bool
     parameters: int
     tracked_parameters: int
     theta: Tensor
@@ -51,8 +56,9 @@ class FlatModel:
         dtype: torch.dtype,
         is_tracked: Callable[[str], bool] = lambda name: True,
         team: Team = ALONE,
+        mixed: bool = False,
     ) -> None:
-        self.team = team
+        self.team, self.mixed = team, mixed
         self.module = module.to(device=device, dtype=dtype).eval()
         parameters = self._arrange(is_tracked)
         self.theta = torch.cat([p.detach().reshape(-1) for p in parameters])
@@ -81,7 +87,28 @@ class FlatModel:
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Logits, shape (B, C), at the current θ."""
-        return self.module(inputs)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
+        with torch.autocast(self.theta.device.type, torch.bfloat16, enabled=self.mixed):
+            return self.module(inputs).to(self.theta.dtype)  # type: ignore[no-any-return]  # nn.Module's is untyped
+
+    @contextmanager
+    def full_precision(self) -> Iterator[None]:
+        """Within, nothing is computed in bfloat16."""
+        mixed, self.mixed = self.mixed, False
+        try:
+            yield
+        finally:
+            self.mixed = mixed
+
+    def recompute_activations(self) -> bool:
+        """Have backward passes compute activations anew instead of keeping them; False if the network cannot."""
+        switch = getattr(self.module, "set_grad_checkpointing", None)  # timm's name for it
+        if switch is None:
+            return False
+        try:
+            switch(True)
+        except (AssertionError, NotImplementedError):  # it has the switch, but does not support it
+            return False
+        return True
 
     @contextmanager
     def tracking(self) -> Iterator[None]:
@@ -103,8 +130,13 @@ class FlatModel:
             part.view(shape)
             for part, shape in zip(tracked.split(self._sizes[first:]), self._shapes[first:], strict=True)
         )
-        parameters = dict(zip(self._names[first:], values, strict=True))
-        return torch.func.functional_call(self.module, parameters, (inputs,))  # type: ignore[no-any-return]  # untyped
+        state = dict(zip(self._names[first:], values, strict=True))
+        if self.mixed:  # autocast's own casts have no derivative in both modes at once
+            own = dict(self.module.named_parameters()) | dict(self.module.named_buffers()) | state
+            state = {name: value.bfloat16() if value.is_floating_point() else value for name, value in own.items()}
+            inputs = inputs.bfloat16()
+        logits: Tensor = torch.func.functional_call(self.module, state, (inputs,))
+        return logits.to(self.theta.dtype)
 
     def differentiate(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Put the gradient of this process's share of a loss into `gradient`; `add_up` makes it that of the loss."""

@@ -38,8 +38,9 @@ class ShardedModel(FlatModel):
         dtype: torch.dtype,
         is_tracked: Callable[[str], bool],
         team: Team,
+        mixed: bool = False,
     ) -> None:
-        self.team = team
+        self.team, self.mixed = team, mixed
         self.module = module.to(dtype=dtype).eval()  # each part goes to the device when it is cut
         self._arrange(is_tracked)
         mesh = init_device_mesh(device.type, (team.size,))
@@ -61,7 +62,7 @@ class ShardedModel(FlatModel):
         for part, values in zip(self._parts, self._own_views(self.theta), strict=True):
             _local(part).copy_(values)
         with self.team.collective():
-            return self.module(inputs)  # type: ignore[no-any-return]  # nn.Module.__call__ is untyped
+            return super().__call__(inputs)
 
     @contextmanager
     def tracking(self) -> Iterator[None]:

@@ -75,7 +75,7 @@ class Run:
             forward pass of the step that visits the row (AUM, Pleiss et al. 2020); float64, shape (N,).
         mean_logits: Its logits, averaged likewise; float64, shape (N, C).
         epoch_losses: The mean training loss of each epoch, measured likewise; float64, shape (epochs,).
-        held_out_logits: The logits of the held-out rows, averaged over the ends of the later half of the epochs,
+        held_out_logits: The logits of the held-out rows, averaged over the ends of all epochs but the first,
             float64, shape (M, C).
         held_out_final: Those at θ_T, shape (M, C).
     """
@@ -157,7 +157,7 @@ def fine_tune(
         progress: Called after each step with the number of rows it has seen.
         checkpoints: Where to save the run from time to time, and to go on from if it was saved. A trajectory in memory
             is lost with the process, so that such a run goes on from before the window at the latest.
-        held_out: Rows to predict at the end of each epoch of the later half, int64, shape (M,).
+        held_out: Rows to predict at the end of each epoch but the first of several, int64, shape (M,).
 
     Raises:
         InputError: The loss is no longer finite.
@@ -171,7 +171,7 @@ def fine_tune(
     held_out = rows[:0] if held_out is None else held_out
     held_out_logits = torch.zeros(len(held_out), mean_logits.shape[1], dtype=torch.float64)
     held_out_final = model.theta.new_zeros(held_out_logits.shape, device="cpu")
-    predicted_epochs = (plan.epochs + 1) // 2
+    predicted_epochs = max(1, plan.epochs - 1)
     reached = torch.zeros(1, dtype=torch.int64)
     progress_so_far = {
         "theta": model.theta,

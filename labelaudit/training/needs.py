@@ -109,7 +109,7 @@ def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) ->
             batch normalisation.
     """
     inputs, _ = examples.batch(rows[:PROBE_ROWS])
-    with torch.no_grad():
+    with torch.no_grad(), model.full_precision():
         together, again = model(inputs), model(inputs)
         in_company = model(torch.cat([inputs, inputs[:1]]))[: len(inputs)]  # one row twice: another batch
     if together.ndim != 2 or len(together) != len(inputs):

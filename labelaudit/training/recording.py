@@ -30,6 +30,7 @@ class Recording:
         on_disk: Whether states go to the run's folder.
         memory: Bytes of memory it takes at most.
         disk: Bytes of disk.
+        recompute: Whether backward passes compute activations anew.
     """
 
     first: int
@@ -39,15 +40,17 @@ class Recording:
     on_disk: bool
     memory: int
     disk: int
+    recompute: bool = False
 
     def as_tensor(self) -> Tensor:
         """What has to stay as it is if the run is gone on with, for `like`."""
-        return torch.tensor([self.interval, self.keep_moments, self.on_disk], dtype=torch.int64)
+        return torch.tensor([self.interval, self.keep_moments, self.on_disk, self.recompute], dtype=torch.int64)
 
     def like(self, saved: Tensor) -> Recording:
         """This recording, in the way a saved run began it."""
-        interval, keep_moments, on_disk = saved.tolist()
-        return replace(self, interval=interval, keep_moments=bool(keep_moments), on_disk=bool(on_disk))
+        interval, *flags = saved.tolist()
+        keep_moments, on_disk, recompute = map(bool, flags)
+        return replace(self, interval=interval, keep_moments=keep_moments, on_disk=on_disk, recompute=recompute)
 
     def trajectory(self, files: Checkpoints | None, device: torch.device) -> Trajectory:
         """An empty trajectory of this kind."""

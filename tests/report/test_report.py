@@ -89,7 +89,7 @@ def test_what_is_no_parquet_is_refused(tmp_path):
     (tmp_path / "report.parquet").write_bytes(b"junk")
     with pytest.raises(InputError, match="cannot read"):
         Report.load(tmp_path)
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match=r"none.parquet does not exist: give a report.parquet, or the folder"):
         Report.load(tmp_path / "none.parquet")
 
 

@@ -97,8 +97,8 @@ def test_margin_by_hand():
     assert margin(logits, torch.tensor([1, 2])).tolist() == [1.0, -0.5]
 
 
-def test_held_out_rows_are_predicted_at_the_ends_of_the_later_epochs_and_teach_nothing():
-    """The mean of the predictions of runs that end after two and three epochs, the later half."""
+def test_held_out_rows_are_predicted_at_the_ends_of_all_epochs_but_the_first_and_teach_nothing():
+    """The mean of the predictions of runs that end after two and three epochs."""
     train_rows, held_out = ROWS[:15], ROWS[15:]
     expected = torch.zeros(6, 3, dtype=torch.float64)
     for epochs in (2, 3):
