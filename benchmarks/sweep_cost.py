@@ -51,7 +51,7 @@ def measure(network: nn.Module, channels: int, side: int, rows: int) -> dict[str
     window = Window("last", 0, plan.steps_per_epoch(rows))
     recording = plan_recording([window], window.stop, model.theta.nbytes, plan.optimizer, memory=1 << 34)
     epochs: list[float] = []
-    ratios: dict[str, list[float]] = {f"{m}, {e}": [] for m in METHODS for e in ("visited", "expected (2 steps)")}
+    ratios: dict[str, list[float]] = {f"{m}, {e}": [] for m in METHODS for e in ("visited", "expected")}
     for repeat in range(REPEATS + 1):  # the first one warms up
         start = time.perf_counter()
         run = fine_tune(model, examples, everything, plan, 0, recording, lambda _: None)

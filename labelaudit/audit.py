@@ -16,16 +16,18 @@ from labelaudit.data.examples import Examples
 from labelaudit.data.splits import Fold, Rows, cross_audit, hold_out
 from labelaudit.detection.noise import Floats, Labels, Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior, relabel_evidence
+from labelaudit.detection.query_shift import how_query_differs, some_rows
 from labelaudit.detection.signals import Signals
 from labelaudit.distributed import team
 from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
 from labelaudit.pool import Pool
-from labelaudit.preparing import check_team, complete, prepare_network, training_plan
+from labelaudit.preparing import USUAL_BATCH_SIZE, check_team, complete, prepare_network, training_plan
 from labelaudit.progress import Progress
 from labelaudit.runtime import choose_device, choose_dtype, reproducible
 from labelaudit.shared_checkpoints import checkpoints_of
+from labelaudit.training.predict import LastLayerInputs, answers
 
 LEARNT_BY_HEART = 0.1  # training loss over query loss, below which wrong labels have been memorised, too
 DEVIATIONS = 3  # above none, for a network's gain over guessing to be real
@@ -163,6 +165,10 @@ def audit(
     findings = audit_folds(
         examples, folds, network, len(pool.dataset), len(pool.classes), config, progress, checkpoints, newcomers
     )
+    if pool.test is not None:
+        found = query_difference(network(0, 0), examples, findings, labels, pool)
+        if found is not None:
+            progress.note(found)
     return Audit(
         findings,
         training,
@@ -262,6 +268,20 @@ def audit_folds(
     return Findings(
         signals, noise, doubt, tuple(temperatures), parameters, tracked, Networks(fold_of, tuple(thetas)), sketches
     )
+
+
+def query_difference(
+    model: FlatModel, examples: Examples, findings: Findings, labels: Labels, pool: Pool
+) -> str | None:
+    """Say how the test set differs from the audited rows to the network after its fine-tune, None if it does not."""
+    with torch.no_grad():
+        model.theta.copy_(findings.networks.thetas[0])
+    some = torch.from_numpy(some_rows(pool.test_rows))
+    with LastLayerInputs(model) as seen:
+        for logits in answers(model, examples, some, USUAL_BATCH_SIZE):
+            seen.collect(logits)
+    audited = findings.sketches[some_rows(pool.audited)]
+    return how_query_differs(audited, seen.rows.numpy(), labels[pool.audited], labels[pool.test_rows])
 
 
 def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:

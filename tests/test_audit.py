@@ -5,10 +5,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image, ImageOps
 
 from labelaudit import AuditConfig, InputError, flip_test, scan
 from labelaudit.config import InfluenceConfig, ModelConfig, SourceConfig, TrainingConfig
 from tests.conftest import SAMPLE
+from tests.detection.test_trust import Notes
 
 TRAIN, TEST, TRUTH = SAMPLE / "train", SAMPLE / "test", SAMPLE / "truth.csv"
 LR = AuditConfig(model=ModelConfig(name="lr"))
@@ -181,6 +183,25 @@ def test_flip_test_with_known_truth_plants_nothing_and_a_test_set_leaves_out_the
 def test_flip_tests_that_cannot_be(options, message):
     with pytest.raises(InputError, match=message):
         flip_test(TRAIN, config=LR, **options)
+
+
+def test_two_rows_of_a_class_are_too_few_to_flip(tmp_path):
+    with pytest.raises(InputError, match="of 4 rows flips none"):
+        flip_test(small_folder(tmp_path / "d", per_class=2), rate=0.2, config=LR)
+
+
+def test_a_test_set_of_another_kind_is_told_with_the_evidence(tmp_path):
+    def notes(test):
+        progress = Notes()
+        scan(TRAIN, test=test, config=LR.model_copy(update={"training": TrainingConfig(epochs=2)}), progress=progress)
+        return [note for note in progress.notes if "query rows differ" in note]
+
+    for file in TEST.glob("*/*.png"):
+        (tmp_path / file.parent.name).mkdir(exist_ok=True)
+        ImageOps.invert(Image.open(file).convert("L")).save(tmp_path / file.parent.name / file.name)
+    assert notes(TEST) == []
+    (note,) = notes(tmp_path)
+    assert "tells them from the audited ones in 100% of all pairs" in note
 
 
 def test_nothing_to_measure(tmp_path):

@@ -1,7 +1,7 @@
 """Detection of wrong labels against other ways: `python -m benchmarks.detection --data DIR --weights DIR`.
 
 Same network, same settings of training and same seeds for all. Settings were chosen on MNIST, Adult and CIFAR-10N's
-rows below 15,000 only; everything else is for reporting.
+rows below 15,000 only; everything else is for reporting. `python -m benchmarks.detection.table` prints what was found.
 """
 
 from __future__ import annotations
@@ -17,52 +17,84 @@ import torch
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.detection.methods import Ranked, rank_all
-from benchmarks.detection.tasks import SOURCES, Task, make_task
+from benchmarks.detection.methods import GROUPS, rank_all
+from benchmarks.detection.tasks import CLEAN, SOURCES, TRUSTED, Task, make_task
+from labelaudit.audit import Findings
 from labelaudit.config import Aim
 from labelaudit.detection.metrics import Metrics, detection_metrics, list_metrics, suggestion_accuracy, summarise
 from labelaudit.detection.ranking import rank_rows
 from labelaudit.files import write_atomically
 
-RESULTS = Path(__file__).parents[1] / "results"
-PLAIN = "final loss"  # a plain fine-tune and nothing else
+RESULTS = Path(__file__).parents[1] / "results" / "detection.json"
 AIMS = {"more probably wrong": Aim(), "precision 0.8": Aim(precision=0.8)}
 
 
-def measure(task: Task, seed: int) -> dict[str, Any]:
-    """All figures of one task and seed."""
-    ranked = rank_all(task, seed)
+def measure(task: Task, seed: int, groups: list[str]) -> dict[str, Any]:
+    """All figures of one task and seed; where nothing is wrong there is nothing to rank, and only a list to measure."""
     wrong = task.given != task.true
-    methods = {name: detection_metrics(values, wrong) for name, values in ranked.suspicion.items()}
-    for name, seconds in ranked.seconds.items():
-        methods[name]["cost"] = seconds / ranked.seconds[PLAIN]
-    return {"methods": methods, "suspects": suspects(ranked, task, wrong)}
+    ranked, findings = rank_all(task, seed, groups)
+    methods: dict[str, Metrics] = {}
+    if wrong.any():
+        for name, (suspicion, seconds) in ranked.items():
+            methods[name] = detection_metrics(suspicion, wrong)
+            if "final loss" in ranked:
+                methods[name]["cost"] = seconds / ranked["final loss"][1]
+    return {"methods": methods, "suspects": {} if findings is None else suspects(findings, task, wrong)}
 
 
-def suspects(ranked: Ranked, task: Task, wrong: NDArray[np.bool_]) -> dict[str, Metrics]:
+def suspects(findings: Findings, task: Task, wrong: NDArray[np.bool_]) -> dict[str, Metrics]:
     """What our list of suspects says of itself, and what is true."""
-    findings = ranked.findings
     found = {}
     for name, aim in AIMS.items():
         ranking = rank_rows(findings.signals, task.given, "score", aim, reliable=findings.doubt is None)
         expected = ranking.expected_precision
         caught = ranking.suspect & wrong
-        found[name] = list_metrics(ranking.suspect, wrong, None if expected is None else expected[0]) | {
-            "noise_rate": float(wrong.mean()),
-            "noise_rate_estimated": findings.noise.rate,
-            "suggestion_accuracy": suggestion_accuracy(ranking.suggested[caught], task.true[caught], task.given[caught])
-            if caught.any()
-            else 1.0,
-        }
+        figures = {"noise_rate": float(wrong.mean()), "noise_rate_estimated": findings.noise.rate}
+        if not wrong.any():
+            found[name] = figures | {"suspects": float(ranking.suspect.sum())}
+            continue
+        accuracy = suggestion_accuracy(ranking.suggested[caught], task.true[caught], task.given[caught])
+        found[name] = list_metrics(ranking.suspect, wrong, None if expected is None else expected[0]) | figures
+        found[name]["suggestion_accuracy"] = accuracy if caught.any() else 1.0
     return found
 
 
+def groups_of(trusted: int, chosen: list[str] | None, *, clean: bool) -> list[str]:
+    """The groups of methods to run: those that trusted rows, or their absence, make a difference to."""
+    if clean:
+        return ["labelaudit"]
+    uses = {True, None} if trusted else {True, False}
+    return [name for name, group in GROUPS.items() if group.uses_trusted in uses and (not chosen or name in chosen)]
+
+
 def keep(name: str, entry: dict[str, Any]) -> None:
-    """Add a task to the results, beside what other processes have added since."""
-    out = RESULTS / "detection.json"
-    result = json.loads(out.read_text()) if out.is_file() else {"tasks": {}}
-    result["tasks"][name] = entry
-    write_atomically(out, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+    """Add a task, or some methods of it, to the results, beside what other processes have added since."""
+    result = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"tasks": {}}
+    old = result["tasks"].get(name, {})
+    merged = {key: old.get(key, {}) | entry[key] for key in ("measured", "methods", "suspects")}
+    for method, figures in entry["methods"].items():  # without a plain fine-tune beside it, its cost stays as it was
+        merged["methods"][method] = old.get("methods", {}).get(method, {}) | figures
+    result["tasks"][name] = merged
+    write_atomically(RESULTS, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+
+
+def run(name: str, data: Path, weights: Path, seeds: int, trusted: int, groups: list[str]) -> None:
+    """Measure one task, print and keep what was found."""
+    runs = []
+    title = f"{name}, {trusted} trusted" if trusted else name
+    for seed in range(seeds):
+        runs.append(measure(make_task(name, data, weights, seed, trusted), seed, groups))
+        print(f"{title}, seed {seed}", flush=True)
+    how = f"{date.today().isoformat()}, {seeds} seeds, {platform.machine()}, 1 thread, torch {torch.__version__}"
+    methods = summarise([run["methods"] for run in runs])
+    lists = summarise([run["suspects"] for run in runs])
+    measured = dict.fromkeys([*methods, *(["suspects"] if lists else [])], how)
+    keep(title, {"measured": measured, "methods": methods, "suspects": lists})
+    for method, figures in methods.items():
+        ap, cost = figures["average_precision"], figures.get("cost", {"mean": np.nan})
+        print(f"  {method:36} AP {ap['mean']:.3f} ± {ap['std']:.3f}  cost {cost['mean']:.2f}", flush=True)
+    for aim, figures in lists.items():
+        print(f"  {aim}: " + ", ".join(f"{key} {value['mean']:.3f}" for key, value in figures.items()), flush=True)
 
 
 def main(
@@ -70,29 +102,19 @@ def main(
     weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
     seeds: Annotated[int, typer.Option(min=1)] = 5,
     only: Annotated[list[str] | None, typer.Option(help="Tasks whose name begins so.")] = None,
+    trusted: Annotated[
+        list[int] | None, typer.Option(help="Numbers of trusted rows, 0 for none; all if left out.")
+    ] = None,
+    methods: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(GROUPS)}; all if left out.")] = None,
 ) -> None:
     """Measure, print and keep what was found."""
     torch.set_num_threads(1)  # small networks are no faster with more, and timings steadier
-    for name in SOURCES:
-        if only and not any(name.startswith(start) for start in only):
-            continue
-        runs = []
-        for seed in range(seeds):
-            runs.append(measure(make_task(name, data, weights, seed), seed))
-            print(f"{name}, seed {seed}", flush=True)
-        entry = {
-            "date": date.today().isoformat(),
-            "machine": f"{platform.machine()}, 1 thread, torch {torch.__version__}",
-            "seeds": list(range(seeds)),
-            "methods": summarise([run["methods"] for run in runs]),
-            "suspects": summarise([run["suspects"] for run in runs]),
-        }
-        keep(name, entry)
-        for method, figures in entry["methods"].items():
-            ap, cost = figures["average_precision"], figures["cost"]
-            print(f"  {method:36} AP {ap['mean']:.3f} ± {ap['std']:.3f}  cost {cost['mean']:.2f}", flush=True)
-        for aim, figures in entry["suspects"].items():
-            print(f"  {aim}: " + ", ".join(f"{key} {value['mean']:.3f}" for key, value in figures.items()), flush=True)
+    for number in (0, *TRUSTED) if trusted is None else trusted:
+        for name, source in (SOURCES | CLEAN).items():
+            if (only and not any(name.startswith(start) for start in only)) or number > source.spare:
+                continue
+            if groups := groups_of(number, methods, clean=name in CLEAN):
+                run(name, data, weights, seeds, number, groups)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,132 +15,148 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import NearestNeighbors
 from torch.nn.functional import cross_entropy
 
+from benchmarks.detection.peers import self_influence_by_kronfluence, tracin
 from benchmarks.detection.tasks import Task
+from benchmarks.detection.training import network_of, train
 from labelaudit.audit import Findings, audit_folds
 from labelaudit.config import AuditConfig, InfluenceConfig
 from labelaudit.data.examples import Features
-from labelaudit.data.splits import cross_audit
+from labelaudit.data.splits import Fold, cross_audit
 from labelaudit.models.flat import FlatModel
-from labelaudit.preparing import training_plan
-from labelaudit.progress import Silent, ignore
-from labelaudit.runtime import reproducible
-from labelaudit.training.fine_tune import Run, fine_tune
+from labelaudit.progress import Silent
 from labelaudit.training.predict import predict
-from labelaudit.training.recording import plan_recording
-from labelaudit.training.window import Window
 
 Floats = NDArray[np.float64]
-CPU = torch.device("cpu")
+Ranked = dict[str, tuple[Floats, float]]
 NEIGHBOURS = 10
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """Suspicions of all methods, larger where a label is more suspect, and what each took.
+class Group:
+    """Methods that one computation serves.
 
     Attributes:
-        suspicion: By method, shape (N,).
-        seconds: By method.
-        findings: Of our audit.
+        names: What they are called.
+        rank: Gives the suspicions of each, larger where a label is more suspect, shape (N,), by the task and a seed.
+        uses_trusted: Whether trusted rows make a difference; None for a method that is nothing without them.
     """
 
-    suspicion: dict[str, Floats]
-    seconds: dict[str, float]
-    findings: Findings
+    names: tuple[str, ...]
+    rank: Callable[[Task, int], tuple[Floats, ...]]
+    uses_trusted: bool | None = False
 
 
-def rank_all(task: Task, seed: int) -> Ranked:
-    """Rank a task's rows by every method, with the same network and the same settings of training."""
-    suspicion: dict[str, Floats] = {}
-    seconds: dict[str, float] = {}
+def rank_all(task: Task, seed: int, chosen: Collection[str]) -> tuple[Ranked, Findings | None]:
+    """Rank a task's rows by some groups of methods, with the same network and the same settings of training.
 
-    def timed(names: tuple[str, ...], rank: Callable[[], tuple[Floats, ...]]) -> None:
-        started = time.perf_counter()
-        found = rank()
-        for name, values in zip(names, found, strict=True):
-            suspicion[name], seconds[name] = values, time.perf_counter() - started
-
-    everything = np.arange(len(task.given))
+    Returns:
+        The suspicions of each method and the seconds of one processor they took; what our audit found, if it is one.
+    """
+    ranked: Ranked = {}
     findings: list[Findings] = []
 
-    def plain() -> tuple[Floats, ...]:
-        run = _train(task, everything, seed)
-        logits = predict(run.model, run.examples, run.rows, 512).double()
-        losses = cross_entropy(logits, run.examples.labels, reduction="none")
-        return losses.numpy(), -run.margins.numpy()
+    def ours(task: Task, seed: int) -> tuple[Floats, ...]:
+        findings.append(audit(task, seed, InfluenceConfig()))
+        return _suspicions(findings[0], task)
 
-    def ours() -> tuple[Floats, ...]:
-        findings.append(_audit(task, seed, InfluenceConfig()))
-        signals = findings[0].signals
-        assert signals.out_of_fold is not None
-        score = 1 - signals.posterior[everything, task.given]
-        return score, -signals.influence, -np.log(signals.out_of_fold[everything, task.given])
-
-    def paper() -> tuple[Floats, ...]:
-        return (-_audit(task, seed, InfluenceConfig(query="loss", estimator="visited")).signals.influence,)
-
-    def cleanlab(folds: int) -> Callable[[], tuple[Floats, ...]]:
-        def rank() -> tuple[Floats, ...]:
-            return _confident_learning(_out_of_fold(task, seed, folds), task.given)
-
-        return rank
-
-    timed(("final loss", "mean margin (AUM)"), plain)
-    timed(("labelaudit score", "labelaudit influence (DIT)", "out-of-fold loss of the same run"), ours)
-    timed(("DIT as in the paper",), paper)
-    for folds in (2, 5):
-        timed((f"self-confidence, {folds} folds", f"cleanlab, {folds} folds"), cleanlab(folds))
-    timed((f"{NEIGHBOURS} nearest neighbours",), lambda: (_neighbours(task),))
-    return Ranked(suspicion, seconds, findings[0])
+    groups = GROUPS | {"labelaudit": Group(OURS[: 2 if len(task.trusted[1]) else 3], ours, True)}
+    for name in chosen:
+        started = time.process_time()
+        found = groups[name].rank(task, seed)
+        seconds = time.process_time() - started
+        ranked |= {method: (values, seconds) for method, values in zip(groups[name].names, found, strict=True)}
+    return ranked, findings[0] if findings else None
 
 
-def _audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
+def audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
+    """Our audit: of all rows with the trusted ones as the query, or of each half by the other."""
     config = AuditConfig(training=task.training, influence=influence, seed=seed)
-    examples = Features(task.inputs, torch.from_numpy(task.given))
-    rows, classes = len(task.given), int(task.given.max()) + 1
-    folds = cross_audit(np.arange(rows), task.given, seed)
+    rows, (inputs, labels) = len(task.given), task.trusted
+    examples = Features(
+        torch.cat([task.inputs, inputs]), torch.from_numpy(np.concatenate([task.given, labels.astype(np.int64)]))
+    )
+    everything = np.arange(rows + len(labels))
+    folds = [Fold(everything[:rows], everything[rows:])] if len(labels) else cross_audit(everything, task.given, seed)
 
     def network(number: int, network_seed: int) -> FlatModel:
-        torch.manual_seed(network_seed)
-        return FlatModel(task.network(classes), CPU, torch.float32)
+        return network_of(task, network_seed)
 
-    return audit_folds(examples, folds, network, rows, classes, config, Silent())
-
-
-def _train(task: Task, rows: NDArray[np.int64], seed: int) -> Run:
-    """A plain fine-tune: of the trajectory only the last step is kept."""
-    torch.manual_seed(seed)
-    model = FlatModel(task.network(int(task.given.max()) + 1), CPU, torch.float32)
-    plan = training_plan(task.training)
-    total = plan.epochs * plan.steps_per_epoch(len(rows))
-    last = Window("last step", total - 1, total)
-    recording = plan_recording([last], total, model.theta.nbytes, plan.optimizer, memory=1 << 30)
-    examples = Features(task.inputs, torch.from_numpy(task.given))
-    with reproducible():
-        return fine_tune(model, examples, torch.from_numpy(rows), plan, seed, recording, ignore)
+    return audit_folds(examples, folds, network, rows, task.classes, config, Silent())
 
 
-def _out_of_fold(task: Task, seed: int, folds: int) -> Floats:
-    probabilities = np.empty((len(task.given), int(task.given.max()) + 1))
-    splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(task.given, task.given)
-    for number, (train, held_out) in enumerate(splits):
-        run = _train(task, train, seed * folds + number)
-        logits = predict(run.model, run.examples, torch.from_numpy(held_out), 512)
-        probabilities[held_out] = logits.double().softmax(1).numpy()
-    return probabilities
+def _suspicions(findings: Findings, task: Task) -> tuple[Floats, ...]:
+    signals, everything = findings.signals, np.arange(len(task.given))
+    suspicions = (1 - signals.posterior[everything, task.given], -signals.influence)
+    if signals.out_of_fold is None:
+        return suspicions
+    return *suspicions, -np.log(signals.out_of_fold[everything, task.given])
 
 
-def _confident_learning(probabilities: Floats, given: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def _plain(task: Task, seed: int) -> tuple[Floats, ...]:
+    run = train(task, np.arange(len(task.given)), seed)
+    logits = predict(run.model, run.examples, run.rows, 512).double()
+    losses = cross_entropy(logits, run.examples.labels, reduction="none")
+    return losses.numpy(), -run.margins.numpy()
+
+
+def _paper(task: Task, seed: int) -> tuple[Floats, ...]:
+    return (-audit(task, seed, InfluenceConfig(query="loss", estimator="visited")).signals.influence,)
+
+
+def _confident_learning(folds: int) -> Callable[[Task, int], tuple[Floats, ...]]:
     """Self-confidence, and cleanlab's ranking: its issues first, both parts by its label quality."""
-    confidence = get_label_quality_scores(given, probabilities, method="self_confidence")
-    issues = find_label_issues(given, probabilities, n_jobs=1)
-    quality = get_label_quality_scores(given, probabilities, method="normalized_margin")
-    return -confidence, issues.astype(float) * 2 - quality
+
+    def rank(task: Task, seed: int) -> tuple[Floats, ...]:
+        probabilities = np.empty((len(task.given), task.classes))
+        splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(task.given, task.given)
+        for number, (rows, held_out) in enumerate(splits):
+            run = train(task, rows, seed * folds + number)
+            logits = predict(run.model, run.examples, torch.from_numpy(held_out), 512)
+            probabilities[held_out] = logits.double().softmax(1).numpy()
+        confidence = get_label_quality_scores(task.given, probabilities, method="self_confidence")
+        issues = find_label_issues(task.given, probabilities, n_jobs=1)
+        quality = get_label_quality_scores(task.given, probabilities, method="normalized_margin")
+        return -confidence, issues.astype(float) * 2 - quality
+
+    return rank
 
 
-def _neighbours(task: Task) -> Floats:
+def _neighbours(task: Task, seed: int) -> tuple[Floats, ...]:
     """The share of the nearest other rows, by the cosine of the inputs, with another label."""
     inputs = task.inputs.flatten(1).numpy()
     index = NearestNeighbors(n_neighbors=NEIGHBOURS + 1, metric="cosine").fit(inputs)
     near = index.kneighbors(inputs, return_distance=False)[:, 1:]
-    return (task.given[near] != task.given[:, None]).mean(1).astype(np.float64)
+    return ((task.given[near] != task.given[:, None]).mean(1).astype(np.float64),)
+
+
+def _trusted_alone(task: Task, seed: int) -> tuple[Floats, ...]:
+    """The loss of the given labels to a network that saw trusted rows only, in as many steps as the others take."""
+    inputs, labels = task.trusted
+    longer = task.training.model_copy(
+        update={
+            "batch_size": min(task.training.batch_size or len(labels), len(labels)),
+            "epochs": -(-(task.training.epochs or 1) * len(task.given) // len(labels)),
+        }
+    )
+    alone = Task(inputs, labels.astype(np.int64), labels, lambda _: task.network(task.classes), longer, task.trusted)
+    run = train(alone, np.arange(len(labels)), seed)
+    given = torch.from_numpy(task.given)
+    logits = predict(run.model, Features(task.inputs, given), torch.arange(len(given)), 512).double()
+    return (cross_entropy(logits, given, reduction="none").numpy(),)
+
+
+OURS = ("labelaudit score", "labelaudit influence (DIT)", "out-of-fold loss of the same run")
+PLAIN = "plain"  # a plain fine-tune and nothing else, the unit of cost
+GROUPS: dict[str, Group] = {
+    PLAIN: Group(("final loss", "mean margin (AUM)"), _plain),
+    "labelaudit": Group(OURS, lambda task, seed: _suspicions(audit(task, seed, InfluenceConfig()), task), True),
+    "paper": Group(("DIT as in the paper",), _paper, True),
+    "2 folds": Group(("self-confidence, 2 folds", "cleanlab, 2 folds"), _confident_learning(2)),
+    "5 folds": Group(("self-confidence, 5 folds", "cleanlab, 5 folds"), _confident_learning(5)),
+    "neighbours": Group((f"{NEIGHBOURS} nearest neighbours",), _neighbours),
+    "tracin": Group(("TracIn (captum)",), lambda task, seed: (tracin(task, seed),), True),
+    "kronfluence": Group(
+        ("self-influence (kronfluence)",), lambda task, seed: (self_influence_by_kronfluence(task, seed),)
+    ),
+    "trusted alone": Group(("trained on the trusted rows alone",), _trusted_alone, None),
+}

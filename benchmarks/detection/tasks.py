@@ -27,6 +27,7 @@ from labelaudit.models.paper import cnn
 Labels = NDArray[np.int64]
 CACHE = Path(__file__).parent / "cache"
 BACKBONE, WEIGHTS = "tf_efficientnet_lite0", "tf_efficientnet_lite0.safetensors"
+CIFAR_SPARE = 2000  # of the test set's rows are those that could be trusted
 HELD_BACK = 15_000  # CIFAR-10N's rows below are for choosing settings, those from here on for reporting
 
 
@@ -40,6 +41,7 @@ class Task:
         true: The right ones, shape (N,).
         network: Makes a network for a number of classes.
         training: Settings of the fine-tune, the same for every method.
+        trusted: Inputs (M, …) and right labels (M,) of M further rows; none where nothing is trusted.
     """
 
     inputs: Tensor
@@ -47,6 +49,12 @@ class Task:
     true: Labels
     network: Callable[[int], nn.Module]
     training: TrainingConfig
+    trusted: tuple[Tensor, Labels]
+
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return int(self.given.max()) + 1
 
 
 @dataclass(frozen=True)
@@ -54,100 +62,121 @@ class Source:
     """Where a task comes from.
 
     Attributes:
-        load: Reads (inputs, true labels, given labels or None) of a seed from the data and weights folders.
+        load: Reads (inputs, true labels, given labels or None) from the data and weights folders, by a seed and a
+            number of trusted rows; these stand at the end of the inputs and true labels.
         network: See `Task`, from the inputs.
         training: See `Task`.
         noise: How labels are flipped, None where people already made mistakes.
         rate: The share that is.
+        spare: How many rows could be trusted.
     """
 
-    load: Callable[[Path, Path, int], tuple[Tensor, Labels, Labels | None]]
+    load: Callable[[Path, Path, int, int], tuple[Tensor, Labels, Labels | None]]
     network: Callable[[Tensor, int], nn.Module]
     training: TrainingConfig
     noise: Noise | None = None
     rate: float = 0.0
+    spare: int = 0
 
 
-def make_task(name: str, data: Path, weights: Path, seed: int) -> Task:
-    """Read a task, and flip its labels if it has no mistakes of its own."""
-    source = SOURCES[name]
-    inputs, true, given = source.load(data, weights, seed)
+def make_task(name: str, data: Path, weights: Path, seed: int, trusted: int = 0) -> Task:
+    """Read a task, and flip its labels if it has no mistakes of its own; the same ones with trusted rows or without."""
+    source = (SOURCES | CLEAN)[name]
+    inputs, true, given = source.load(data, weights, seed, trusted)
+    (inputs, trusted_inputs), (true, trusted_labels) = (
+        (values[: len(true) - trusted], values[len(true) - trusted :]) for values in (inputs, true)
+    )
     if source.noise is not None:
         given = flip_rows(true, int(true.max()) + 1, int(source.rate * len(true)), source.noise, seed)
-    assert given is not None
-    return Task(inputs, given, true, lambda classes: source.network(inputs, classes), source.training)
+    given = true if given is None else given
+    network = lambda classes: source.network(inputs, classes)  # noqa: E731  # its inputs are the task's
+    return Task(inputs, given, true, network, source.training, (trusted_inputs, trusted_labels))
 
 
 def _mnist(rows: int, digits: tuple[int, ...] = tuple(range(10))) -> Callable[..., Any]:
-    def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
+    def load(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, None]:
+        images, labels = [], []
         with np.load(data / "mnist.npz") as arrays:
-            images, labels = arrays["x_train"], arrays["y_train"]
-        chosen = np.random.default_rng(seed).permutation(np.flatnonzero(np.isin(labels, digits)))[:rows]
-        inputs = standardise_each(torch.from_numpy(images[chosen]).float()[:, None] / 255)
-        return inputs, np.searchsorted(digits, labels[chosen]), None
+            for part, count in (("train", rows), ("test", trusted)):
+                every = arrays[f"y_{part}"]
+                chosen = np.random.default_rng(seed).permutation(np.flatnonzero(np.isin(every, digits)))[:count]
+                images.append(arrays[f"x_{part}"][chosen])
+                labels.append(every[chosen])
+        inputs = standardise_each(torch.from_numpy(np.concatenate(images)).float()[:, None] / 255)
+        return inputs, np.searchsorted(digits, np.concatenate(labels)), None
 
     return load
 
 
 def _adult(rows: int) -> Callable[..., Any]:
-    def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
-        frame = pd.read_parquet(data / "adult.parquet")
-        frame = frame[frame["split"] == "train"].sample(rows, random_state=seed)
+    def load(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, None]:
+        every = pd.read_parquet(data / "adult.parquet")
+        frame = pd.concat(
+            every[every["split"] == part].sample(count, random_state=seed)
+            for part, count in (("train", rows), ("test", trusted))
+        )
         cells = frame.drop(columns=["split", "income"]).replace("?", None).reset_index(drop=True)
         return torch.from_numpy(encode(Cells(cells), np.arange(rows))), _indices(frame["income"]), None
 
     return load
 
 
-def _news(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
+def _news(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, None]:
     frame = pd.read_parquet(data / "20news_ibm_mac.parquet")
     texts = Texts(tuple(frame["text"]))
     return torch.from_numpy(encode(texts, np.arange(len(frame)))), _indices(frame["target_name"]), None
 
 
 def _cifar(column: str) -> Callable[..., Any]:
-    def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, Labels]:
-        file = data / "cifar10n_train_30k.parquet"
-        features = _features(file, weights / WEIGHTS, HELD_BACK, 112)
+    def load(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, Labels]:
+        file, spare = data / "cifar10n_train_30k.parquet", data / "cifar10_test.parquet"
+        features = _features(file, weights / WEIGHTS, HELD_BACK, None, 112)
         frame = pd.read_parquet(file, columns=list(dict.fromkeys(["label", column]))).iloc[HELD_BACK:]
         names = sorted(frame["label"].unique())
-        return features, np.searchsorted(names, frame["label"]), np.searchsorted(names, frame[column])
+        true = frame["label"]
+        if trusted:
+            chosen = np.random.default_rng(seed).permutation(CIFAR_SPARE)[:trusted]
+            features = torch.cat([features, _features(spare, weights / WEIGHTS, 0, CIFAR_SPARE, 112)[chosen]])
+            true = pd.concat([true, pd.read_parquet(spare, columns=["label"])["label"].iloc[chosen]])
+        return features, np.searchsorted(names, true), np.searchsorted(names, frame[column])
 
     return load
 
 
 def _photographs(name: str) -> Callable[..., Any]:
-    def load(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, None]:
+    def load(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, None]:
         file = data / name
-        features = _features(file, weights / WEIGHTS, 0, 224)
+        features = _features(file, weights / WEIGHTS, 0, None, 224)
         return features, _indices(pd.read_parquet(file, columns=["label"])["label"]), None
 
     return load
 
 
-def _sample(data: Path, weights: Path, seed: int) -> tuple[Tensor, Labels, Labels]:
+def _sample(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, Labels]:
     folder = Path(__file__).parents[2] / "sample_data"
     frame = pd.read_csv(folder / "truth.csv", dtype=str)
-    images = [np.asarray(Image.open(folder / "train" / path)) for path in frame["path"]]
+    spare = np.random.default_rng(seed).permutation(sorted((folder / "test").glob("*/*.png")))[:trusted]
+    images = [np.asarray(Image.open(path)) for path in [*(folder / "train" / path for path in frame["path"]), *spare]]
     inputs = standardise_each(torch.from_numpy(np.stack(images)).float()[:, None] / 255)
-    return inputs, frame["true_label"].to_numpy(np.int64), frame["path"].str[0].to_numpy(np.int64)
+    true = [*frame["true_label"], *(path.parent.name for path in spare)]
+    return inputs, np.array(true, dtype=np.int64), frame["path"].str[0].to_numpy(np.int64)
 
 
 def _indices(values: pd.Series[Any]) -> Labels:
     return np.unique(values.to_numpy(), return_inverse=True)[1].astype(np.int64)
 
 
-@lru_cache(maxsize=1)
-def _features(file: Path, weights: Path, start: int, size: int) -> Tensor:
-    """What the pretrained network's last layer sees of the images from row `start` on; computed once."""
-    cached = CACHE / f"{file.stem}-{start}-{size}.npy"
+@lru_cache(maxsize=2)
+def _features(file: Path, weights: Path, start: int, stop: int | None, size: int) -> Tensor:
+    """What the pretrained network's last layer sees of the images of rows `start` … `stop` − 1; computed once."""
+    cached = CACHE / f"{file.stem}-{start}-{stop}-{size}.npy"
     if not cached.is_file():
         network = timm.create_model(
             BACKBONE, pretrained=True, pretrained_cfg_overlay={"file": str(weights)}, num_classes=0
         ).eval()
         mean, std = (torch.tensor(network.pretrained_cfg[key])[:, None, None] for key in ("mean", "std"))
         parts = []
-        for encoded in np.array_split(pd.read_parquet(file)["jpeg"].to_numpy()[start:], 100):
+        for encoded in np.array_split(pd.read_parquet(file)["jpeg"].to_numpy()[start:stop], 100):
             images = [Image.open(io.BytesIO(jpeg)).convert("RGB").resize((size, size)) for jpeg in encoded]
             pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
             with torch.no_grad():
@@ -172,21 +201,25 @@ def _settings(learning_rate: float, epochs: int) -> TrainingConfig:
     return TrainingConfig(learning_rate=learning_rate, epochs=epochs, batch_size=32)
 
 
+TRUSTED = (100, 1000)
+
 SOURCES: dict[str, Source] = {
-    "MNIST, 10% symmetric": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "symmetric", 0.1),
-    "MNIST, 20% class to class": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "pair", 0.2),
-    "MNIST 1/7, 256 rows, 10%": Source(_mnist(256, (1, 7)), _small_cnn, _settings(0.01, 6), "symmetric", 0.1),
-    "Adult, 10%": Source(_adult(6000), _head, _settings(0.003, 6), "symmetric", 0.1),
+    "MNIST, 10% symmetric": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "symmetric", 0.1, 1000),
+    "MNIST, 20% class to class": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "pair", 0.2, 1000),
+    "MNIST 1/7, 256 rows, 10%": Source(_mnist(256, (1, 7)), _small_cnn, _settings(0.01, 6), "symmetric", 0.1, 1000),
+    "Adult, 10%": Source(_adult(6000), _head, _settings(0.003, 6), "symmetric", 0.1, 1000),
     "20 Newsgroups, 10%": Source(_news, _head, _settings(0.003, 6), "symmetric", 0.1),
-    "CIFAR-10N aggregate": Source(_cifar("aggre_label"), _head, _settings(0.001, 10)),
-    "CIFAR-10N random1": Source(_cifar("random_label1"), _head, _settings(0.001, 10)),
-    "CIFAR-10N worse": Source(_cifar("worse_label"), _head, _settings(0.001, 10)),
-    "CIFAR-10, 20% class to class": Source(_cifar("label"), _head, _settings(0.001, 10), "pair", 0.2),
+    "CIFAR-10N aggregate": Source(_cifar("aggre_label"), _head, _settings(0.001, 10), spare=1000),
+    "CIFAR-10N random1": Source(_cifar("random_label1"), _head, _settings(0.001, 10), spare=1000),
+    "CIFAR-10N worse": Source(_cifar("worse_label"), _head, _settings(0.001, 10), spare=1000),
+    "CIFAR-10, 20% class to class": Source(_cifar("label"), _head, _settings(0.001, 10), "pair", 0.2, 1000),
     "ants and bees, 10%": Source(
         _photographs("hymenoptera_224.parquet"), _head, _settings(0.001, 10), "symmetric", 0.1
     ),
     "bird and daisy, 10%": Source(
         _photographs("bird_daisy_224.parquet"), _head, _settings(0.001, 10), "symmetric", 0.1
     ),
-    "sample_data": Source(_sample, _small_cnn, _settings(0.01, 20)),
+    "sample_data": Source(_sample, _small_cnn, _settings(0.01, 20), spare=200),
 }
+CLEAN: dict[str, Source] = {"MNIST, nothing wrong": Source(_mnist(4000), _small_cnn, _settings(0.01, 6))}
+"""Where only the list of suspects can be measured: it should be empty."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,8 +11,7 @@ import pandas as pd
 
 from labelaudit.data.content import Cells, Content, EncodedImages, Texts
 from labelaudit.data.dataset import Dataset, content_hash
-
-PART = 64  # images a thread hashes at a time
+from labelaudit.data.threads import for_each_row
 
 
 def hash_rows(dataset: Dataset, progress: Callable[[int], None]) -> tuple[str | None, ...]:
@@ -43,9 +39,7 @@ def hash_rows(dataset: Dataset, progress: Callable[[int], None]) -> tuple[str | 
         return tuple(hashes)
 
     if isinstance(content, EncodedImages):  # files are waited for
-        parts = [range(len(dataset))[start : start + PART] for start in range(0, len(dataset), PART)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return collect(chain.from_iterable(pool.map(lambda rows: [hash_row(row) for row in rows], parts)))
+        return for_each_row(hash_row, len(dataset), progress)
     if isinstance(content, Cells):  # taking row by row out of a frame is slow
         names = [str(name) for name in content.frame.columns]
         rows = zip(content.frame.itertuples(index=False, name=None), dataset.problems, strict=True)

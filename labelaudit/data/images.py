@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import statistics
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import content_hash
+from labelaudit.data.threads import for_each_row
 
 Problems = tuple[str | None, ...]  # why a row has no image, None where it has one
 
@@ -106,11 +105,7 @@ def decode(
             return digest, f"cannot be decoded: {error}"
         return digest, None
 
-    results: list[tuple[str | None, str | None]] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for result in pool.map(decode_row, range(len(problems))):
-            results.append(result)
-            progress(1)
+    results = for_each_row(decode_row, len(problems), progress)
     return Decoded(
         tuple(digest for digest, _ in results),
         tuple(problem for _, problem in results),

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import gammaln
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 FIRST_GUESS = 0.1  # the share of wrong labels the iteration starts from
 RIGHT_ROWS = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
-SHRINKAGE = 3.0  # how much an even spread counts against what the rows say of each other class: see `even_out`
+STRENGTHS = (1e-3, 1e6)  # between which that of the draw towards an even T is sought: see `even_out`
+LEAST = 1e-9  # that any chance is
 BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
 ITERATIONS = 30
 TOLERANCE = 1e-4
@@ -58,16 +60,14 @@ def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
     calibration = Calibration.start(classes)
     for _ in range(ITERATIONS):
         true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
-        counts = np.zeros((classes, classes))
-        np.add.at(counts.T, labels, np.exp(true_label))
-        counts += 1 / classes + RIGHT_ROWS * np.eye(classes)
-        previous, transition = transition, counts / counts.sum(1, keepdims=True)
+        padded = _count(true_label, labels) + 1 / classes + RIGHT_ROWS * np.eye(classes)
+        previous, transition = transition, padded / padded.sum(1, keepdims=True)
         calibration = calibrate(evidence, labels, transition, calibration)
         if np.abs(transition - previous).max() < TOLERANCE:
             break
     true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
-    wrong = 1 - np.exp(true_label[np.arange(len(labels)), labels])
-    return Noise(float(wrong.mean()), even_out(transition, labels), calibration.weight)
+    counts = _count(true_label, labels)
+    return Noise(1 - float(np.trace(counts)) / len(labels), even_out(counts), calibration.weight)
 
 
 @dataclass(frozen=True)
@@ -142,16 +142,53 @@ def normalise(scores: Floats) -> Floats:
     return normalised
 
 
-def even_out(transition: Floats, labels: Labels) -> Floats:
-    """T drawn towards wrong labels that are spread evenly, by `SHRINKAGE` in C − 1.
+def _count(true_label: Floats, labels: Labels) -> Floats:
+    """How many rows are thought to be of class c and are called g, by log P(true label c) of each row; shape (C, C)."""
+    counts = np.zeros((true_label.shape[1],) * 2)
+    np.add.at(counts.T, labels, np.exp(true_label))
+    return counts
 
-    The fewer the classes, the less there is in which T could stand out, and the more of what stands out is the
-    network's own leaning to one class.
+
+def even_out(counts: Floats) -> Floats:
+    """T, drawn towards wrong labels that are as frequent in every class and spread evenly over the others.
+
+    Much of what stands out in the counts is chance, or the network's own leaning to one class. How often a class is
+    mistaken has a Beta prior around the mean rate, and for which other class a Dirichlet prior around an even spread,
+    the same for all classes. How strongly they draw is what makes the counts most likely (empirical Bayes): where
+    confusions stand out from chance, hardly at all. Two classes are too few to tell how much classes differ; they are
+    taken to have one rate.
+
+    Args:
+        counts: Rows of class c that are called g, n[c, g], shape (C, C).
     """
-    classes = len(transition)
-    weight = SHRINKAGE / (classes - 1)
-    rate = float(np.average(1 - np.diag(transition), weights=np.bincount(labels, minlength=classes)))
-    even = np.full((classes, classes), rate / (classes - 1))
-    np.fill_diagonal(even, 1 - rate)
-    evened: Floats = (transition + weight * even) / (1 + weight)
+    classes = len(counts)
+    others = ~np.eye(classes, dtype=bool)
+    named = counts[others].reshape(classes, classes - 1)
+    wrong, right = named.sum(1), np.diag(counts)
+    mean = float(np.clip(wrong.sum() / counts.sum(), LEAST, 1 - LEAST))
+    rate = np.full(classes, mean)
+    if classes > 2:
+        strength = _strength(np.stack([wrong, right], axis=1), np.array([mean, 1 - mean]))
+        rate = (wrong + strength * mean) / (wrong + right + strength)
+        even = np.full(classes - 1, 1 / (classes - 1))
+        strength = _strength(named, even)
+        named = (named + strength * even) / (wrong + strength)[:, None]
+    else:
+        named = np.ones((2, 1))
+    transition = np.empty((classes, classes))
+    transition[others] = np.maximum(rate[:, None] * named, LEAST).ravel()
+    np.fill_diagonal(transition, np.maximum(1 - rate, LEAST))
+    evened: Floats = transition / transition.sum(1, keepdims=True)
     return evened
+
+
+def _strength(counts: Floats, mean: Floats) -> float:
+    """The s for which counts (G, K) are most likely if each group's chances are drawn from Dirichlet(s · mean)."""
+    totals = counts.sum(1)
+
+    def loss(log_strength: float) -> float:
+        s = np.exp(log_strength)
+        chances = gammaln(counts + s * mean) - gammaln(s * mean)
+        return float((gammaln(totals + s) - gammaln(s)).sum() - chances.sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(STRENGTHS)), method="bounded").x))

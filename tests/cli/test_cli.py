@@ -266,10 +266,12 @@ def test_a_killed_run_is_found_and_gone_on_with(run, small, tmp_path):
     command = [sys.executable, "-m", "labelaudit", "scan", str(small), "--epochs", "100000", "--checkpoint-every", "0"]
     process = subprocess.Popen([*command, "--model", "lr"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     kept = tmp_path / "labelaudit-report" / "unfinished-run" / "fold-0" / "training.safetensors"
-    while not kept.exists() and process.poll() is None:
+    deadline = time.monotonic() + 300
+    while not kept.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     process.kill()
     process.wait()
+    assert kept.exists()
     arguments = ["scan", str(small), "--model", "lr", "--epochs", "100000"]
     assert "holds an unfinished run; go on with --resume, or start anew with --overwrite" in run(*arguments).stderr
     other = run("scan", str(small), "--model", "lr", "--epochs", "2", "--resume")
@@ -335,7 +337,7 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path):
         said = process.stderr.readline()
         assert said, "it has ended"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert err.splitlines()[-1].startswith("error: interrupted")
     assert "Traceback" not in err

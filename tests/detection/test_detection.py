@@ -6,7 +6,7 @@ import pytest
 from labelaudit.config import Aim
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.metrics import detection_metrics, list_metrics, suggestion_accuracy, summarise
-from labelaudit.detection.noise import SHRINKAGE, Noise, calibrate, calibrate_to, estimate_noise, normalise
+from labelaudit.detection.noise import Noise, calibrate, calibrate_to, estimate_noise, even_out, normalise
 from labelaudit.detection.posterior import (
     ROWS_OF_THE_RATE,
     Evidence,
@@ -70,11 +70,41 @@ def test_noise_is_recovered_from_labels_that_were_made_with_it():
     evidence, true, given = made_labels(CONFUSED)
     noise = estimate_noise(evidence, given)
     assert noise.rate == pytest.approx((true != given).mean(), abs=0.015)
-    rate = (true != given).mean()
-    even = np.full((3, 3), rate / 2) + np.eye(3) * (1 - 1.5 * rate)
-    share = SHRINKAGE / 2
-    assert noise.transition == pytest.approx((CONFUSED + share * even) / (1 + share), abs=0.02)
+    assert noise.transition == pytest.approx(CONFUSED, abs=0.02)  # of so many rows, nothing is left to chance
     assert noise.evidence_weight == pytest.approx(3.0, rel=0.1)  # the noise does not blunt it
+
+
+def counted(transition, rows, seed=0):
+    generator = np.random.default_rng(seed)
+    return np.array([generator.multinomial(rows, chances) for chances in transition]).astype(float)
+
+
+def test_few_or_evenly_spread_mistakes_make_an_even_transition_and_confusions_that_stand_out_stay():
+    even = np.full((10, 10), 0.1 / 9) + np.eye(10) * (0.9 - 0.1 / 9)
+    raw = counted(even, 60)  # some six mistakes in each class
+    fitted = even_out(raw)
+    assert np.abs(raw / 60 - even).max() > 0.05
+    assert fitted == pytest.approx(even, abs=0.03)
+    assert fitted.sum(1) == pytest.approx(np.ones(10))
+    next_one = np.roll(np.eye(10), 1, axis=1) * 0.2 + np.eye(10) * 0.8
+    raw = counted(next_one, 60)
+    assert np.abs(even_out(raw) - next_one).max() < 0.6 * np.abs(raw / 60 - next_one).max()
+    assert even_out(counted(next_one, 6000)) == pytest.approx(next_one, abs=0.02)
+
+
+def test_classes_that_are_mistaken_more_often_than_others_stay_so():
+    rates = np.linspace(0.05, 0.45, 10)[:, None]
+    transition = np.where(np.eye(10, dtype=bool), 1 - rates, rates / 9)
+    assert 1 - np.diag(even_out(counted(transition, 2000))) == pytest.approx(rates[:, 0], abs=0.04)
+
+
+def test_two_classes_have_one_rate():
+    assert even_out(np.array([[90.0, 10.0], [40.0, 60.0]])) == pytest.approx(np.array([[0.75, 0.25], [0.25, 0.75]]))
+
+
+def test_nothing_wrong_leaves_next_to_no_chance_of_it():
+    assert even_out(np.eye(3) * 50) == pytest.approx(np.eye(3), abs=1e-6)
+    assert (even_out(np.eye(3) * 50) > 0).all()
 
 
 def test_clean_labels_of_which_many_are_hard_are_not_taken_for_noise():
@@ -107,18 +137,20 @@ def test_posterior_is_bayes_rule_and_its_mean_the_rate():
         assert (true != given)[rows].mean() == pytest.approx(score[rows].mean(), abs=0.03)
 
 
-def test_evidence_that_knows_the_given_labels_by_heart_counts_for_nothing():
+def test_evidence_that_knows_the_given_labels_by_heart_counts_for_little():
     """Fitted to the labels it would count for everything, and no label would be wrong."""
     evidence, true, given = made_labels(CONFUSED, rows=5000)
     noise = estimate_noise(evidence, given)
     by_heart = 9.0 * np.eye(3)[given] + np.random.default_rng(1).normal(size=(5000, 3))
-    alone, beside = (
-        1 - label_posterior(Evidence(evidence, 1.0), others, given, noise)[np.arange(5000), given]
-        for others in ([], [Evidence(by_heart, 2.0)])
-    )
-    ranked = [detection_metrics(score, true != given)["average_precision"] for score in (alone, beside)]
-    assert ranked[1] > ranked[0] - 0.05
-    assert beside.mean() == pytest.approx(noise.rate)
+    beside = label_posterior(Evidence(evidence, 1.0), [Evidence(by_heart, 2.0)], given, noise)
+    score = 1 - beside[np.arange(5000), given]
+    to_labels = calibrate(by_heart, given, noise.transition).log_probabilities(by_heart)
+    reference = calibrate(evidence, given, noise.transition).log_probabilities(evidence)
+    fitted = normalise((reference + 2 * to_labels) / 3 + noise.log_likelihood(given))
+    as_fitted = 1 - np.exp(fitted[np.arange(5000), given])
+    ranked = [detection_metrics(values, true != given)["average_precision"] for values in (score, as_fitted)]
+    assert ranked[0] > ranked[1] + 0.2
+    assert score.mean() == pytest.approx(noise.rate)
 
 
 def test_calibration_to_probabilities_finds_the_weight_that_made_them():

@@ -1,0 +1,190 @@
+"""The tables and the plot of docs/how-good.md, from the results.
+
+`python -m benchmarks.detection.table --plot docs/detection.png`
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import matplotlib
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+
+from benchmarks.detection.tasks import CLEAN, SOURCES, TRUSTED
+
+RESULTS = Path(__file__).parents[1] / "results" / "detection.json"
+SCORE = "labelaudit score"
+SHORT = {
+    SCORE: "**score**",
+    "labelaudit influence (DIT)": "influence (DIT)",
+    "DIT as in the paper": "DIT as in the paper",
+    "final loss": "final loss",
+    "mean margin (AUM)": "mean margin (AUM)",
+    "self-confidence, 2 folds": "self-confidence, 2 folds",
+    "self-confidence, 5 folds": "self-confidence, 5 folds",
+    "cleanlab, 5 folds": "cleanlab, 5 folds",
+    "10 nearest neighbours": "10 nearest neighbours",
+    "TracIn (captum)": "TracIn (captum)",
+    "self-influence (kronfluence)": "self-influence (kronfluence)",
+}
+ALONE = "trained on the trusted rows alone"
+WITH_TRUSTED = {
+    SCORE: "**score**",
+    "labelaudit influence (DIT)": "influence (DIT)",
+    "DIT as in the paper": "DIT as in the paper",
+    "TracIn (captum)": "TracIn (captum)",
+    ALONE: "trusted rows alone",
+}
+WITHOUT = ("final loss", "mean margin (AUM)", "self-confidence, 5 folds")
+LIST = (
+    ("noise_rate", "wrong labels", "{:.1%}"),
+    ("noise_rate_estimated", "estimated", "{:.1%}"),
+    ("suspects", "suspects", "{:.0f}"),
+    ("suspects_precision_stated", "said to be wrong", "{:.0%}"),
+    ("suspects_precision", "are wrong", "{:.0%}"),
+    ("suspects_recall", "of all wrong labels", "{:.0%}"),
+    ("suggestion_accuracy", "suggestions right", "{:.0%}"),
+)
+
+Tasks = dict[str, Any]
+
+
+def main(plot: Annotated[Path | None, typer.Option(help="Where to put the picture (PNG).")] = None) -> None:
+    """Print the tables, and draw."""
+    found: Tasks = json.loads(RESULTS.read_text())["tasks"]
+    order = [*SOURCES, *(f"{name}, {number} trusted" for name in SOURCES for number in TRUSTED), *CLEAN]
+    tasks = {name: found[name] for name in order if name in found}
+    plain = {name: task for name, task in tasks.items() if not name.endswith(" trusted")}
+    ranked = {name: task for name, task in plain.items() if task["methods"]}
+    print(
+        precision_table(ranked),
+        against_peers(ranked),
+        with_trusted(tasks),
+        lists(ranked),
+        calibration(ranked),
+        sep="\n\n",
+    )
+    for name in plain.keys() - ranked.keys():
+        mean = plain[name]["suspects"]["more probably wrong"]["suspects"]["mean"]
+        print(f"\n{name}: {mean:g} suspects on average")
+    print("\nMeasured:")
+    for name, task in tasks.items():
+        for how in sorted(set(task["measured"].values())):
+            print(f"- {name}: {how}: {', '.join(key for key, value in task['measured'].items() if value == how)}")
+    if plot is not None:
+        draw(ranked).savefig(plot, dpi=110)
+
+
+def precision_table(tasks: Tasks) -> str:
+    """Average precision of every method on every task, the best in bold, and the mean cost."""
+    rows = [_cells(name, task["methods"], tuple(SHORT)) for name, task in tasks.items()]
+    costs = [
+        [task["methods"][method]["cost"]["mean"] for task in tasks.values() if method in task["methods"]]
+        for method in SHORT
+    ]
+    cost = ["*cost, mean*", *(f"{np.mean(values):.1f}" if values else "–" for values in costs)]
+    return _markdown(["", *SHORT.values()], [*rows, cost])
+
+
+def against_peers(tasks: Tasks) -> str:
+    """The score beside the best other method that costs no more."""
+    rows = []
+    for name, task in tasks.items():
+        ours = task["methods"][SCORE]
+        cheaper = {
+            method: figures["average_precision"]["mean"]
+            for method, figures in task["methods"].items()
+            if method != SCORE and "of the same run" not in method and figures["cost"]["mean"] <= ours["cost"]["mean"]
+        }
+        best = max(cheaper, key=lambda method: cheaper[method])
+        value = ours["average_precision"]["mean"]
+        rows.append([name, f"{value:.3f}", best, f"{cheaper[best]:.3f}", f"{value / cheaper[best]:.3f}"])
+    return _markdown(["", "score", "best at no more cost", "", "ratio"], rows)
+
+
+def with_trusted(tasks: Tasks) -> str:
+    """Average precision where some rows are trusted, beside methods that make no use of them."""
+    rows = []
+    for name, task in tasks.items():
+        if name.endswith(" trusted"):
+            base = tasks[name.rsplit(", ", 1)[0]]["methods"]
+            others = {f"{method} ": base[method] for method in WITHOUT if method in base}
+            rows.append(_cells(name, task["methods"] | others, (*WITH_TRUSTED, *(f"{method} " for method in WITHOUT))))
+    return _markdown(["", *WITH_TRUSTED.values(), *WITHOUT], rows)
+
+
+def lists(tasks: Tasks) -> str:
+    """What the list of suspects says of itself, and what is true."""
+    rows = []
+    for name, task in tasks.items():
+        found, strict = task["suspects"]["more probably wrong"], task["suspects"]["precision 0.8"]
+        cells = [text.format(found[key]["mean"]) for key, _, text in LIST]
+        rows.append([name, *cells, f"{strict['suspects']['mean']:.0f}", f"{strict['suspects_precision']['mean']:.0%}"])
+    return _markdown(["", *(title for _, title, _ in LIST), "`--precision 0.8`", "are wrong"], rows)
+
+
+def calibration(tasks: Tasks) -> str:
+    """How far stated and true precision are apart, in one sentence."""
+    found = [task["suspects"]["more probably wrong"] for task in tasks.values()]
+    gaps = np.array([one["suspects_precision"]["mean"] - one["suspects_precision_stated"]["mean"] for one in found])
+    return (
+        f"Stated and true precision differ by {100 * np.abs(gaps).mean():.1f} points on average "
+        f"({100 * gaps.mean():+.1f} with sign)."
+    )
+
+
+def draw(tasks: Tasks) -> Figure:
+    """Average precision of each method, a row of points for each task."""
+    matplotlib.use("Agg")
+    figure = Figure(figsize=(9, 0.42 * len(tasks) + 1.6), layout="constrained")
+    axes = figure.subplots()
+    others = [method for method in SHORT if method != SCORE]
+    colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    for place, task in enumerate(tasks.values()):
+        for number, method in enumerate([*others, SCORE]):
+            if method not in task["methods"]:
+                continue
+            figures = task["methods"][method]["average_precision"]
+            ours = method == SCORE
+            axes.errorbar(
+                figures["mean"],
+                -place,
+                xerr=figures["std"],
+                fmt="D" if ours else "osv^<>pXP*"[number],
+                color="black" if ours else colours[number],
+                markersize=7 if ours else 5,
+                elinewidth=1,
+                label=SHORT[method].strip("*") if place == 0 else None,
+            )
+    axes.set_yticks([-place for place in range(len(tasks))], list(tasks))
+    axes.set_xlabel("average precision (mean and standard deviation over the seeds)")
+    axes.set_xlim(0, 1.02)
+    axes.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    return figure
+
+
+def _cells(name: str, methods: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
+    found = {method: methods[method]["average_precision"] for method in columns if method in methods}
+    best = max(figures["mean"] for figures in found.values())
+    cells = [name]
+    for method in columns:
+        if method not in found:
+            cells.append("–")
+            continue
+        mean, text = found[method]["mean"], f"{found[method]['mean']:.3f}"
+        cells.append(f"{f'**{text}**' if mean == best else text} ± {found[method]['std']:.3f}")
+    return cells
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    typer.run(main)
