@@ -153,6 +153,8 @@ class Team:
         kind, text = "", ""
         try:
             yield
+        except LostError:  # then there is nobody to tell
+            raise
         except (InputError, RunError) as error:
             kind, text = type(error).__name__, str(error)
         if self.least(not kind) == 0:
@@ -162,19 +164,19 @@ class Team:
             named = (f"{self.name(rank)}: {text}" for rank, text in enumerate(texts) if text)
             raise error_type(texts[0] if alike else "; ".join(named))
 
-    def lost(self) -> LostError:
-        """What to say when a collective fails, or torchrun ends this process because of another one."""
+    def lost(self, *, told: bool = False) -> LostError:
+        """What to say when a collective fails, or this process is `told` to end, as torchrun does if another fails."""
         gone: list[int] = []
-        for _ in range(10):  # a process that dies closes its connections a moment before it is seen to be gone
+        for _ in range(1 if told else 10):  # what dies closes its connections a moment before it is seen to be gone
             if gone := [rank for rank, member in enumerate(self.members) if rank != self.rank and _is_gone(*member)]:
                 break
             time.sleep(0.05)
         names = ", ".join(f"{self.name(rank)}, process id {self.members[rank][1]}," for rank in gone)
-        reason = f"{names} ended before its work was done" if gone else "another process ended or does not answer"
+        unknown = "it was told to end (SIGTERM)" if told else "another process is gone, or does not answer"
+        reason = f"{names} ended before its work was done (killed, or out of memory)" if gone else unknown
         return LostError(
-            f"the run is stopped: {reason} (killed, out of memory, or its machine is gone; torchrun's own lines name "
-            "the first that failed). What was saved before is intact: start the same command again with --resume; "
-            "the number of processes may be another one",
+            f"the run is stopped: {reason}; torchrun's own lines say more. What was saved before is intact: start the "
+            "same command again with --resume; the number of processes may be another one",
             speaks=all(rank in gone for rank in range(self.rank)),
         )
 
@@ -227,7 +229,7 @@ def joined() -> Iterator[Team]:
         raise RunError(f"the processes of this run do not find each other: {error}") from error
 
     def ended(number: int, frame: object) -> NoReturn:
-        raise _current.lost()
+        raise _current.lost(told=True)
 
     before = signal.signal(signal.SIGTERM, ended)
     neighbours = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
