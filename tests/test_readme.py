@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from torch.distributed.run import get_args_parser
 from typer.testing import CliRunner
 
 from labelaudit.cli.app import app
@@ -36,7 +37,9 @@ def test_every_option_the_pages_name_exists():
         for command in ("scan", "flip-test", "baseline", "check", "apply", "report", "reproduce")
     )
     known = set(re.findall(r"--[a-z][a-z-]+", help_text))
-    elsewhere = {"--data", "--weights", "--only", "--version"}  # of benchmarks and the program itself
+    torchrun = {name for action in get_args_parser()._actions for name in action.option_strings}
+    slurm = {"--nodes", "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task", "--requeue"}
+    elsewhere = {"--data", "--weights", "--only", "--version"} | torchrun | slurm  # of benchmarks and other programs
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text(encoding="utf-8")))
         assert named <= known | elsewhere, page.name

@@ -110,7 +110,7 @@ def class_tokens(network: nn.Module, blocks: int) -> Callable[[Tensor], Tensor]:
         InputError: It is not timm's, has no class token, or not so many blocks.
     """
     transformer: Any = network
-    if not (hasattr(network, "forward_intermediates") and getattr(network, "num_prefix_tokens", 0)):
+    if not (hasattr(network, "forward_intermediates") and getattr(network, "num_prefix_tokens", False)):
         raise InputError(f"{type(network).__name__} has no class token; choose a vision transformer of timm's")
     if blocks > len(transformer.blocks):
         raise InputError(f"{type(network).__name__} has {len(transformer.blocks)} blocks, not {blocks}")
