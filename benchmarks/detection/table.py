@@ -145,6 +145,7 @@ def draw(tasks: Tasks) -> Figure:
     axes = figure.subplots()
     others = [method for method in SHORT if method != SCORE]
     colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    named: set[str] = set()
     for place, task in enumerate(tasks.values()):
         for number, method in enumerate([*others, SCORE]):
             if method not in task["methods"]:
@@ -159,8 +160,9 @@ def draw(tasks: Tasks) -> Figure:
                 color="black" if ours else colours[number],
                 markersize=7 if ours else 5,
                 elinewidth=1,
-                label=SHORT[method].strip("*") if place == 0 else None,
+                label=None if method in named else SHORT[method].strip("*"),
             )
+            named.add(method)
     axes.set_yticks([-place for place in range(len(tasks))], list(tasks))
     axes.set_xlabel("average precision (mean and standard deviation over the seeds)")
     axes.set_xlim(0, 1.02)
