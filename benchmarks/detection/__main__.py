@@ -17,7 +17,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.detection.methods import GROUPS, rank_all
+from benchmarks.detection.methods import GROUPS, OURS, rank_all
 from benchmarks.detection.tasks import CLEAN, SOURCES, TRUSTED, Task, make_task
 from labelaudit.audit import Findings
 from labelaudit.config import Aim
@@ -62,7 +62,7 @@ def suspects(findings: Findings, task: Task, wrong: NDArray[np.bool_]) -> dict[s
 def groups_of(trusted: int, chosen: list[str] | None, *, clean: bool) -> list[str]:
     """The groups of methods to run: those that trusted rows, or their absence, make a difference to."""
     if clean:
-        return ["labelaudit"]
+        return [OURS] if not chosen or OURS in chosen else []
     uses = {True, None} if trusted else {True, False}
     return [name for name, group in GROUPS.items() if group.uses_trusted in uses and (not chosen or name in chosen)]
 

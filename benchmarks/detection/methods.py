@@ -53,19 +53,18 @@ def rank_all(task: Task, seed: int, chosen: Collection[str]) -> tuple[Ranked, Fi
         The suspicions of each method and the seconds of one processor they took; what our audit found, if it is one.
     """
     ranked: Ranked = {}
-    findings: list[Findings] = []
-
-    def ours(task: Task, seed: int) -> tuple[Floats, ...]:
-        findings.append(audit(task, seed, InfluenceConfig()))
-        return _suspicions(findings[0], task)
-
-    groups = GROUPS | {"labelaudit": Group(OURS[: 2 if len(task.trusted[1]) else 3], ours, True)}
+    findings = None
     for name in chosen:
         started = time.process_time()
-        found = groups[name].rank(task, seed)
+        if name == OURS:
+            findings = audit(task, seed, InfluenceConfig())
+            found = _suspicions(findings, task)
+        else:
+            found = GROUPS[name].rank(task, seed)
         seconds = time.process_time() - started
-        ranked |= {method: (values, seconds) for method, values in zip(groups[name].names, found, strict=True)}
-    return ranked, findings[0] if findings else None
+        names = GROUPS[name].names[: len(found)]  # ours has nothing out of fold with trusted rows
+        ranked |= {method: (values, seconds) for method, values in zip(names, found, strict=True)}
+    return ranked, findings
 
 
 def audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
@@ -145,11 +144,14 @@ def _trusted_alone(task: Task, seed: int) -> tuple[Floats, ...]:
     return (cross_entropy(logits, given, reduction="none").numpy(),)
 
 
-OURS = ("labelaudit score", "labelaudit influence (DIT)", "out-of-fold loss of the same run")
-PLAIN = "plain"  # a plain fine-tune and nothing else, the unit of cost
+OURS = "labelaudit"
 GROUPS: dict[str, Group] = {
-    PLAIN: Group(("final loss", "mean margin (AUM)"), _plain),
-    "labelaudit": Group(OURS, lambda task, seed: _suspicions(audit(task, seed, InfluenceConfig()), task), True),
+    "plain": Group(("final loss", "mean margin (AUM)"), _plain),  # a plain fine-tune and nothing else: the unit of cost
+    OURS: Group(
+        ("labelaudit score", "labelaudit influence (DIT)", "out-of-fold loss of the same run"),
+        lambda task, seed: _suspicions(audit(task, seed, InfluenceConfig()), task),
+        True,
+    ),
     "paper": Group(("DIT as in the paper",), _paper, True),
     "2 folds": Group(("self-confidence, 2 folds", "cleanlab, 2 folds"), _confident_learning(2)),
     "5 folds": Group(("self-confidence, 5 folds", "cleanlab, 5 folds"), _confident_learning(5)),
