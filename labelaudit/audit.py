@@ -23,11 +23,10 @@ from labelaudit.errors import InputError
 from labelaudit.fold import FoldTask, audit_fold
 from labelaudit.models.flat import FlatModel
 from labelaudit.pool import Pool
-from labelaudit.preparing import USUAL_BATCH_SIZE, check_team, complete, prepare_network, training_plan
+from labelaudit.preparing import check_team, complete, prepare_network, training_plan
 from labelaudit.progress import Progress
 from labelaudit.runtime import choose_device, choose_dtype, reproducible
 from labelaudit.shared_checkpoints import checkpoints_of
-from labelaudit.training.predict import LastLayerInputs, answers
 
 LEARNT_BY_HEART = 0.1  # training loss over query loss, below which wrong labels have been memorised, too
 DEVIATIONS = 3  # above none, for a network's gain over guessing to be real
@@ -91,6 +90,8 @@ class Findings:
         parameters: P, the number of trainable parameters.
         tracked: P_t, those that influence goes through.
         networks: The fine-tuned networks.
+        by_epoch: Influence of each row over the epochs, shape (N, E); (N, 0) unless asked for.
+        query_sketch: Where some of the query rows lie to the network, of one fold only.
         sketches: Where the rows lie to the network that trained on them (`LastLayerInputs`), shape (N, at most 64).
     """
 
@@ -101,6 +102,8 @@ class Findings:
     parameters: int
     tracked: int
     networks: Networks
+    by_epoch: Floats
+    query_sketch: NDArray[np.float32]
     sketches: NDArray[np.float32]
 
 
@@ -166,7 +169,8 @@ def audit(
         examples, folds, network, len(pool.dataset), len(pool.classes), config, progress, checkpoints, newcomers
     )
     if pool.test is not None:
-        found = query_difference(network(0, 0), examples, findings, labels, pool)
+        seen = findings.sketches[some_rows(pool.audited)]
+        found = how_query_differs(seen, findings.query_sketch, labels[pool.audited], labels[pool.test_rows])
         if found is not None:
             progress.note(found)
     return Audit(
@@ -212,6 +216,7 @@ def audit_folds(
     fold_of, sketches, thetas = np.full(rows, -1), np.zeros((rows, 0), np.float32), []
     influence, from_influence, from_training, held_out, out_of_fold = (blank.copy() for _ in range(5))
     loss, margin = np.full(rows, np.nan), np.full(rows, np.nan)
+    by_epoch, query_sketch = np.full((rows, 0), np.nan), np.zeros((0, 0), np.float32)
     temperatures, asked, predicted = [], [], []
     parameters = tracked = 0
     for number, fold in enumerate(folds):
@@ -231,7 +236,9 @@ def audit_folds(
             out_of_fold[fold.query] = found.query_log_probabilities.exp().numpy()
         if sketches.shape[1] == 0:
             sketches = np.zeros((rows, found.sketch.shape[1]), np.float32)
+            by_epoch = np.full((rows, found.by_epoch.shape[1]), np.nan)
         fold_of[fold.train], sketches[fold.train] = number, found.sketch.numpy()
+        by_epoch[fold.train], query_sketch = found.by_epoch.numpy(), found.query_sketch.numpy()
         thetas.append(model.whole(found.theta))
         temperatures.append(found.temperature.item())
         asked.append(labels[fold.query])
@@ -266,22 +273,9 @@ def audit_folds(
             f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer --epochs"
         )
     return Findings(
-        signals, noise, doubt, tuple(temperatures), parameters, tracked, Networks(fold_of, tuple(thetas)), sketches
-    )
-
-
-def query_difference(
-    model: FlatModel, examples: Examples, findings: Findings, labels: Labels, pool: Pool
-) -> str | None:
-    """Say how the test set differs from the audited rows to the network after its fine-tune, None if it does not."""
-    with torch.no_grad():
-        model.theta.copy_(findings.networks.thetas[0])
-    some = torch.from_numpy(some_rows(pool.test_rows))
-    with LastLayerInputs(model) as seen:
-        for logits in answers(model, examples, some, USUAL_BATCH_SIZE):
-            seen.collect(logits)
-    audited = findings.sketches[some_rows(pool.audited)]
-    return how_query_differs(audited, seen.rows.numpy(), labels[pool.audited], labels[pool.test_rows])
+        signals, noise, doubt, tuple(temperatures), parameters, tracked, Networks(fold_of, tuple(thetas)),
+        by_epoch, query_sketch, sketches,
+    )  # fmt: skip
 
 
 def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:

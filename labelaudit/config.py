@@ -92,6 +92,7 @@ class InfluenceConfig(_Settings):
     trajectory: TrajectoryMode = "auto"
     derivatives: DerivativeMethod = "auto"
     track: Tracked = "auto"
+    over_epochs: bool = False
 
 
 class Aim(_Settings):
@@ -115,7 +116,6 @@ class AuditConfig(_Settings):
     test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     rank_by: RankBy = "score"
     aim: Aim = Aim()
-    over_epochs: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
     device: str = "auto"
     dtype: Dtype = "float32"

@@ -13,11 +13,9 @@ from labelaudit.checkpoints import Checkpoints
 from labelaudit.config import AuditConfig
 from labelaudit.data.examples import Examples
 from labelaudit.data.splits import Fold
-from labelaudit.fold_needs import FoldSize, measured_needs, scan_window, scored_at_the_end, sweep_rows
-from labelaudit.influence.derivatives import (
-    central_differences,
-    choose_differentiation,
-)
+from labelaudit.detection.query_shift import some_rows
+from labelaudit.fold_needs import FoldSize, fold_windows, measured_needs, scored_at_the_end, sweep_rows
+from labelaudit.influence.derivatives import central_differences, choose_differentiation, forward_over_reverse
 from labelaudit.influence.dit import sweep
 from labelaudit.influence.precision import LEAST_AGREEMENT, agreement_with_float32
 from labelaudit.influence.queries import TestLoss
@@ -27,7 +25,7 @@ from labelaudit.progress import Progress
 from labelaudit.runtime import SHARE_OF_FREE, free_disk, memory_of_process
 from labelaudit.training.fine_tune import Plan, Run, fine_tune
 from labelaudit.training.needs import check_per_sample_loss
-from labelaudit.training.predict import LastLayerInputs, answers
+from labelaudit.training.predict import LastLayerInputs, answers, predict
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window
 from labelaudit.units import as_time, gigabytes
@@ -74,6 +72,8 @@ class FoldResult:
         query_mean_logits: Over the ends of all epochs but the first, float64, shape (M, C); none unless another fold
             trains on them.
         temperature: The query's, float64, shape ().
+        by_epoch: The influence of each row over the epochs, float64, shape (N, E); (N, 0) unless asked for.
+        query_sketch: Where some of the query rows lie to it, shape (at most 1,000, at most 64); none in cross-audits.
         sketch: Where the rows lie to the network (`LastLayerInputs`), float32, shape (N, at most 64).
         theta: The fine-tuned parameters, shape (P,).
     """
@@ -85,6 +85,8 @@ class FoldResult:
     query_log_probabilities: Tensor
     query_mean_logits: Tensor
     temperature: Tensor
+    by_epoch: Tensor
+    query_sketch: Tensor
     sketch: Tensor
     theta: Tensor
 
@@ -101,7 +103,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         return FoldResult(**saved)
     model, examples, plan = task.model, task.examples, task.plan
     train, query_rows = torch.from_numpy(task.fold.train), torch.from_numpy(task.fold.query)
-    window = scan_window(config.influence, plan, len(train))
+    windows = fold_windows(config.influence, plan, len(train))
     scoring = Scoring(config.influence.estimator, config.influence.scoring_steps)
     check_per_sample_loss(model, examples, train)
     recording = plan_within_means(task, config, progress, checkpoints)
@@ -112,21 +114,28 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     query = TestLoss(config.influence.query, examples, query_rows, plan.batch_size)
     if task.folds > 1:
         query.remember(run.final, run.held_out_final)
-    influence, seen = sweep_and_look(task, run, window, query, scoring, config, progress, checkpoints)
+    else:  # by the same reference, which needs no copy of θ_T
+        query.remember(run.final, predict(model, examples, query_rows, plan.batch_size))
+    influence, seen = sweep_and_look(task, run, windows, query, scoring, config, progress, checkpoints)
     query.evaluate(model)  # at θ_T, wherever the window had it last
-    if model.mixed and (agreement := agreement_with_float32(run, query)) < LEAST_AGREEMENT:
+    differentiate = choose_differentiation(config.influence.derivatives, model)
+    in_bfloat16 = model.mixed and differentiate is forward_over_reverse
+    if in_bfloat16 and (agreement := agreement_with_float32(run, query)) < LEAST_AGREEMENT:
         progress.note(
             f"--dtype bfloat16 changes the influence of this network (correlation with float32 on some rows "
             f"{agreement:.3f}): use --dtype float32"
         )
+    labels = examples.labels[train]
     result = FoldResult(
-        influence=influence,
+        influence=influence[0],
         mean_logits=run.mean_logits,
         margins=run.margins,
-        loss=cross_entropy(seen.logits.double(), examples.labels[train], reduction="none"),
+        loss=cross_entropy(seen.logits.double(), labels, reduction="none"),
         query_log_probabilities=query.log_probabilities,
         query_mean_logits=run.held_out_logits,
         temperature=torch.tensor(query.temperature, dtype=torch.float64),
+        by_epoch=influence[1:, torch.arange(len(train)), labels].T.contiguous(),
+        query_sketch=sketch_of(task, query_rows) if task.folds == 1 else seen.rows[:0],
         sketch=seen.rows,
         theta=model.theta.detach().cpu().clone(),
     )
@@ -138,31 +147,40 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
 def sweep_and_look(
     task: FoldTask,
     run: Run,
-    window: Window,
+    windows: list[Window],
     query: TestLoss,
     scoring: Scoring,
     config: AuditConfig,
     progress: Progress,
     checkpoints: Checkpoints | None,
 ) -> tuple[Tensor, LastLayerInputs]:
-    """Influence of each training row under each label, shape (N, C), and the rows as the network at θ_T sees them."""
+    """Influence of each training row under each label, shape (W, N, C), and the rows as the network has them at θ_T."""
     differentiate = choose_differentiation(config.influence.derivatives, run.model)
     seen = LastLayerInputs(run.model)
-    rows = sweep_rows(window, scoring, len(run.rows), run.plan)
+    rows = sweep_rows(windows, scoring, len(run.rows), run.plan)
     with progress.stage(f"{task.title}sweeping back", rows) as advance:
-        if scored_at_the_end(window, scoring, run.total_steps) and differentiate is central_differences:
+        if scored_at_the_end(windows[0], scoring, run.total_steps) and differentiate is central_differences:
             # The ordinary passes that score all rows at θ_T show what else is wanted of them.
             with seen:
                 influence = sweep(
-                    run, [window], query, differentiate, scoring, advance, checkpoints,
+                    run, windows, query, differentiate, scoring, advance, checkpoints,
                     scored=lambda batch: seen.collect(batch.logits),
                 )  # fmt: skip
-            return influence[0, 0], seen
-        influence = sweep(run, [window], query, differentiate, scoring, advance, checkpoints)
+            return influence[:, 0], seen
+        influence = sweep(run, windows, query, differentiate, scoring, advance, checkpoints)
     with seen, progress.stage(f"{task.title}losses", len(run.rows)) as advance:
         for logits in answers(run.model, run.examples, run.rows, run.plan.batch_size, advance):
             seen.collect(logits)
-    return influence[0, 0], seen
+    return influence[:, 0], seen
+
+
+def sketch_of(task: FoldTask, query_rows: Tensor) -> Tensor:
+    """Where some of the query rows lie to the network, as `LastLayerInputs` has it."""
+    some = torch.from_numpy(some_rows(query_rows.numpy()))
+    with LastLayerInputs(task.model) as seen:
+        for logits in answers(task.model, task.examples, some, task.plan.batch_size):
+            seen.collect(logits)
+    return seen.rows
 
 
 def plan_within_means(
@@ -175,9 +193,9 @@ def plan_within_means(
     """
     model, plan, rows = task.model, task.plan, len(task.fold.train)
     if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
-        window = scan_window(config.influence, plan, rows)
+        windows = fold_windows(config.influence, plan, rows)
         total_steps = plan.epochs * plan.steps_per_epoch(rows)
-        anything = plan_recording([window], total_steps, model.theta.nbytes, plan.optimizer, memory=sys.maxsize)
+        anything = plan_recording(windows, total_steps, model.theta.nbytes, plan.optimizer, memory=sys.maxsize)
         recording = anything.like(saved["recording"])
         if recording.recompute:
             model.recompute_activations()

@@ -85,10 +85,24 @@ def scan_window(settings: InfluenceConfig, plan: Plan, rows: int) -> Window:
     return windows[0]
 
 
-def sweep_rows(window: Window, scoring: Scoring, rows: int, plan: Plan) -> int:
+def fold_windows(settings: InfluenceConfig, plan: Plan, rows: int) -> list[Window]:
+    """The window a scan ranks by and, if influence over the epochs is wanted, one for each of them.
+
+    Raises:
+        InputError: See `scan_window`.
+    """
+    windows = [scan_window(settings, plan, rows)]
+    if settings.over_epochs:
+        shape = plan.epochs, plan.steps_per_epoch(rows)
+        windows += parse_windows("each", *shape, settings.removal, settings.query_at)
+    return windows
+
+
+def sweep_rows(windows: list[Window], scoring: Scoring, rows: int, plan: Plan) -> int:
     """Rows the sweep goes over, as it reports them."""
-    epochs = (window.stop - window.first_step) / plan.steps_per_epoch(rows)
-    return round(rows * epochs) + rows * len(scoring.stretches(window))
+    steps = max(window.stop for window in windows) - min(window.first_step for window in windows)
+    scored = sum(len(scoring.stretches(window)) for window in windows)
+    return round(rows * steps / plan.steps_per_epoch(rows)) + rows * scored
 
 
 def scored_at_the_end(window: Window, scoring: Scoring, total_steps: int) -> bool:
@@ -157,9 +171,9 @@ def fold_needs(
     Raises:
         InputError: It does not fit; the message says what would.
     """
-    window, scoring = scan_window(settings, plan, size.rows), Scoring(settings.estimator, settings.scoring_steps)
+    windows, scoring = fold_windows(settings, plan, size.rows), Scoring(settings.estimator, settings.scoring_steps)
     total_steps = plan.epochs * plan.steps_per_epoch(size.rows)
-    copies = vectors_memory(size.theta_bytes, size.tracked_bytes, plan.optimizer.moments)
+    copies = vectors_memory(size.theta_bytes, size.tracked_bytes, plan.optimizer, clipping=plan.clip_norm is not None)
     working = (2 + exact) * costs.activations * min(plan.batch_size, size.rows) + copies
     if working > memory:
         raise InputError(
@@ -167,15 +181,16 @@ def fold_needs(
             f"--batch-size (it is {plan.batch_size}), a smaller --image-size or a smaller --model"
         )
     recording = plan_recording(
-        [window], total_steps, size.theta_bytes, plan.optimizer,
+        windows, total_steps, size.theta_bytes, plan.optimizer,
         memory=memory - working, disk=disk, mode=settings.trajectory,
     )  # fmt: skip
-    epochs_in_window = (window.stop - window.first_step) / plan.steps_per_epoch(size.rows)
-    swept = size.rows * epochs_in_window
+    lanes = {(window.first_step, window.stop) for window in windows}  # windows alike share one
+    swept = size.rows * sum(stop - start for start, stop in lanes) / plan.steps_per_epoch(size.rows)
     replayed = size.rows * (recording.stop - recording.first) / plan.steps_per_epoch(size.rows)
     again = plan.optimizer.adjoint_needs_state or plan.clip_norm is not None
     predicted = size.rows * (
-        2 * len(scoring.stretches(window)) + (exact or not scored_at_the_end(window, scoring, total_steps))
+        2 * sum(len(scoring.stretches(window)) for window in windows)
+        + (exact or not scored_at_the_end(windows[0], scoring, total_steps))
     )
     fine_tuning = costs.train * size.rows * plan.epochs
     if size.folds > 1:
@@ -183,7 +198,7 @@ def fold_needs(
     else:
         predicted += size.query_rows
     sweeping = (
-        costs.track * (swept * (4 if exact else 2) + size.query_rows)
+        costs.track * (swept * (4 if exact else 2) + size.query_rows * len({window.stop for window in windows}))
         + costs.train * (swept * again + replayed * (recording.interval > 1))
         + costs.predict * predicted
     )

@@ -133,8 +133,9 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         classes = check_classes(dataset, None if test is None else parts[1])
         rows, total = len(dataset), sum(map(len, parts))
         probed = [_some(part) for part in parts]
-        in_memory = config.model.model_copy(update={"image_cache": "memory"})
-        inputs, _, problems = read_inputs(probed, in_memory, len(classes), device, watch)
+        kept = "none" if config.model.image_cache == "none" else "memory"
+        model_config = config.model.model_copy(update={"image_cache": kept})
+        inputs, _, problems = read_inputs(probed, model_config, len(classes), device, watch, cached=False)
         readable = np.flatnonzero([problem is None for problem in problems])
         if len(readable) == 0:
             raise InputError(f"none of the first rows looked at in {dataset.source} can be read ({problems[0]})")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+import torch
+
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.examples import Examples
 from labelaudit.data.inputs import Inputs
@@ -92,6 +94,8 @@ def prepare_network(inputs: Inputs, classes: int, seed: int, examples: Examples,
     device, dtype, members = choose_device(config.device), choose_dtype(config.dtype), team()
     mixed = config.dtype == "bfloat16"
     if members.size > 1:
+        if device.index is not None and device.index != torch.cuda.current_device():
+            raise InputError(f"--device {device}: several processes each take a GPU of their own; use --device cuda")
         digest = hashlib.sha256()
         for parameter in module.parameters():
             digest.update(parameter.detach().cpu().numpy().tobytes())
@@ -100,9 +104,15 @@ def prepare_network(inputs: Inputs, classes: int, seed: int, examples: Examples,
         needed = vectors_memory(
             sum(size for _, size in trained),
             sum(size for name, size in trained if is_tracked(name)),
-            moments=optimizer_of(config.training).moments,
+            optimizer_of(config.training),
+            clipping=config.training.clip_norm is not None,
         )
         full = needed > members.least(memory_of_process(device, members.neighbours))
         if config.shard == "always" or (config.shard == "auto" and full):
+            if config.influence.derivatives == "forward-over-reverse":
+                raise InputError(
+                    "parameters that are spread over processes cannot be differentiated in forward mode: use "
+                    "--derivatives central-differences, or --shard never"
+                )
             return ShardedModel(module, device, dtype, is_tracked, members, mixed)
     return FlatModel(module, device, dtype, is_tracked, members, mixed)

@@ -21,7 +21,6 @@ from labelaudit.data.sources import load_dataset
 from labelaudit.data.truth import read_truth
 from labelaudit.detection.ranking import Ranking, rank_rows
 from labelaudit.distributed import team
-from labelaudit.epochs import influence_over_epochs
 from labelaudit.errors import InputError
 from labelaudit.pool import Pool, read_pool
 from labelaudit.progress import Progress, Silent
@@ -96,7 +95,7 @@ def identity(pool: Pool, config: AuditConfig) -> dict[str, Any]:
     return {
         "labelaudit_version": version("labelaudit"),
         "torch_version": torch.__version__,
-        "settings": config.model_dump(mode="json"),
+        "settings": config.model_dump(mode="json", exclude={"model": {"image_cache", "image_cache_limit"}}),
         "data": fingerprint([(*row, content) for row, content in zip(rows, pool.hashes, strict=True)]),
     }
 
@@ -141,8 +140,4 @@ def audit_and_report(
     findings = found.findings
     ranking = rank_rows(findings.signals, given, config.rank_by, config.aim, reliable=findings.doubt is None)
     seconds = {"reading": round(reading_seconds, 3), "audit": round(time.perf_counter() - started, 3)}
-    by_epoch = None
-    if config.over_epochs:
-        by_epoch = influence_over_epochs(pool, labels, config, progress)
-        seconds["epochs"] = round(time.perf_counter() - started - seconds["audit"], 3)
-    return build_report(pool, given, truth, found, ranking, config, seconds, by_epoch), found, ranking
+    return build_report(pool, given, truth, found, ranking, config, seconds), found, ranking

@@ -294,3 +294,21 @@ def test_what_one_process_does_is_refused_under_torchrun(rank, printed):
     assert result.exit_code == 2
     assert result.stderr.startswith(printed)
     assert bool(result.stderr) == bool(printed)
+
+
+def test_a_process_without_rows_takes_part_in_networks_that_take_none():
+    class Windows(torch.nn.Module):
+        """Its shape of -1 is not defined for no rows, as in timm's Swin."""
+
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 3)
+
+        def forward(self, inputs):
+            return self.layer(inputs.reshape(len(inputs), -1))
+
+    model = FlatModel(Windows(), CPU, torch.float32)
+    logits = model(torch.zeros(0, 2, 2))
+    assert logits.shape == model.at(model.tracked, torch.zeros(0, 2, 2)).shape == (0, 3)
+    logits.sum().backward()
+    assert not model.gradient.any()

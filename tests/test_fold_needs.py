@@ -39,6 +39,8 @@ def test_other_ways_counted_by_hand():
     assert needs(estimator="visited").sweeping == 2 * 240 + 100
     assert needs(scoring_steps=2).sweeping == 2 * 240 + 4 * 100 + 100
     assert needs(window="full").sweeping == 2 * (2 * 300 + 40) + 200
+    # each epoch has a sweep, a query and a scoring of its own; the last one is the scan's window
+    assert needs(over_epochs=True).sweeping == 2 * (2 * 300 + 3 * 40) + 4 * 2 * 100
     adam = needs(setting=plan(epochs=3, batch_size=10, optimizer=AdamW()))
     assert adam.sweeping == needs().sweeping + 3 * 100  # its adjoint needs each step's gradient
 

@@ -32,7 +32,7 @@ Problems = tuple[str | None, ...]
 
 def frozen_features(
     dataset: Dataset, images: EncodedImages, spec: ModelSpec, config: ModelConfig, device: torch.device,
-    progress: Progress,
+    progress: Progress, *, cached: bool = True,
 ) -> tuple[NDArray[np.float32], tuple[str | None, ...], Problems]:  # fmt: skip
     """Features of all images, those seen before from the cache.
 
@@ -43,6 +43,7 @@ def frozen_features(
         config: Where its weights come from, and whether there is a cache.
         device: Where to compute.
         progress: Told how far it is.
+        cached: Whether to look into the cache, and to add to it.
 
     Returns:
         Features, shape (N, D), NaN for what is unreadable; content hashes; and why a row is unreadable.
@@ -52,7 +53,7 @@ def frozen_features(
     """
     with progress.stage("Hashing images", len(dataset)) as advance:
         hashes = hash_rows(dataset, advance)
-    cache = FeatureCache.of(config, spec.image_size)
+    cache = FeatureCache.of(config, spec.image_size) if cached else FeatureCache(None)
     known = cache.load()
     missing = [row for row, digest in enumerate(hashes) if digest is not None and digest not in known]
     problems = list(dataset.problems)

@@ -158,6 +158,8 @@ def read_inputs(
     device: torch.device,
     progress: Progress,
     own: nn.Module | None = None,
+    *,
+    cached: bool = True,
 ) -> tuple[Inputs, Hashes, Problems]:
     """Read all rows of the datasets, one after the other.
 
@@ -168,6 +170,7 @@ def read_inputs(
         device: Where a frozen network computes its features.
         progress: Told how far it is.
         own: A network made by the user, instead of `config.name`.
+        cached: Whether what a frozen network sees may come from the cache, and go there.
 
     Returns:
         The rows, their content hashes, and why one cannot be used, None where it can.
@@ -183,7 +186,7 @@ def read_inputs(
             progress.note(f"{part.source}: {note}")
     if isinstance(first.content, EncodedImages):
         return (
-            _read_frozen(parts, first.content, config, device, progress)
+            _read_frozen(parts, first.content, config, device, progress, cached)
             if config.train == "head"
             else _read_images(parts, first.content, config, classes, progress, own)
         )
@@ -252,7 +255,12 @@ def _joined(parts: list[Dataset]) -> EncodedImages:
 
 
 def _read_frozen(
-    parts: list[Dataset], first: EncodedImages, config: ModelConfig, device: torch.device, progress: Progress
+    parts: list[Dataset],
+    first: EncodedImages,
+    config: ModelConfig,
+    device: torch.device,
+    progress: Progress,
+    cached: bool,
 ) -> tuple[FeatureInputs, Hashes, Problems]:
     """Images as a frozen network sees them, for a linear layer to be trained on."""
     summary = summarise_images(first, parts[0].problems)
@@ -264,7 +272,7 @@ def _read_frozen(
     found = []
     for part in parts:
         assert isinstance(part.content, EncodedImages)
-        found.append(frozen_features(part, part.content, spec, config, device, progress))
+        found.append(frozen_features(part, part.content, spec, config, device, progress, cached=cached))
     head = replace(feature_model(ModelConfig(name="lr")), name=f"{spec.name}, head only")
     return (
         FeatureInputs(head, Vectors(np.concatenate([features for features, _, _ in found]))),

@@ -63,7 +63,7 @@ def sweep(
         scoring: How contributions are summed.
         progress: Called with the number of rows of each pass.
         checkpoints: Where to save the sweep from time to time, and to go on from if it was saved.
-        scored: Called with each batch of a pass that scores all rows (N,), in their order, at one θ.
+        scored: Called with each batch of a pass that scores all rows (N,) for the first window, in their order.
 
     Returns:
         Q, float64, shape (W, K, N, C), in the query's unit; negative where leaving the row out would lower the query.
@@ -126,7 +126,8 @@ def sweep(
             inputs, labels = run.examples.batch(run.rows[part], share=model.team.share(len(part)))
             batch = differentiate(model, inputs, labels, found.directions, hessian=False, theta=own, rows=len(part))
             influence[w][:, part] -= batch.loss_changes() / len(run.rows)
-            scored(batch)
+            if w == 0:
+                scored(batch)
             progress(len(part))
         model.theta.copy_(state.theta)
         del gathered[w]

@@ -51,7 +51,8 @@ class ValueQuery:
 
     Attributes:
         names: What they are called, K names.
-        function: Maps θ (P,) to (K,). A function of your own will call `model.at(theta, inputs)` for logits (B, C):
+        function: Maps the tracked θ (P_t,) to (K,). A function of your own will call `model.at(theta, inputs)` for
+            logits (B, C):
 
             >>> ValueQuery(("mean logit of the first class",), lambda theta: model.at(theta, inputs)[:, :1].mean(0))
     """
@@ -124,9 +125,13 @@ def parameter_importance(model: FlatModel, parameters: Sequence[str]) -> ValueQu
     """θ_k itself, named like `head.weight[3, 17]` (Theorem 7: q = e_k).
 
     Raises:
-        InputError: There is no such parameter or entry.
+        InputError: There is no such parameter or entry, or it is not tracked.
     """
-    places = [model.index_of(name) for name in parameters]
+    first = len(model.theta) - len(model.tracked)
+    places = [model.index_of(name) - first for name in parameters]
+    for name, place in zip(parameters, places, strict=True):
+        if place < 0:
+            raise InputError(f"the parameter {name} is not tracked, and influence does not go through it")
     return ValueQuery(tuple(parameters), lambda theta: theta[places])
 
 

@@ -88,7 +88,8 @@ class FlatModel:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Logits, shape (B, C), at the current θ."""
         with torch.autocast(self.theta.device.type, torch.bfloat16, enabled=self.mixed):
-            return self.module(inputs).to(self.theta.dtype)  # type: ignore[no-any-return]  # nn.Module's is untyped
+            logits: Tensor = self.module(_some_row(inputs))
+        return logits[: len(inputs)].to(self.theta.dtype)
 
     @contextmanager
     def full_precision(self) -> Iterator[None]:
@@ -135,8 +136,8 @@ class FlatModel:
             own = dict(self.module.named_parameters()) | dict(self.module.named_buffers()) | state
             state = {name: value.bfloat16() if value.is_floating_point() else value for name, value in own.items()}
             inputs = inputs.bfloat16()
-        logits: Tensor = torch.func.functional_call(self.module, state, (inputs,))
-        return logits.to(self.theta.dtype)
+        logits: Tensor = torch.func.functional_call(self.module, state, (_some_row(inputs),))
+        return logits[: len(inputs)].to(self.theta.dtype)
 
     def differentiate(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Put the gradient of this process's share of a loss into `gradient`; `add_up` makes it that of the loss."""
@@ -192,3 +193,8 @@ class FlatModel:
 
     def _split(self, vector: Tensor) -> list[Tensor]:
         return [part.view(shape) for part, shape in zip(vector.split(self._sizes), self._shapes, strict=True)]
+
+
+def _some_row(inputs: Tensor) -> Tensor:
+    """The inputs, or one row of zeros for a process whose share of a batch is empty: not every network takes none."""
+    return inputs if len(inputs) else inputs.new_zeros(1, *inputs.shape[1:])

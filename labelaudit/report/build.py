@@ -32,7 +32,6 @@ def build_report(
     ranking: Ranking,
     config: AuditConfig,
     seconds: dict[str, float],
-    by_epoch: NDArray[np.float64] | None = None,
 ) -> Report:
     """Put an audit into the report's form.
 
@@ -44,13 +43,12 @@ def build_report(
         ranking: The verdict.
         config: The settings, as given.
         seconds: How long each part took.
-        by_epoch: Influence in each epoch, shape (N, E), if it was asked for.
     """
     rows = len(pool.dataset)
     names = [*pool.classes, None]  # NO_LABEL, −1, is None
     true = np.full(rows, NO_LABEL) if truth is None else truth
     signals, scored = audit.findings.signals, audit.findings.signals.scored
-    out_of_fold = signals.out_of_fold
+    out_of_fold, by_epoch = signals.out_of_fold, audit.findings.by_epoch
     p_label = np.full(rows, np.nan) if out_of_fold is None else out_of_fold[np.arange(rows), labels]
     status, reason = _statuses(pool, labels, scored)
     table = pa.table(
@@ -61,7 +59,7 @@ def build_report(
             "label": [names[index] for index in labels],
             "suggested_label": [names[index] for index in ranking.suggested],
             "influence": pa.array(signals.influence, mask=~scored),
-            "influence_by_epoch": [None] * rows if by_epoch is None else pa.array(list(by_epoch), mask=~scored),
+            "influence_by_epoch": pa.array(list(by_epoch), mask=~scored) if by_epoch.shape[1] else [None] * rows,
             "rank": pa.array(ranking.rank, mask=~scored),
             "score": pa.array(ranking.score, mask=~scored),
             "suspect": ranking.suspect,

@@ -13,6 +13,7 @@ from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import Plan, backpropagate
+from labelaudit.training.optimizers import Optimizer
 
 PROBE_ROWS = 4
 PROBE_SECONDS = 1.0  # a whole mini-batch is timed if it is expected to take no longer, and all three kinds together
@@ -65,6 +66,9 @@ def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Pla
     if seconds * batch_size / len(labels) < PROBE_SECONDS:
         inputs, labels = examples.batch(rows[:batch_size])
 
+    def fetch() -> None:
+        examples.batch(rows[: len(labels)])
+
     def predict() -> None:
         with torch.no_grad():
             model(inputs)
@@ -73,15 +77,21 @@ def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Pla
         with model.tracking():
             train()
 
-    trained, predicted, tracked = (
-        team.most(_least_seconds(model, run)) / (len(labels) * team.size) for run in (train, predict, track)
+    fetched, trained, predicted, tracked = (
+        team.most(_least_seconds(model, run)) / (len(labels) * team.size) for run in (fetch, train, predict, track)
     )
-    return PassCosts(trained, predicted, tracked, int(team.most(activations)))
+    return PassCosts(fetched + trained, fetched + predicted, fetched + tracked, int(team.most(activations)))
 
 
-def vectors_memory(theta_bytes: int, tracked_bytes: int, moments: int) -> int:
-    """Bytes of θ, its gradient and θ_T; in the fine-tune the moments, in the sweep the adjoints, c, H c and Σ c."""
-    return 3 * theta_bytes + max(moments * theta_bytes, (4 + moments) * tracked_bytes)
+def vectors_memory(theta_bytes: int, tracked_bytes: int, optimizer: Optimizer, *, clipping: bool) -> int:
+    """Bytes of all vectors like θ: it, its gradient and θ_T; in the fine-tune the moments; in the sweep those tracked.
+
+    Those are the adjoints, c, H c and Σ c; for AdamW the gradient twice and two vectors in between; for clipping the
+    gradient twice.
+    """
+    more = 4 if optimizer.adjoint_needs_state else 2 * clipping
+    moments = optimizer.moments
+    return 3 * theta_bytes + max(moments * theta_bytes, (4 + moments + more) * tracked_bytes)
 
 
 def _least_seconds(model: FlatModel, run: Callable[[], object]) -> float:

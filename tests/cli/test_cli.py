@@ -382,3 +382,10 @@ def test_a_dry_run_of_a_table(run, tmp_path):
     result = run("scan", "t.csv", "--dry-run", "--test-fraction", "0.25", "--json", "--label-column", "label")
     found = json.loads(result.stdout)
     assert (found["rows"], found["model"], next(iter(found["stages"]))) == (40, "lr", "reading rows")
+
+
+def test_rows_of_a_test_set_are_seen_through_the_same_frozen_layers(run):
+    """If the network were built anew with other random layers, the two kinds of rows would be told apart."""
+    result = run("scan", TRAIN, "--test", TEST, "--model", "cnn", "--train", "last:1", "--epochs", "1")
+    assert result.exit_code == 0
+    assert "the query rows differ" not in result.stderr

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 
 from labelaudit.errors import InputError
@@ -17,7 +18,9 @@ from labelaudit.influence.queries import (
     parameter_importance,
     prediction,
 )
+from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import dnn
+from labelaudit.models.parts import parameters_of
 from labelaudit.progress import ignore
 from labelaudit.training.optimizers import SGD
 from labelaudit.training.window import Window
@@ -140,3 +143,12 @@ def test_what_is_not_there_is_told_by_name():
         feature_importance(model, inputs, 0, [784])
     with pytest.raises(InputError, match=r"gave a tensor of shape \(\); it should have 1 values"):
         ValueQuery(("sum",), lambda theta: theta.sum()).gradient(model)
+
+
+def test_parameters_that_are_not_tracked_are_refused_and_others_found():
+    module = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2))
+    model = FlatModel(module, torch.device("cpu"), torch.float64, parameters_of(module, "head"))
+    with pytest.raises(InputError, match=r"the parameter 0.weight\[0, 1\] is not tracked"):
+        parameter_importance(model, ["0.weight[0, 1]"])
+    value = parameter_importance(model, ["1.weight[1, 2]"]).value(model)
+    assert value.item() == module[1].weight[1, 2].item()
