@@ -16,7 +16,8 @@ from labelaudit.training.fine_tune import Plan, backpropagate
 from labelaudit.training.optimizers import Optimizer
 
 PROBE_ROWS = 4
-PROBE_SECONDS = 1.0  # a whole mini-batch is timed if it is expected to take no longer, and all three kinds together
+PROBE_SECONDS = 1.0  # a whole mini-batch is timed if it is expected to take no longer
+QUICK = 0.03  # seconds in which passes are timed more often than twice
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 
 
@@ -98,7 +99,7 @@ def _least_seconds(model: FlatModel, run: Callable[[], object]) -> float:
     """The least time of two runs, or of more, up to twenty, while they are quick and no other process waits."""
     seconds: list[float] = []
     most = 20 if model.team.size == 1 else 2
-    while len(seconds) < 2 or (len(seconds) < most and sum(seconds) < PROBE_SECONDS / 3):
+    while len(seconds) < 2 or (len(seconds) < most and sum(seconds) < QUICK):
         seconds.append(_seconds(model, run))
     return min(seconds)
 
