@@ -25,7 +25,7 @@ from labelaudit.progress import Progress
 from labelaudit.runtime import SHARE_OF_FREE, free_disk, memory_of_process
 from labelaudit.training.fine_tune import Plan, Run, fine_tune
 from labelaudit.training.needs import check_per_sample_loss
-from labelaudit.training.predict import LastLayerInputs, answers, predict
+from labelaudit.training.predict import LastLayerInputs, look_at, predict
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window
 from labelaudit.units import as_time, gigabytes
@@ -125,7 +125,10 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
             f"--dtype bfloat16 changes the influence of this network (correlation with float32 on some rows "
             f"{agreement:.3f}): use --dtype float32"
         )
-    labels = examples.labels[train]
+    labels, query_sketch = examples.labels[train], seen.rows[:0]
+    if task.folds == 1:
+        some = torch.from_numpy(some_rows(task.fold.query))
+        query_sketch = look_at(model, examples, some, plan.batch_size).rows
     result = FoldResult(
         influence=influence[0],
         mean_logits=run.mean_logits,
@@ -135,7 +138,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         query_mean_logits=run.held_out_logits,
         temperature=torch.tensor(query.temperature, dtype=torch.float64),
         by_epoch=influence[1:, torch.arange(len(train)), labels].T.contiguous(),
-        query_sketch=sketch_of(task, query_rows) if task.folds == 1 else seen.rows[:0],
+        query_sketch=query_sketch,
         sketch=seen.rows,
         theta=model.theta.detach().cpu().clone(),
     )
@@ -156,31 +159,19 @@ def sweep_and_look(
 ) -> tuple[Tensor, LastLayerInputs]:
     """Influence of each training row under each label, shape (W, N, C), and the rows as the network has them at θ_T."""
     differentiate = choose_differentiation(config.influence.derivatives, run.model)
-    seen = LastLayerInputs(run.model)
     rows = sweep_rows(windows, scoring, len(run.rows), run.plan)
     with progress.stage(f"{task.title}sweeping back", rows) as advance:
         if scored_at_the_end(windows[0], scoring, run.total_steps) and differentiate is central_differences:
             # The ordinary passes that score all rows at θ_T show what else is wanted of them.
-            with seen:
+            with LastLayerInputs(run.model) as seen:
                 influence = sweep(
                     run, windows, query, differentiate, scoring, advance, checkpoints,
                     scored=lambda batch: seen.collect(batch.logits),
                 )  # fmt: skip
             return influence[:, 0], seen
         influence = sweep(run, windows, query, differentiate, scoring, advance, checkpoints)
-    with seen, progress.stage(f"{task.title}losses", len(run.rows)) as advance:
-        for logits in answers(run.model, run.examples, run.rows, run.plan.batch_size, advance):
-            seen.collect(logits)
-    return influence[:, 0], seen
-
-
-def sketch_of(task: FoldTask, query_rows: Tensor) -> Tensor:
-    """Where some of the query rows lie to the network, as `LastLayerInputs` has it."""
-    some = torch.from_numpy(some_rows(query_rows.numpy()))
-    with LastLayerInputs(task.model) as seen:
-        for logits in answers(task.model, task.examples, some, task.plan.batch_size):
-            seen.collect(logits)
-    return seen.rows
+    with progress.stage(f"{task.title}losses", len(run.rows)) as advance:
+        return influence[:, 0], look_at(run.model, run.examples, run.rows, run.plan.batch_size, advance)
 
 
 def plan_within_means(

@@ -200,7 +200,7 @@ def _some(dataset: Dataset) -> Dataset:
         ids=tuple(dataset.ids[row] for row in rows),
         labels=tuple(dataset.labels[row] for row in rows),
         problems=tuple(dataset.problems[row] for row in rows),
-        content=EncodedImages(lambda place: images.read(rows[place])),
+        content=images.some(rows),
     )
 
 

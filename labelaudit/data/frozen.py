@@ -63,7 +63,7 @@ def frozen_features(
             rows = chunk.tolist()
             pixels = np.zeros((len(rows), spec.channels, spec.image_size, spec.image_size), dtype=np.uint8)
             decoded = decode(
-                EncodedImages(lambda row, rows=rows: images.read(rows[row])), (None,) * len(rows), spec.channels,  # type: ignore[misc]
+                images.some(rows), (None,) * len(rows), spec.channels,
                 spec.resize, pixels, ignore,
             )  # fmt: skip
             features = compute(see, spec, torch.from_numpy(pixels), device, advance)

@@ -233,8 +233,9 @@ def _decode_all(
         decoded = decode(images, problems, spec.channels, spec.resize, kept, advance)
 
     def decode_some(rows: list[int], pixels: NDArray[np.uint8]) -> None:
-        some = EncodedImages(lambda place: images.read(rows[place]))
-        decode(some, tuple(decoded.problems[row] for row in rows), spec.channels, spec.resize, pixels, ignore)
+        decode(
+            images.some(rows), tuple(decoded.problems[row] for row in rows), spec.channels, spec.resize, pixels, ignore
+        )
 
     pixels = DecodedAnew(decode_some, shape) if kept is None else torch.from_numpy(kept)
     return ImageInputs(spec, pixels), decoded.hashes, decoded.problems

@@ -78,3 +78,13 @@ class LastLayerInputs:
     def rows(self) -> Tensor:
         """All that was collected, float32, shape (rows, at most `PROJECTED`)."""
         return torch.cat(self._parts)
+
+
+def look_at(
+    model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
+) -> LastLayerInputs:
+    """The rows as the network has them at the model's θ."""
+    with LastLayerInputs(model) as seen:
+        for logits in answers(model, examples, rows, batch_size, progress):
+            seen.collect(logits)
+    return seen

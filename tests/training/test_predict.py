@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from labelaudit.data.examples import Features
-from labelaudit.training.predict import PROJECTED, LastLayerInputs, answers, predict
+from labelaudit.training.predict import PROJECTED, look_at, predict
 from tests.conftest import flat
 
 ROWS = torch.arange(10)
@@ -16,9 +16,7 @@ def examples(width):
 
 
 def predict_and_sketch(model, data, rows, batch_size):
-    with LastLayerInputs(model) as seen:
-        for logits in answers(model, data, rows, batch_size):
-            seen.collect(logits)
+    seen = look_at(model, data, rows, batch_size)
     return seen.logits, seen.rows
 
 
