@@ -202,6 +202,7 @@ def plan_within_means(
         config.influence,
         memory=memory_of_process(model.theta.device, model.team.neighbours),
         disk=disk,
+        timed=task.number == 0,
     )
     if task.number == 0:
         parts = [f"{gigabytes(needs.memory)} of memory beside the data"]

@@ -120,6 +120,7 @@ def measured_needs(
     *,
     memory: float,
     disk: float,
+    timed: bool = True,
 ) -> FoldNeeds:
     """Measure passes over some of the rows, and plan a fold within some memory and disk.
 
@@ -134,6 +135,7 @@ def measured_needs(
         settings: Its window, and how influence is estimated.
         memory: Bytes a process may take; several come to the same plan.
         disk: Bytes the leader may take of the disk.
+        timed: Whether anyone wants to know how long it will take.
 
     Raises:
         InputError: It does not fit; the message says what would.
@@ -142,7 +144,7 @@ def measured_needs(
     memory, disk = model.team.least(memory), model.team.of_leader(disk)
 
     def measured() -> FoldNeeds:
-        costs = measure_passes(model, examples, rows, plan)
+        costs = measure_passes(model, examples, rows, plan, timed=timed)
         return fold_needs(size, plan, settings, costs, exact=exact, memory=int(memory), disk=int(disk))
 
     try:
@@ -188,18 +190,18 @@ def fold_needs(
     swept = size.rows * sum(stop - start for start, stop in lanes) / plan.steps_per_epoch(size.rows)
     replayed = size.rows * (recording.stop - recording.first) / plan.steps_per_epoch(size.rows)
     again = plan.optimizer.adjoint_needs_state or plan.clip_norm is not None
-    predicted = size.rows * (
-        2 * sum(len(scoring.stretches(window)) for window in windows)
-        + (exact or not scored_at_the_end(windows[0], scoring, total_steps))
-    )
+    scored = size.rows * sum(len(scoring.stretches(window)) for window in windows)
+    predicted = scored + size.rows * (exact or not scored_at_the_end(windows[0], scoring, total_steps))
     fine_tuning = costs.train * size.rows * plan.epochs
     if size.folds > 1:
         fine_tuning += costs.predict * size.query_rows * max(1, plan.epochs - 1)
     else:
         predicted += size.query_rows
     sweeping = (
-        costs.track * (swept * (4 if exact else 2) + size.query_rows * len({window.stop for window in windows}))
+        costs.track * (swept * (4 if exact else 1) + size.query_rows * len({window.stop for window in windows}))
+        + costs.again * swept * (not exact)
         + costs.train * (swept * again + replayed * (recording.interval > 1))
         + costs.predict * predicted
+        + (costs.predict if exact else costs.predict_again) * scored
     )
     return FoldNeeds(recording, working, fine_tuning, sweeping)

@@ -11,7 +11,7 @@ from labelaudit.training.needs import PassCosts
 from labelaudit.training.optimizers import AdamW
 from tests.conftest import plan
 
-COSTS = PassCosts(train=3.0, predict=1.0, track=2.0, activations=10)
+COSTS = PassCosts(train=3.0, predict=1.0, track=2.0, again=1.5, predict_again=0.5, activations=10)
 SIZE = FoldSize(rows=100, query_rows=40, folds=2, theta_bytes=1000, tracked_bytes=300)
 PLAN = plan(epochs=3, batch_size=10)
 
@@ -24,8 +24,9 @@ def test_the_default_audit_counted_by_hand():
     found = needs()
     # three epochs; the query predicted at the ends of all but the first
     assert found.fine_tuning == 3 * 100 * 3 + 2 * 40 * 1
-    # two tracked passes a row, one a query row; all rows scored by two forward passes, which also predict them
-    assert found.sweeping == 2 * (2 * 100 + 40) + 2 * 100
+    # two tracked passes a row, of which the second is cheaper, one a query row; all rows scored by two forward passes
+    # likewise, which also predict them
+    assert found.sweeping == (2 + 1.5) * 100 + 2 * 40 + (1 + 0.5) * 100
     # a mini-batch's activations twice; θ, gradient, θ_T, and a, b, c, H c, Σ c of the tracked part
     assert found.working_memory == 2 * 10 * 10 + 3 * 1000 + 5 * 300
     assert (found.recording.interval, found.recording.memory, found.recording.disk) == (1, 10 * 1000, 0)
@@ -36,11 +37,11 @@ def test_other_ways_counted_by_hand():
     alone = needs(FoldSize(100, 40, 1, 1000, 1000))
     assert (alone.fine_tuning, alone.sweeping) == (900, needs().sweeping + 40)  # its query is predicted once
     assert needs(exact=True).sweeping == 2 * (4 * 100 + 40) + 3 * 100  # and predicts all rows in a pass of its own
-    assert needs(estimator="visited").sweeping == 2 * 240 + 100
-    assert needs(scoring_steps=2).sweeping == 2 * 240 + 4 * 100 + 100
-    assert needs(window="full").sweeping == 2 * (2 * 300 + 40) + 200
+    assert needs(estimator="visited").sweeping == 3.5 * 100 + 2 * 40 + 100
+    assert needs(scoring_steps=2).sweeping == 3.5 * 100 + 2 * 40 + 2 * 1.5 * 100 + 100
+    assert needs(window="full").sweeping == 3.5 * 300 + 2 * 40 + 1.5 * 100
     # each epoch has a sweep, a query and a scoring of its own; the last one is the scan's window
-    assert needs(over_epochs=True).sweeping == 2 * (2 * 300 + 3 * 40) + 4 * 2 * 100
+    assert needs(over_epochs=True).sweeping == 3.5 * 300 + 2 * 3 * 40 + 4 * 1.5 * 100
     adam = needs(setting=plan(epochs=3, batch_size=10, optimizer=AdamW()))
     assert adam.sweeping == needs().sweeping + 3 * 100  # its adjoint needs each step's gradient
 

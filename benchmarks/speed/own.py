@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import timm  # noqa: F401  # as below
 import typer
 
 import labelaudit.planning

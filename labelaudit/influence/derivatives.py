@@ -103,11 +103,11 @@ def central_differences(
     theta = model.tracked.clone() if theta is None else theta
     logits, changes = torch.empty(0), []
     products = torch.empty_like(directions) if hessian else theta.new_empty(0)
-    for number, direction in enumerate(directions):
-        norm = model.norm(direction).item()
-        epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
-        ends = []
-        with torch.set_grad_enabled(hessian), model.tracking(), model.full_precision():
+    with torch.set_grad_enabled(hessian), model.tracking(), model.full_precision(), model.over_same(inputs):
+        for number, direction in enumerate(directions):
+            norm = model.norm(direction).item()
+            epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
+            ends = []
             for sign in (1, -1):
                 torch.add(theta, direction, alpha=sign * epsilon, out=model.tracked)
                 z = model(inputs)
@@ -118,8 +118,8 @@ def central_differences(
                     else:
                         products[number].sub_(model.tracked_gradient).div_(2 * epsilon)
                 ends.append(z.detach())
-        changes.append((ends[0] - ends[1]) / (2 * epsilon))
-        logits = (ends[0] + ends[1]) / 2
+            changes.append((ends[0] - ends[1]) / (2 * epsilon))
+            logits = (ends[0] + ends[1]) / 2
     model.tracked.copy_(theta)
     return _brought_together(model, rows, logits, torch.stack(changes), products)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from labelaudit.distributed import ALONE, Team
 from labelaudit.errors import InputError
+from labelaudit.models.upstream import Upstream
 
 
 class FlatModel:
@@ -82,13 +83,16 @@ class FlatModel:
         self.parameters = sum(self._sizes)
         self._first_tracked = sum(not is_tracked(name) for name in self._names)
         self.tracked_parameters = sum(self._sizes[self._first_tracked :])
-        self._is_tracking = False
+        self._is_tracking = self._recomputes = False
+        self._upstream: Upstream | None = None
+        convolutions = (module for module in self.module.modules() if isinstance(module, nn.Conv2d))
+        self._grouped = any(convolution.groups > 1 for convolution in convolutions)
         return list(parameters)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Logits, shape (B, C), at the current θ."""
         with torch.autocast(self.theta.device.type, torch.bfloat16, enabled=self.mixed):
-            logits: Tensor = self.module(_some_row(inputs))
+            logits: Tensor = self.module(self._laid_out(inputs))
         return logits[: len(inputs)].to(self.theta.dtype)
 
     @contextmanager
@@ -109,6 +113,7 @@ class FlatModel:
             switch(True)
         except (AssertionError, NotImplementedError):  # it has the switch, but does not support it
             return False
+        self._recomputes = True
         return True
 
     @contextmanager
@@ -124,6 +129,17 @@ class FlatModel:
             for parameter in self._untracked:
                 parameter.requires_grad_(True)
 
+    @contextmanager
+    def over_same(self, inputs: Tensor) -> Iterator[None]:
+        """Within, while `tracking`, all passes are over these inputs: what no tracked parameter reaches is kept."""
+        if self._recomputes:  # which calls blocks again, in backward passes
+            yield
+            return
+        if self._upstream is None:
+            self._upstream = Upstream(self.module, self._laid_out(inputs)[:1])
+        with self._upstream.once():
+            yield
+
     def at(self, tracked: Tensor, inputs: Tensor) -> Tensor:
         """Logits, shape (B, C), as a function of the tracked parameters (P_t,); differentiable in both modes."""
         first = self._first_tracked
@@ -136,7 +152,7 @@ class FlatModel:
             own = dict(self.module.named_parameters()) | dict(self.module.named_buffers()) | state
             state = {name: value.bfloat16() if value.is_floating_point() else value for name, value in own.items()}
             inputs = inputs.bfloat16()
-        logits: Tensor = torch.func.functional_call(self.module, state, (_some_row(inputs),))
+        logits: Tensor = torch.func.functional_call(self.module, state, (self._laid_out(inputs),))
         return logits[: len(inputs)].to(self.theta.dtype)
 
     def differentiate(self, loss: Tensor, *, retain_graph: bool = False) -> None:
@@ -191,10 +207,16 @@ class FlatModel:
             flat = flat * size + index
         return int(sum(self._sizes[:number])) + flat
 
+    def _laid_out(self, inputs: Tensor) -> Tensor:
+        """The inputs as the network is to get them.
+
+        A process whose share of a batch is empty puts one row of zeros through: not every network takes none. On CPUs
+        grouped convolutions are up to twice as fast with the channels last, others up to a fifth slower.
+        """
+        inputs = inputs if len(inputs) else inputs.new_zeros(1, *inputs.shape[1:])
+        if self._grouped and inputs.ndim == 4 and inputs.device.type == "cpu":
+            return inputs.contiguous(memory_format=torch.channels_last)
+        return inputs
+
     def _split(self, vector: Tensor) -> list[Tensor]:
         return [part.view(shape) for part, shape in zip(vector.split(self._sizes), self._shapes, strict=True)]
-
-
-def _some_row(inputs: Tensor) -> Tensor:
-    """The inputs, or one row of zeros for a process whose share of a batch is empty: not every network takes none."""
-    return inputs if len(inputs) else inputs.new_zeros(1, *inputs.shape[1:])

@@ -69,6 +69,11 @@ class ShardedModel(FlatModel):
         """Nothing: all gradients are computed, for FSDP2 decides at first which ones are needed."""
         yield
 
+    @contextmanager
+    def over_same(self, inputs: Tensor) -> Iterator[None]:
+        """Nothing: each pass is as any other."""
+        yield
+
     def at(self, tracked: Tensor, inputs: Tensor) -> Tensor:
         """A function of θ needs all of it.
 

@@ -16,8 +16,8 @@ from labelaudit.training.fine_tune import Plan, backpropagate
 from labelaudit.training.optimizers import Optimizer
 
 PROBE_ROWS = 4
-PROBE_SECONDS = 1.0  # a whole mini-batch is timed if it is expected to take no longer
-QUICK = 0.03  # seconds in which passes are timed more often than twice
+PROBE_SECONDS = 0.3  # a whole mini-batch is timed if it is expected to take no longer
+QUICK = 0.03  # seconds in which passes are timed more often than once
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 
 
@@ -28,20 +28,26 @@ class PassCosts:
     Attributes:
         train: Seconds of a forward and backward pass.
         predict: Seconds of a forward pass.
-        track: Seconds of a forward pass, and a backward pass to the tracked parameters; the sweep takes two.
+        track: Seconds of a forward pass, and a backward pass to the tracked parameters.
+        again: Seconds of another one over the same rows, with what the tracked parameters do not reach kept.
+        predict_again: Seconds of another forward pass likewise.
         activations: Bytes kept for the backward pass.
     """
 
     train: float
     predict: float
     track: float
+    again: float
+    predict_again: float
     activations: int
 
 
-def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan) -> PassCosts:
+def measure_passes(
+    model: FlatModel, examples: Examples, rows: Tensor, plan: Plan, *, timed: bool = True
+) -> PassCosts:
     """Weigh what a pass over a few of the rows keeps; time passes over them, or over a mini-batch if that is quick.
 
-    A whole mini-batch might be just what does not fit.
+    A whole mini-batch might be just what does not fit. Without timing all seconds are 0.
     """
     batch_size = min(plan.batch_size, len(rows))
     inputs, labels = examples.batch(rows[: min(PROBE_ROWS, batch_size)])
@@ -63,6 +69,8 @@ def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Pla
         train()
     activations = sum(storage.nbytes() for storage in kept.values())  # 0 for a block's parameters, gone if sharded
     activations //= len(labels) * team.size
+    if not timed:
+        return PassCosts(0, 0, 0, 0, 0, int(team.most(activations)))
     seconds = team.most(_seconds(model, train))
     if seconds * batch_size / len(labels) < PROBE_SECONDS:
         inputs, labels = examples.batch(rows[:batch_size])
@@ -81,7 +89,14 @@ def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Pla
     fetched, trained, predicted, tracked = (
         team.most(_least_seconds(model, run)) / (len(labels) * team.size) for run in (fetch, train, predict, track)
     )
-    return PassCosts(fetched + trained, fetched + predicted, fetched + tracked, int(team.most(activations)))
+    with model.tracking(), model.over_same(inputs):
+        train()  # keeps what is kept
+        again, predicted_again = (
+            team.most(_least_seconds(model, run)) / (len(labels) * team.size) for run in (train, predict)
+        )
+    return PassCosts(
+        fetched + trained, fetched + predicted, fetched + tracked, again, predicted_again, int(team.most(activations))
+    )
 
 
 def vectors_memory(theta_bytes: int, tracked_bytes: int, optimizer: Optimizer, *, clipping: bool) -> int:
@@ -96,10 +111,10 @@ def vectors_memory(theta_bytes: int, tracked_bytes: int, optimizer: Optimizer, *
 
 
 def _least_seconds(model: FlatModel, run: Callable[[], object]) -> float:
-    """The least time of two runs, or of more, up to twenty, while they are quick and no other process waits."""
+    """The least time of some runs, up to twenty while they are quick and no other process waits."""
     seconds: list[float] = []
-    most = 20 if model.team.size == 1 else 2
-    while len(seconds) < 2 or (len(seconds) < most and sum(seconds) < QUICK):
+    most = 20 if model.team.size == 1 else 1
+    while not seconds or (len(seconds) < most and sum(seconds) < QUICK):
         seconds.append(_seconds(model, run))
     return min(seconds)
 
