@@ -105,7 +105,8 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     train, query_rows = torch.from_numpy(task.fold.train), torch.from_numpy(task.fold.query)
     windows = fold_windows(config.influence, plan, len(train))
     scoring = Scoring(config.influence.estimator, config.influence.scoring_steps)
-    check_per_sample_loss(model, examples, train)
+    if task.number == 0:  # the networks of the others are made likewise
+        check_per_sample_loss(model, examples, train)
     recording = plan_within_means(task, config, progress, checkpoints)
 
     with progress.stage(f"{task.title}fine-tuning", plan.epochs * len(train)) as advance:

@@ -30,7 +30,7 @@ class Pair:
     repeats: int
 
 
-TIMES = (Pair(VIT_S, 96, 48, 3), Pair(LITE, 64, 32, 3), Pair(VIT_B, 24, 0, 2))
+TIMES = (Pair(VIT_S, 96, 48, 3), Pair(VIT_S, 300, 96, 2), Pair(LITE, 128, 64, 3), Pair(VIT_B, 96, 0, 2))
 QUICK_TIMES = (Pair(replace(LITE, title="EfficientNet-Lite0, 64 px", image_size=64), 32, 16, 1),)
 MEMORY = (Pair(VIT_S, 64, 0, 1), Pair(VIT_B, 32, 0, 1))
 QUICK_MEMORY = (Pair(TINY, 16, 0, 1),)

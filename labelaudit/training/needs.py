@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
@@ -15,7 +16,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import Plan, backpropagate
 from labelaudit.training.optimizers import Optimizer
 
-PROBE_ROWS = 4
+PROBE_ROWS = 2
 PROBE_SECONDS = 0.3  # a whole mini-batch is timed if it is expected to take no longer
 QUICK = 0.03  # seconds in which passes are timed more often than once
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
@@ -42,9 +43,7 @@ class PassCosts:
     activations: int
 
 
-def measure_passes(
-    model: FlatModel, examples: Examples, rows: Tensor, plan: Plan, *, timed: bool = True
-) -> PassCosts:
+def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan, *, timed: bool = True) -> PassCosts:
     """Weigh what a pass over a few of the rows keeps; time passes over them, or over a mini-batch if that is quick.
 
     A whole mini-batch might be just what does not fit. Without timing all seconds are 0.
@@ -65,15 +64,16 @@ def measure_passes(
         """Every process takes the same rows, as if they were its share of more."""
         backpropagate(model, inputs, labels, len(labels) * team.size)
 
-    with torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
-        train()
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
+        cross_entropy(model(inputs), labels)
     activations = sum(storage.nbytes() for storage in kept.values())  # 0 for a block's parameters, gone if sharded
     activations //= len(labels) * team.size
     if not timed:
         return PassCosts(0, 0, 0, 0, 0, int(team.most(activations)))
-    seconds = team.most(_seconds(model, train))
-    if seconds * batch_size / len(labels) < PROBE_SECONDS:
+    trained = team.most(_seconds(model, train))
+    if trained * batch_size / len(labels) < PROBE_SECONDS:
         inputs, labels = examples.batch(rows[:batch_size])
+        trained = team.most(_least_seconds(model, train))
 
     def fetch() -> None:
         examples.batch(rows[: len(labels)])
@@ -82,20 +82,20 @@ def measure_passes(
         with torch.no_grad():
             model(inputs)
 
-    def track() -> None:
-        with model.tracking():
-            train()
-
-    fetched, trained, predicted, tracked = (
-        team.most(_least_seconds(model, run)) / (len(labels) * team.size) for run in (fetch, train, predict, track)
-    )
-    with model.tracking(), model.over_same(inputs):
-        train()  # keeps what is kept
-        again, predicted_again = (
-            team.most(_least_seconds(model, run)) / (len(labels) * team.size) for run in (train, predict)
-        )
+    fetched = team.most(_least_seconds(model, fetch))
+    with model.tracking():
+        tracked = team.most(_least_seconds(model, train))
+        with model.over_same(inputs):
+            predicted = team.most(_seconds(model, predict))
+            predicted_again = team.most(_least_seconds(model, predict))
+    spared, rows_of_all = max(0.0, predicted - predicted_again), len(labels) * team.size
     return PassCosts(
-        fetched + trained, fetched + predicted, fetched + tracked, again, predicted_again, int(team.most(activations))
+        train=(fetched + trained) / rows_of_all,
+        predict=(fetched + predicted) / rows_of_all,
+        track=(fetched + tracked) / rows_of_all,
+        again=(tracked - spared) / rows_of_all,
+        predict_again=(predicted - spared) / rows_of_all,
+        activations=int(team.most(activations)),
     )
 
 

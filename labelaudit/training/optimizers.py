@@ -16,6 +16,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.optim.sgd import sgd
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,11 @@ class SGD:
         if self.momentum == 0:
             theta.mul_(1 - learning_rate * self.weight_decay).sub_(gradient, alpha=learning_rate)
             return
-        velocity = moments[0]
-        if self.nesterov:
-            decayed = gradient.add(theta, alpha=self.weight_decay)
-            velocity.mul_(self.momentum).add_(decayed)
-            theta.sub_(decayed.add_(velocity, alpha=self.momentum), alpha=learning_rate)
-        else:
-            velocity.mul_(self.momentum).add_(gradient).add_(theta, alpha=self.weight_decay)
-            theta.sub_(velocity, alpha=learning_rate)
+        sgd(
+            [theta], [gradient], [moments[0]],
+            weight_decay=self.weight_decay, momentum=self.momentum, lr=learning_rate, dampening=0.0,
+            nesterov=self.nesterov, maximize=False, foreach=False, fused=True,
+        )  # fmt: skip
 
     def pull_back(self, adjoint: Adjoint, point: Point) -> Tensor:
         """With (a, b) the adjoint of (θ', v'): c = b − ηa, a ← a + λc, b ← μc.

@@ -29,7 +29,9 @@ def counted(modules) -> dict[nn.Module, int]:
     return counts
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "resnet10t", "tf_efficientnet_lite0", "mobilenetv3_small_050"])
+@pytest.mark.parametrize(
+    "name", ["vit_tiny_patch16_224", "resnet10t", "tf_efficientnet_lite0", "mobilenetv3_small_050"]
+)
 @pytest.mark.parametrize("hessian", [True, False])
 def test_derivatives_are_those_of_whole_passes_bit_for_bit(name, hessian, monkeypatch):
     options = {"img_size": 32} if name.startswith("vit") else {}
