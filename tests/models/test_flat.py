@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import dnn
 from tests.conftest import flat
 
@@ -32,3 +34,16 @@ def test_frozen_parameters_dropout_and_batch_statistics_stay_out_of_it():
     # not bit for bit: products of another shape are summed in another order
     torch.testing.assert_close(model(inputs)[:3], model(inputs[:3]), rtol=1e-12, atol=1e-14)
     assert torch.equal(network[1].running_mean, torch.zeros(4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("groups", "last"), [(1, False), (4, True)])
+def test_grouped_convolutions_get_their_channels_last_and_answer_the_same(groups, last):
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(4, 4, 3, groups=groups)
+    network = nn.Sequential(convolution, nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    inputs, seen = torch.randn(3, 4, 8, 8), []
+    expected = network(inputs)
+    convolution.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    logits = FlatModel(network, torch.device("cpu"), torch.float32)(inputs)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last) is last
+    torch.testing.assert_close(logits, expected)
