@@ -245,9 +245,10 @@ def audit_folds(
         predicted.append(found.query_log_probabilities.numpy())
 
     scored = np.sort(np.concatenate([fold.train for fold in folds]))
-    evidence = [Evidence(from_training[scored], 2.0), Evidence(from_influence[scored], 1.0)]
+    chosen = slice(None) if len(scored) == rows else scored  # a slice takes no memory
+    evidence = [Evidence(from_training[chosen], 2.0), Evidence(from_influence[chosen], 1.0)]
     if len(folds) > 1:
-        evidence.insert(0, Evidence(held_out[scored], 1.0))
+        evidence.insert(0, Evidence(held_out[chosen], 1.0))
     noise = estimate_noise(evidence[0].values, labels[scored])
     posterior = np.full((rows, classes), np.nan)
     posterior[scored] = label_posterior(evidence[0], evidence[1:], labels[scored], noise)

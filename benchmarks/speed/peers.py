@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from benchmarks.speed.processes import Bench, Figures, say
 from benchmarks.speed.scans import EPOCHS, plain, scan
-from benchmarks.speed.tables import TINY, VIT_S, flipped_photographs
+from benchmarks.speed.tables import LITE, TINY, VIT_S, Network, flipped_photographs
 
 ROWS, QUICK_ROWS = 200, 24
 RATE = 0.1  # of labels that are flipped
@@ -24,7 +24,13 @@ PEERS = {  # what it is called: the package it needs, the module of ours that ru
 
 def compare(bench: Bench) -> None:
     """Run all, one after another, each in a process of its own; each trains what it needs itself."""
-    network, rows, epochs = (TINY, QUICK_ROWS, 1) if bench.quick else (VIT_S, ROWS, EPOCHS)
+    for network in (TINY,) if bench.quick else (VIT_S, LITE):
+        compare_on(bench, network)
+
+
+def compare_on(bench: Bench, network: Network) -> None:
+    """Run all with one network."""
+    rows, epochs = (QUICK_ROWS, 1) if bench.quick else (ROWS, EPOCHS)
     title = f"c: {network.title}, {rows} photographs, {RATE:.0%} of the labels flipped"
     say(title)
     table, wrong = flipped_photographs(bench.data, bench.scratch, rows, RATE)
@@ -39,7 +45,7 @@ def compare(bench: Bench) -> None:
             say(f"  {name}: skipped, {package} is not installed (pip install 'labelaudit[compare]')")
             continue
         scores = bench.scratch / "scores.npy"
-        options = ["--epochs", epochs, "--workers", WORKERS, "--scores", scores]
+        options = ["--epochs", epochs, "--workers", WORKERS, "--scores", scores, *network.layout]
         try:
             found[name] = bench.run(module, table, *network.options(bench.weights), *options)
         except RuntimeError as error:

@@ -96,8 +96,8 @@ def memory(bench: Bench) -> None:
 
 def plain(bench: Bench, network: Network, table: Path, epochs: int, workers: int) -> Figures:
     """Run the plain fine-tune."""
-    layout = ["--channels-last"] if network.channels_last else []
-    return bench.run("plain", table, *network.options(bench.weights), "--epochs", epochs, "--workers", workers, *layout)
+    options = [*network.options(bench.weights), "--epochs", epochs, "--workers", workers, *network.layout]
+    return bench.run("plain", table, *options)
 
 
 def scan(bench: Bench, network: Network, table: Path, out: str, epochs: int, *options: object) -> Figures:

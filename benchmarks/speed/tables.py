@@ -34,6 +34,11 @@ class Network:
     weights: str | None = None
     channels_last: bool = False
 
+    @property
+    def layout(self) -> list[str]:
+        """The option of the plain fine-tune that says so."""
+        return ["--channels-last"] if self.channels_last else []
+
     def options(self, weights: Path) -> list[str]:
         """The options that name it, the same for the plain fine-tune and for `labelaudit scan`."""
         options = ["--model", self.name, "--image-size", str(self.image_size), "--batch-size", str(self.batch_size)]

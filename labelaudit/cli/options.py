@@ -261,7 +261,7 @@ def audit_options(
         bool,
         Option(
             "--over-epochs",
-            help="Show each row's influence in every epoch, too; takes as long as the audit, or some times that.",
+            help="Show each row's influence in every epoch, too; takes half as long again, with small networks some times as long.",
             rich_help_panel=REPORT,
         ),
     ] = False,
