@@ -261,7 +261,7 @@ def audit_options(
         bool,
         Option(
             "--over-epochs",
-            help="Show each row's influence in every epoch, too; takes half as long again, with small networks some times as long.",
+            help="Show each row's influence in every epoch, too; takes half as long again, or some times as long.",
             rich_help_panel=REPORT,
         ),
     ] = False,
