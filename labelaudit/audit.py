@@ -243,6 +243,7 @@ def audit_folds(
         temperatures.append(found.temperature.item())
         asked.append(labels[fold.query])
         predicted.append(found.query_log_probabilities.numpy())
+        del found, task, model  # not to be in memory beside those of the next fold
 
     scored = np.sort(np.concatenate([fold.train for fold in folds]))
     chosen = slice(None) if len(scored) == rows else scored  # a slice takes no memory
