@@ -30,7 +30,7 @@ def plot(results: Path, out: Path) -> None:
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
         if axis.has_data():
-            axis.legend(fontsize=7, frameon=False)
+            axis.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     figure.savefig(out, dpi=110)
     plt.close(figure)
 
@@ -68,14 +68,17 @@ def _sweeps(axis: Axes, cases: Cases) -> None:
 
 def _peers(axis: Axes, cases: Cases) -> None:
     axis.set_title("(c) wrong labels found, and what it costs")
-    for case in cases.values():
+    for marker, (name, case) in zip("os^", cases.items(), strict=False):
         for number, (way, precision) in enumerate(case["average precision"].items()):
-            axis.scatter(case["plain fine-tunes"][way], precision, color=COLOURS[number % 5], label=way)
+            label = f"{name.partition(',')[0]}: {way.partition(',')[0]}"
+            axis.scatter(
+                case["plain fine-tunes"][way], precision, color=COLOURS[number % 5], marker=marker, label=label
+            )
     axis.set(xlabel="plain fine-tunes", ylabel="average precision", xlim=(0, None), ylim=(0, 1.02))
 
 
 def _memory(axis: Axes, cases: Cases) -> None:
-    axis.set_title("(d) peak memory beyond the plain fine-tune, in copies of θ")
+    axis.set_title("(d) memory beyond plain, in copies of θ")
     _bars(axis, {name: case["copies of the parameters more than plain"] for name, case in cases.items()})
 
 
