@@ -113,12 +113,12 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         held_out = query_rows if task.folds > 1 else None
         run = fine_tune(model, examples, train, plan, task.seed, recording, advance, checkpoints, held_out)
     query = TestLoss(config.influence.query, examples, query_rows, plan.batch_size)
-    if task.folds > 1:
-        query.remember(run.final, run.held_out_final)
+    if len(run.held_out_latest):
+        query.presume(run.final, run.held_out_latest)
     else:  # by the same reference, which needs no copy of θ_T
         query.remember(run.final, predict(model, examples, query_rows, plan.batch_size))
     influence, seen = sweep_and_look(task, run, windows, query, scoring, config, progress, checkpoints)
-    query.evaluate(model)  # at θ_T, wherever the window had it last
+    answers = query.evaluate(model)  # at θ_T, wherever the window had it last
     differentiate = choose_differentiation(config.influence.derivatives, model)
     in_bfloat16 = model.mixed and differentiate is forward_over_reverse
     if in_bfloat16 and (agreement := agreement_with_float32(run, query)) < LEAST_AGREEMENT:
@@ -136,7 +136,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         margins=run.margins,
         loss=cross_entropy(seen.logits.double(), labels, reduction="none"),
         query_log_probabilities=query.log_probabilities,
-        query_mean_logits=run.held_out_logits,
+        query_mean_logits=(run.held_out_logits + answers) / max(1, plan.epochs - 1) if task.folds > 1 else answers[:0],
         temperature=torch.tensor(query.temperature, dtype=torch.float64),
         by_epoch=influence[1:, torch.arange(len(train)), labels].T.contiguous(),
         query_sketch=query_sketch,

@@ -194,11 +194,12 @@ def fold_needs(
     predicted = scored + size.rows * (exact or not scored_at_the_end(windows[0], scoring, total_steps))
     fine_tuning = costs.train * size.rows * plan.epochs
     if size.folds > 1:
-        fine_tuning += costs.predict * size.query_rows * max(1, plan.epochs - 1)
-    else:
-        predicted += size.query_rows
+        fine_tuning += costs.predict * size.query_rows * max(0, plan.epochs - 2)
+    ends = {window.stop for window in windows}
+    presumed = size.folds > 1 and plan.epochs > 2 and total_steps in ends  # its temperature, which spares a pass
+    predicted += size.query_rows * (len(ends) - presumed)
     sweeping = (
-        costs.track * (swept * (4 if exact else 1) + size.query_rows * len({window.stop for window in windows}))
+        costs.track * (swept * (4 if exact else 1) + size.query_rows * len(ends))
         + costs.again * swept * (not exact)
         + costs.train * (swept * again + replayed * (recording.interval > 1))
         + costs.predict * predicted

@@ -22,8 +22,8 @@ def needs(size=SIZE, setting=PLAN, exact=False, memory=10**6, disk=0, **influenc
 
 def test_the_default_audit_counted_by_hand():
     found = needs()
-    # three epochs; the query predicted at the ends of all but the first
-    assert found.fine_tuning == 3 * 100 * 3 + 2 * 40 * 1
+    # three epochs; the query predicted at the end of the second
+    assert found.fine_tuning == 3 * 100 * 3 + 40 * 1
     # two tracked passes a row, of which the second is cheaper, one a query row; all rows scored by two forward passes
     # likewise, which also predict them
     assert found.sweeping == (2 + 1.5) * 100 + 2 * 40 + (1 + 0.5) * 100
@@ -41,7 +41,9 @@ def test_other_ways_counted_by_hand():
     assert needs(scoring_steps=2).sweeping == 3.5 * 100 + 2 * 40 + 2 * 1.5 * 100 + 100
     assert needs(window="full").sweeping == 3.5 * 300 + 2 * 40 + 1.5 * 100
     # each epoch has a sweep, a query and a scoring of its own; the last one is the scan's window
-    assert needs(over_epochs=True).sweeping == 3.5 * 300 + 2 * 3 * 40 + 4 * 1.5 * 100
+    assert needs(over_epochs=True).sweeping == 3.5 * 300 + (2 * 3 + 2) * 40 + 4 * 1.5 * 100
+    short = needs(setting=plan(epochs=2, batch_size=10))  # nothing to presume the query's temperature from
+    assert (short.fine_tuning, short.sweeping) == (2 * 300, needs().sweeping + 40)
     adam = needs(setting=plan(epochs=3, batch_size=10, optimizer=AdamW()))
     assert adam.sweeping == needs().sweeping + 3 * 100  # its adjoint needs each step's gradient
 

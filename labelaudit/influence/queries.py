@@ -148,7 +148,7 @@ class TestLoss:
     - `margin`: log Σ_{c≠y} exp(z_c) − z_y. Every row counts the same however it is predicted; for two classes it is
       what a cross-entropy at a high temperature tends to.
 
-    T̂ is fitted where the query is evaluated, and held fixed in its gradient.
+    T̂ is fitted where the query is evaluated, and held fixed in its gradient; `presume` spares a pass.
 
     Attributes:
         name: Which loss.
@@ -176,6 +176,7 @@ class TestLoss:
     log_probabilities: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
     _theta: Tensor | None = field(default=None, init=False)
     _logits: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
+    _presumed: tuple[Tensor, float] | None = field(default=None, init=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,21 +191,31 @@ class TestLoss:
         return torch.zeros(len(sizes), dtype=torch.float64).index_add(0, groups, losses) / sizes
 
     def gradient(self, model: FlatModel) -> Tensor:
-        """See `Query`: two passes over the rows."""
-        self.evaluate(model)
+        """See `Query`: a pass to fit the temperature, unless it is known, and one to answer and differentiate."""
+        presumed = self._presumption(model)
+        if presumed is None:
+            self.evaluate(model)
+        else:
+            self.temperature = presumed[1]
+        answers = []
         groups, sizes = self._grouping()
         gradients = torch.zeros_like(model.tracked).repeat(len(sizes), 1)
         for part in torch.arange(len(self.rows)).split(self.batch_size):
             share = model.team.share(len(part))
             inputs, labels = self.examples.batch(self.rows[part], share=share)
             with model.tracking():
-                losses = self._losses(model(inputs), labels)
+                logits = model(inputs)
+                losses = self._losses(logits, labels)
                 present = groups[part].unique().tolist()
                 for group in present:
                     chosen = (groups[part][share] == group).to(losses.device)
                     loss = losses[chosen].sum() / sizes[group].item()
                     model.differentiate(loss, retain_graph=group != present[-1])
                     gradients[group] += model.tracked_gradient
+            answers.append(model.team.gather(logits.detach(), len(part)).cpu())
+        if presumed is not None:
+            theta, temperature = presumed
+            self.remember(theta, torch.cat(answers), temperature)
         return model.add_up(gradients)
 
     def frozen(self, model: FlatModel) -> Query:
@@ -216,20 +227,44 @@ class TestLoss:
         """Set `temperature` and `log_probabilities` at the model's θ; return the logits (M, C)."""
         if self._theta is not None and model.is_at(self._theta):
             return self._logits  # the passes over the query rows are not to be paid for twice
-        logits = predict(model, self.examples, self.rows, self.batch_size)
-        self.remember(model.theta.clone(), logits)
-        return logits
-
-    def remember(self, theta: Tensor, logits: Tensor) -> None:
-        """Take the logits (M, C) at θ (P,) as known, and fit what is to be fitted to them."""
-        self._theta, self._logits = theta, logits
-        if self.fixed_temperature is not None:
-            self.temperature = fitted = self.fixed_temperature
+        if self._presumption(model) is None:
+            self.remember(model.theta.clone(), predict(model, self.examples, self.rows, self.batch_size))
         else:
-            fitted = fit_temperature(logits, self.examples.labels[self.rows])
-            of_loss = {"loss": 1.0, "margin": 1.0, "calibrated": fitted, "probability": max(1.0, fitted)}
-            self.temperature = of_loss[self.name]
+            self.gradient(model)  # the same bits as if it had been asked for
+        return self._logits
+
+    def remember(self, theta: Tensor, logits: Tensor, temperature: float | None = None) -> None:
+        """Take the logits (M, C) at θ (P,) as known, and fit what is to be fitted to them.
+
+        Args:
+            theta: θ.
+            logits: There.
+            temperature: T of the loss, if it is not to be that which fits these logits.
+        """
+        self._theta, self._logits = theta, logits
+        fitted = self._fitted(logits)
+        self.temperature = self._of_loss(fitted) if temperature is None else temperature
         self.log_probabilities = (logits.double() / fitted).log_softmax(1)
+
+    def presume(self, theta: Tensor, logits: Tensor) -> None:
+        """Take the temperature at θ (P,) from logits (M, C) of a little earlier in the training.
+
+        One pass there then answers and differentiates, where it takes one to answer and another one after T̂ is known.
+        """
+        self._presumed = theta, self._of_loss(self._fitted(logits))
+
+    def _presumption(self, model: FlatModel) -> tuple[Tensor, float] | None:
+        return self._presumed if self._presumed is not None and model.is_at(self._presumed[0]) else None
+
+    def _fitted(self, logits: Tensor) -> float:
+        if self.fixed_temperature is not None:
+            return self.fixed_temperature
+        return fit_temperature(logits, self.examples.labels[self.rows])
+
+    def _of_loss(self, fitted: float) -> float:
+        if self.fixed_temperature is not None:
+            return self.fixed_temperature
+        return {"loss": 1.0, "margin": 1.0, "calibrated": fitted, "probability": max(1.0, fitted)}[self.name]
 
     def _losses(self, logits: Tensor, labels: Tensor) -> Tensor:
         scaled = logits / self.temperature

@@ -75,9 +75,9 @@ class Run:
             forward pass of the step that visits the row (AUM, Pleiss et al. 2020); float64, shape (N,).
         mean_logits: Its logits, averaged likewise; float64, shape (N, C).
         epoch_losses: The mean training loss of each epoch, measured likewise; float64, shape (epochs,).
-        held_out_logits: The logits of the held-out rows, averaged over the ends of all epochs but the first,
+        held_out_logits: The logits of the held-out rows at the ends of all epochs but the first and the last, summed,
             float64, shape (M, C).
-        held_out_final: Those at θ_T, shape (M, C).
+        held_out_latest: Those at the last such end, shape (M, C); (0, C) if there is none.
     """
 
     model: FlatModel
@@ -90,7 +90,7 @@ class Run:
     mean_logits: Tensor
     epoch_losses: Tensor
     held_out_logits: Tensor
-    held_out_final: Tensor
+    held_out_latest: Tensor
 
     @property
     def total_steps(self) -> int:
@@ -157,7 +157,7 @@ def fine_tune(
         progress: Called after each step with the number of rows it has seen.
         checkpoints: Where to save the run from time to time, and to go on from if it was saved. A trajectory in memory
             is lost with the process, so that such a run goes on from before the window at the latest.
-        held_out: Rows to predict at the end of each epoch but the first of several, int64, shape (M,).
+        held_out: Rows to predict at the end of each epoch but the first and the last, int64, shape (M,).
 
     Raises:
         InputError: The loss is no longer finite.
@@ -170,8 +170,7 @@ def fine_tune(
     losses = torch.zeros(plan.epochs, dtype=torch.float64)
     held_out = rows[:0] if held_out is None else held_out
     held_out_logits = torch.zeros(len(held_out), mean_logits.shape[1], dtype=torch.float64)
-    held_out_final = model.theta.new_zeros(held_out_logits.shape, device="cpu")
-    predicted_epochs = max(1, plan.epochs - 1)
+    held_out_latest = model.theta.new_zeros(held_out_logits.shape, device="cpu")
     reached = torch.zeros(1, dtype=torch.int64)
     progress_so_far = {
         "theta": model.theta,
@@ -180,7 +179,7 @@ def fine_tune(
         "mean_logits": mean_logits,
         "epoch_losses": losses,
         "held_out_logits": held_out_logits,
-        "held_out_final": held_out_final,
+        "held_out_latest": held_out_latest,
         "step": reached,
         "recording": recording.as_tensor(),
     }
@@ -207,16 +206,18 @@ def fine_tune(
             mean_logits[places] += logits / plan.epochs
             margins[places] += margin(logits, labels) / plan.epochs
             losses[epoch] += cross_entropy(logits, labels, reduction="sum") / len(rows)
-            if (step.index + 1) % per_epoch == 0 and len(held_out) and epoch >= plan.epochs - predicted_epochs:
-                held_out_final.copy_(predict(model, examples, held_out, plan.batch_size))
-                held_out_logits += held_out_final / predicted_epochs
+            if (step.index + 1) % per_epoch == 0 and len(held_out) and 0 < epoch < plan.epochs - 1:
+                held_out_latest.copy_(predict(model, examples, held_out, plan.batch_size))
+                held_out_logits += held_out_latest
             reached.fill_(step.index + 1)
         progress(len(step.rows))
     if checkpoints is not None and recording.on_disk:
         checkpoints.save("training", progress_so_far)
     final = model.theta.clone()
+    if plan.epochs < 3:
+        held_out_latest = held_out_latest[:0]
     return Run(
-        model, examples, rows, plan, trajectory, final, margins, mean_logits, losses, held_out_logits, held_out_final
+        model, examples, rows, plan, trajectory, final, margins, mean_logits, losses, held_out_logits, held_out_latest
     )
 
 

@@ -68,6 +68,34 @@ def test_a_query_is_evaluated_anew_when_theta_has_moved():
     assert query.value(model) != before
 
 
+@pytest.mark.parametrize("asked", ["gradient", "evaluate"])
+def test_with_the_temperature_presumed_one_pass_answers_and_differentiates(asked):
+    model = model_at_start()
+    model.theta.mul_(4)
+    there = model.theta.clone()
+    logits = TestLoss("calibrated", EXAMPLES, ROWS, 5).evaluate(model)
+    query = TestLoss("calibrated", EXAMPLES, ROWS, 5)
+    query.presume(there, 3 * logits)
+    passes = []
+    model.module.register_forward_hook(lambda module, inputs, output: passes.append(len(output)))
+    found = getattr(query, asked)(model)
+    assert passes == [5, 5, 5, 2]
+    temperature = fit_temperature(3 * logits, EXAMPLES.labels[ROWS])
+    fixed = TestLoss("calibrated", EXAMPLES, ROWS, 5, fixed_temperature=temperature)
+    assert torch.equal(found, fixed.gradient(model) if asked == "gradient" else logits)
+    assert query.temperature == temperature
+    passes.clear()
+    assert torch.equal(query.evaluate(model), logits)
+    assert passes == []
+    # what is reported is calibrated by what was found; elsewhere nothing is presumed
+    anew = TestLoss("calibrated", EXAMPLES, ROWS, 5)
+    assert anew.evaluate(model) is not None
+    assert torch.equal(query.log_probabilities, anew.log_probabilities)
+    model.theta.mul_(2)
+    assert torch.equal(query.gradient(model), anew.gradient(model))
+    assert query.temperature == anew.temperature != temperature
+
+
 def test_temperature_undoes_a_scale():
     """Labels drawn from softmax(z) are best explained by z itself, so 3z needs T = 3."""
     torch.manual_seed(0)
