@@ -10,6 +10,7 @@ from typer import Argument, Option
 from labelaudit.cli.console import Console
 from labelaudit.cli.ending import ending_in_exit_codes
 from labelaudit.errors import InputError
+from labelaudit.units import counted
 
 ModeChoice = Literal["copy", "hardlink", "symlink"]
 
@@ -75,6 +76,6 @@ def apply(
         counts = ", ".join(f"{count} {decision}" for decision, count in sorted(applied.decisions.items()))
         console.written(f"Decisions: {sum(applied.decisions.values())}" + f" ({counts})" * bool(counts))
         count = len(applied.changes)
-        changed = f"{count} label{'s' * (count != 1)} changed" if count else "nothing to change, a copy as it was"
+        changed = f"{counted(count, 'label')} changed" if count else "nothing to change, a copy as it was"
         console.written(f"Corrected: {applied.out} ({changed}, {applied.rows} rows)")
         console.written(f"Changes:   {applied.changelog}")

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labelaudit.progress import Advance, Silent
-from labelaudit.units import as_time, gigabytes
+from labelaudit.units import as_time, counted, gigabytes, give_or_take
 
 if TYPE_CHECKING:
     from labelaudit.planning import ScanPlan
@@ -96,7 +96,7 @@ class Console:
             Text(
                 f"{summary['model']}, {_parameters(metadata['parameters'], metadata['tracked_parameters'])}, "
                 f"{metadata['input']} · "
-                f"{training['epochs']} epochs, batch {training['batch_size']}, "
+                f"{counted(training['epochs'], 'epoch')}, batch {training['batch_size']}, "
                 f"learning rate {training['learning_rate']:g} · query: {printable(metadata['query']['rows'])}"
             ),
             style="dim",
@@ -166,8 +166,8 @@ class Console:
         )
         out.print(
             Text(
-                f"{plan.model}, {_parameters(plan.parameters, plan.tracked)}, {plan.input} · {plan.epochs} epochs, "
-                f"batch {plan.batch_size} · {plan.device}",
+                f"{plan.model}, {_parameters(plan.parameters, plan.tracked)}, {plan.input} · "
+                f"{counted(plan.epochs, 'epoch')}, batch {plan.batch_size} · {plan.device}",
                 style="dim",
             ),
             soft_wrap=not self._out.is_terminal,
@@ -184,7 +184,7 @@ class Console:
         """The table of a flip test."""
         seeds, wrong = result["seeds"], result["wrong_labels"]
         counts = f"{min(wrong)}" if min(wrong) == max(wrong) else f"{min(wrong)} to {max(wrong)}"
-        title = f"{counts} wrong labels in {result['rows']} rows, {len(seeds)} seed{'s' * (len(seeds) > 1)}, mean ± std"
+        title = f"{counts} wrong labels in {result['rows']} rows, {counted(len(seeds), 'seed')}, mean ± std"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("ranked by", no_wrap=True)
         for name in TABLE_METRICS.values():
@@ -242,7 +242,7 @@ def _expected(noise: dict[str, Any]) -> str:
     expected = noise["expected_precision"]
     if expected is None:
         return ""
-    return f", of which {expected['mean']:.0%} ± {expected['std']:.0%} are expected to be wrong"
+    return f", of which {expected['mean']:.0%} {give_or_take(expected['std'])} are expected to be wrong"
 
 
 def _figure(value: dict[str, float] | None) -> str:

@@ -25,6 +25,7 @@ from labelaudit.report import epochs, figures
 from labelaudit.report.escaping import embed_json, scientific, visible
 from labelaudit.report.previews import Missing, Picture, Preview, preview_rows
 from labelaudit.report.report import Report
+from labelaudit.units import counted, give_or_take
 
 FILE_NAME = "report.html"
 SHOWN = 500  # rows
@@ -286,5 +287,5 @@ def _environment() -> Environment:
     environment.filters["visible"] = visible
     environment.filters["name"] = lambda text: visible(text, LONGEST_NAME)
     environment.filters["identity"] = lambda text: visible(text, LONGEST_ID)
-    environment.filters["scientific"] = scientific
+    environment.filters |= {"scientific": scientific, "counted": counted, "give_or_take": give_or_take}
     return environment

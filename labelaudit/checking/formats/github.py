@@ -8,7 +8,6 @@ from labelaudit.checking.formats.locations import relative_path
 from labelaudit.checking.formats.markdown import render_markdown
 from labelaudit.checking.formats.wording import (
     accepted_rows,
-    counted,
     describe,
     name,
     printable,
@@ -18,6 +17,7 @@ from labelaudit.checking.formats.wording import (
     verdict,
 )
 from labelaudit.checking.result import ChangedRow, CheckResult
+from labelaudit.units import counted
 
 SHOWN = 10  # GitHub's own limit: this many annotations of each level a step
 NAMED = 100  # of the rest, so that the command stays below GitHub's 64 KiB

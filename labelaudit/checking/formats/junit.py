@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ET
 
 from labelaudit.checking.formats.wording import (
     accepted_rows,
-    counted,
     counts,
     describe,
     printable,
@@ -17,6 +16,7 @@ from labelaudit.checking.formats.wording import (
     where,
 )
 from labelaudit.checking.result import CheckResult
+from labelaudit.units import counted
 
 SHOWN = 50
 _CLASS = "labelaudit.check"

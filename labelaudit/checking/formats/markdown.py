@@ -7,7 +7,6 @@ import re
 from labelaudit.checking.formats.wording import (
     accepted_rows,
     change,
-    counted,
     counts,
     name,
     printable,
@@ -16,6 +15,7 @@ from labelaudit.checking.formats.wording import (
     verdict,
 )
 from labelaudit.checking.result import ChangedRow, CheckResult
+from labelaudit.units import counted
 
 SHOWN = 50
 _SPECIAL = re.compile(r"[!#$&(-+:-@\[-`{-~]")  # ASCII punctuation but " % ' , - . /

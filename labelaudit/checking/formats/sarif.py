@@ -8,8 +8,9 @@ from importlib.metadata import version
 from typing import Any
 
 from labelaudit.checking.formats.locations import uri
-from labelaudit.checking.formats.wording import accepted_rows, counted, describe, printable, relabelled, unscored
+from labelaudit.checking.formats.wording import accepted_rows, describe, printable, relabelled, unscored
 from labelaudit.checking.result import ChangedRow, CheckResult
+from labelaudit.units import counted
 
 MAX_RESULTS = 25_000  # GitHub refuses files with more, and shows the first 5,000
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from labelaudit.checking.formats.wording import (
     accepted_rows,
     change,
-    counted,
     describe,
     name,
     printable,
@@ -16,6 +15,7 @@ from labelaudit.checking.formats.wording import (
     where,
 )
 from labelaudit.checking.result import ChangedRow, CheckResult
+from labelaudit.units import counted
 
 SHOWN = 50
 _WIDEST = 24  # a longer cell stands out of its column, but is whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labelaudit.checking.result import ChangedRow, CheckResult
+from labelaudit.units import counted
 
 NONE = "–"
 
@@ -15,11 +16,6 @@ def printable(text: str) -> str:
 def verdict(result: CheckResult) -> str:
     """The headline."""
     return f"labelaudit check {'failed' if result.failures else 'passed'}"
-
-
-def counted(count: int, what: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def counts(result: CheckResult) -> dict[str, int]:
