@@ -21,7 +21,7 @@ from torch import nn
 from labelaudit.data.examples import Images
 from labelaudit.influence.derivatives import central_differences, forward_over_reverse
 from labelaudit.influence.dit import sweep
-from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.query_loss import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn

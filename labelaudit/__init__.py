@@ -23,15 +23,8 @@ if TYPE_CHECKING:
     from labelaudit.influence.estimate import dynamic_influence, dynamic_influences
     from labelaudit.influence.influence_function import Solver, influence_function
     from labelaudit.influence.leave_one_out import leave_one_out
-    from labelaudit.influence.queries import (
-        TestLoss,
-        ValueQuery,
-        feature_importance,
-        loss_by_class,
-        loss_by_sample,
-        parameter_importance,
-        prediction,
-    )
+    from labelaudit.influence.queries import ValueQuery, feature_importance, parameter_importance, prediction
+    from labelaudit.influence.query_loss import TestLoss, loss_by_class, loss_by_sample
     from labelaudit.influence.scoring import Scoring
     from labelaudit.report.report import Report
     from labelaudit.scanning import scan
@@ -43,8 +36,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "prediction": "labelaudit.influence.queries",
     "parameter_importance": "labelaudit.influence.queries",
-    "loss_by_sample": "labelaudit.influence.queries",
-    "loss_by_class": "labelaudit.influence.queries",
+    "loss_by_sample": "labelaudit.influence.query_loss",
+    "loss_by_class": "labelaudit.influence.query_loss",
     "feature_importance": "labelaudit.influence.queries",
     "SGD": "labelaudit.training.optimizers",
     "AdamW": "labelaudit.training.optimizers",
@@ -56,7 +49,7 @@ _HOMES = {
     "Report": "labelaudit.report.report",
     "Scoring": "labelaudit.influence.scoring",
     "Solver": "labelaudit.influence.influence_function",
-    "TestLoss": "labelaudit.influence.queries",
+    "TestLoss": "labelaudit.influence.query_loss",
     "ValueQuery": "labelaudit.influence.queries",
     "Window": "labelaudit.training.window",
     "agreement": "labelaudit.influence.agreement",

@@ -18,7 +18,7 @@ from labelaudit.fold_needs import FoldSize, fold_windows, measured_needs, scored
 from labelaudit.influence.derivatives import central_differences, choose_differentiation, forward_over_reverse
 from labelaudit.influence.dit import sweep
 from labelaudit.influence.precision import LEAST_AGREEMENT, agreement_with_float32
-from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.query_loss import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress

@@ -23,7 +23,7 @@ from benchmarks.detection.training import train
 from labelaudit.data.noise import flip_rows
 from labelaudit.detection.metrics import detection_metrics
 from labelaudit.influence.estimate import dynamic_influence
-from labelaudit.influence.queries import TestLoss, fit_temperature
+from labelaudit.influence.query_loss import TestLoss, fit_temperature
 from labelaudit.training.fine_tune import Run
 
 RESULTS = Path(__file__).parents[1] / "results" / "query_gradient.json"

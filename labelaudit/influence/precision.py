@@ -9,7 +9,7 @@ from scipy.stats import pearsonr
 from torch import Tensor
 
 from labelaudit.influence.derivatives import forward_over_reverse
-from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.query_loss import TestLoss
 from labelaudit.training.fine_tune import Run
 
 LEAST_AGREEMENT = 0.99

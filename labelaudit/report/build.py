@@ -16,7 +16,7 @@ from labelaudit.config import AuditConfig
 from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.similar import similar_rows
-from labelaudit.influence.queries import QUERY_TEXT
+from labelaudit.influence.query_loss import QUERY_TEXT
 from labelaudit.pool import Pool
 from labelaudit.report.report import Report
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION

@@ -20,7 +20,7 @@ from labelaudit.influence.dynamics import classify_patterns, training_stages
 from labelaudit.influence.estimate import dynamic_influence, dynamic_influences
 from labelaudit.influence.influence_function import Solver, influence_function
 from labelaudit.influence.leave_one_out import leave_one_out
-from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.query_loss import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.paper import Logistic, cnn
 from labelaudit.reproduction.recipe import Cell, Experiment, Setting

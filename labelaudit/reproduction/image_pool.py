@@ -16,7 +16,7 @@ from labelaudit.data.inputs import ImageInputs
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from labelaudit.influence.estimate import dynamic_influence
-from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.query_loss import TestLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.timm_models import class_tokens, cut_off_head

@@ -10,7 +10,7 @@ from labelaudit.influence.derivatives import (
     choose_differentiation,
     forward_over_reverse,
 )
-from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.query_loss import TestLoss
 from labelaudit.models.paper import cnn
 from tests.conftest import digits, examples_of, flat, plan, train
 

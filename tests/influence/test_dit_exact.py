@@ -12,7 +12,7 @@ from labelaudit.checkpoints import RunFolder
 from labelaudit.errors import InputError
 from labelaudit.influence.derivatives import central_differences, forward_over_reverse
 from labelaudit.influence.dit import sweep
-from labelaudit.influence.queries import TestLoss, loss_by_class, loss_by_sample
+from labelaudit.influence.query_loss import TestLoss, loss_by_class, loss_by_sample
 from labelaudit.influence.scoring import Scoring, Stretch
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn, dnn, logistic_regression

@@ -13,7 +13,7 @@ from labelaudit.errors import InputError
 from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.influence_function import Solver, influence_function
 from labelaudit.influence.leave_one_out import leave_one_out
-from labelaudit.influence.queries import TestLoss
+from labelaudit.influence.query_loss import TestLoss
 from labelaudit.models.paper import cnn, dnn, logistic_regression
 from labelaudit.progress import ignore
 from labelaudit.training.optimizers import SGD, AdamW
