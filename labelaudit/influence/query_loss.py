@@ -104,7 +104,8 @@ class TestLoss:
                     loss = losses[chosen].sum() / sizes[group].item()
                     model.differentiate(loss, retain_graph=group != present[-1])
                     gradients[group] += model.tracked_gradient
-            answers.append(model.team.gather(logits.detach(), len(part)).cpu())
+            if presumed is not None:  # else they are known
+                answers.append(model.team.gather(logits.detach(), len(part)).cpu())
         if presumed is not None:
             theta, temperature = presumed
             self.remember(theta, torch.cat(answers), temperature)
