@@ -144,7 +144,7 @@ def draw(tasks: Tasks) -> Figure:
     figure = Figure(figsize=(9, 0.42 * len(tasks) + 1.6), layout="constrained")
     axes = figure.subplots()
     others = [method for method in SHORT if method != SCORE]
-    colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+    colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]  # a list of colours has them
     named: set[str] = set()
     for place, task in enumerate(tasks.values()):
         for number, method in enumerate([*others, SCORE]):

@@ -36,13 +36,13 @@ class PassTimer:
     def __enter__(self) -> PassTimer:
         self._originals = nn.Module.__call__, torch.autograd.backward, torch.autograd.grad
         call, backward, grad = self._originals
-        nn.Module.__call__ = self._timed(call, network=True)  # type: ignore[method-assign]
+        nn.Module.__call__ = self._timed(call, network=True)  # type: ignore[method-assign]  # to be timed
         torch.autograd.backward = self._timed(backward)
         torch.autograd.grad = self._timed(grad)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        nn.Module.__call__, torch.autograd.backward, torch.autograd.grad = self._originals  # type: ignore[method-assign]
+        nn.Module.__call__, torch.autograd.backward, torch.autograd.grad = self._originals  # type: ignore[method-assign]  # as found
 
     def _timed(self, function: Callable[..., Any], *, network: bool = False) -> Callable[..., Any]:
         def timed(*arguments: Any, **named: Any) -> Any:

@@ -148,11 +148,10 @@ def forward_over_reverse(
     theta = model.tracked.detach()
 
     def along(direction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # (torch types jvp's result as if it always had three parts.)
         if not hessian:
-            logits, changes = torch.func.jvp(logits_at, (theta,), (direction,))  # type: ignore[misc]
+            logits, changes = torch.func.jvp(logits_at, (theta,), (direction,))  # type: ignore[misc]  # typed as three
             return logits, changes, theta.new_empty(0)
-        (_, logits), (product, changes) = torch.func.jvp(gradient, (theta,), (direction,))  # type: ignore[misc]
+        (_, logits), (product, changes) = torch.func.jvp(gradient, (theta,), (direction,))  # type: ignore[misc]  # typed as three
         return logits, changes, product
 
     # Fused attention has no forward-mode derivative.

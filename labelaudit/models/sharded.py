@@ -167,8 +167,10 @@ class ShardedModel(FlatModel):
 
 
 def blocks(module: nn.Module) -> list[nn.Module]:
-    """The parts of a network that follow one another, such as the blocks of a transformer: the outermost members of
-    its `Sequential`s and `ModuleList`s that have parameters."""  # noqa: D205, D209
+    """The parts of a network that follow one another, such as the blocks of a transformer.
+
+    They are the outermost members of its `Sequential`s and `ModuleList`s that have parameters.
+    """
     found: list[nn.Module] = []
     for child in module.children():
         if isinstance(module, (nn.Sequential, nn.ModuleList)) and not isinstance(child, (nn.Sequential, nn.ModuleList)):

@@ -1,5 +1,4 @@
-"""What comes before the tracked parameters in a network: of several passes over the same inputs, only the first has to
-compute it."""  # noqa: D205, D209
+"""What comes before the tracked parameters: of several passes over the same inputs only the first computes it."""
 
 from __future__ import annotations
 

@@ -81,7 +81,8 @@ def render_html(report: Report, dataset: Dataset, shown: int = SHOWN) -> str:
     pairs = figures.confusion_pairs(frame)
     shown_classes = sorted({name for pair in pairs for name in (pair.given, pair.suggested)})
     environment = _environment()
-    script, style = (environment.loader.get_source(environment, name)[0] for name in ("report.js", "report.css"))  # type: ignore[union-attr]
+    assert environment.loader is not None
+    script, style = (environment.loader.get_source(environment, name)[0] for name in ("report.js", "report.css"))
     return environment.get_template("template.html.j2").render(
         metadata=metadata,
         groups=groups,

@@ -73,7 +73,7 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
                  for label, s in zip(labels, suspect, strict=True)]  # fmt: skip
     members = {name: np.flatnonzero(labels == name) for name in classes}
     near = [None if name is None or not similar else draw.choice(members[name], similar).tolist() for name in suggested]
-    status = np.where(scored, "scored", np.where(labels == None, "unlabelled", "unreadable"))  # noqa: E711
+    status = np.where(scored, "scored", np.where(labels == None, "unlabelled", "unreadable"))  # noqa: E711  # of each entry
     values = {
         "id": list(dataset.ids),
         "row": np.arange(rows),
