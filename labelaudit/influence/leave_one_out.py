@@ -111,6 +111,7 @@ class _Task:
             self._ends.append((window.start, -1))
         run.model.theta.copy_(run.final)
         self._final = query.gradient(run.model).double() if window.query_at == "final" else None
+        self._whole: tuple[int, Tensor] | None = None
         self._queries: dict[int, Query] = {}
         self._actual: dict[int, Tensor] = {}
         for index, _ in self._ends:
@@ -167,7 +168,9 @@ class _Task:
                 reached[step.index] = theta.clone()
             inputs, labels = run.examples.batch(step.rows, augmentation_seed=step.index)
             kept = (step.rows[None] != left_out[:, None]).to(theta)
-            if len(left_out) == 1:
+            if step.index == begin:
+                gradient = self._first_gradients(begin, state.theta, inputs, labels, ~kept.bool())
+            elif len(left_out) == 1:
                 gradient = gradient_of(theta[0], kept[0])[None]
             else:
                 gradient = torch.func.vmap(gradient_of)(theta, kept)
@@ -175,6 +178,29 @@ class _Task:
                 clip(gradient, gradient.norm(dim=-1), plan.clip_norm)
             plan.optimizer.step(theta, moments, gradient, step.learning_rate, step.index + 1)
         return reached | {self._window.stop: theta}
+
+    def _first_gradients(self, index: int, theta: Tensor, inputs: Tensor, labels: Tensor, left_out: Tensor) -> Tensor:
+        """The gradients (M, P) of a batch without each of M of its rows, at one θ: the whole batch's less each row's.
+
+        Args:
+            index: Which step it is.
+            theta: Shape (P,).
+            inputs: Of the batch, shape (B, …).
+            labels: Shape (B,).
+            left_out: Which row each leaves out, one True in each row, shape (M, B).
+        """
+
+        def share(theta: Tensor, inputs: Tensor, labels: Tensor) -> Tensor:
+            return cross_entropy(self._run.model.at(theta, inputs), labels, reduction="sum") / left_out.shape[1]
+
+        gradient_of = torch.func.grad(share)
+        if self._whole is None or self._whole[0] != index:
+            self._whole = index, gradient_of(theta, inputs, labels)
+        place = left_out.int().argmax(1)
+        if len(place) == 1:
+            return (self._whole[1] - gradient_of(theta, inputs[place], labels[place]))[None]
+        own = torch.func.vmap(gradient_of, (None, 0, 0))(theta, inputs[place][:, None], labels[place][:, None])
+        return self._whole[1] - own
 
 
 _task: _Task | None = None  # of a worker process

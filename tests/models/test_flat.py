@@ -36,14 +36,16 @@ def test_frozen_parameters_dropout_and_batch_statistics_stay_out_of_it():
     assert torch.equal(network[1].running_mean, torch.zeros(4, dtype=torch.float64))
 
 
-@pytest.mark.parametrize(("groups", "last"), [(1, False), (4, True)])
-def test_grouped_convolutions_get_their_channels_last_and_answer_the_same(groups, last):
+@pytest.mark.parametrize(
+    ("channels", "groups", "width", "last"), [(4, 1, 4, True), (1, 1, 4, True), (4, 1, 4000, False), (4, 4, 4000, True)]
+)
+def test_small_and_grouped_convolutions_get_their_channels_last_and_answer_the_same(channels, groups, width, last):
     torch.manual_seed(0)
-    convolution = nn.Conv2d(4, 4, 3, groups=groups)
-    network = nn.Sequential(convolution, nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
-    inputs, seen = torch.randn(3, 4, 8, 8), []
+    convolution = nn.Conv2d(channels, width, 3, groups=groups)
+    network = nn.Sequential(convolution, nn.Flatten(), nn.Linear(width * 6 * 6, 2))
+    inputs, seen = torch.randn(3, channels, 8, 8), []
     expected = network(inputs)
     convolution.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
     logits = FlatModel(network, torch.device("cpu"), torch.float32)(inputs)
-    assert seen[0].is_contiguous(memory_format=torch.channels_last) is last
+    assert (seen[0].stride() == (64 * channels, 1, 8 * channels, channels)) is last
     torch.testing.assert_close(logits, expected)
