@@ -169,7 +169,7 @@ class _Task:
             inputs, labels = run.examples.batch(step.rows, augmentation_seed=step.index)
             kept = (step.rows[None] != left_out[:, None]).to(theta)
             if step.index == begin:
-                gradient = self._first_gradients(begin, state.theta, inputs, labels, ~kept.bool())
+                gradient = self._first_gradients(begin, state.theta, inputs, labels, kept.argmin(1))
             elif len(left_out) == 1:
                 gradient = gradient_of(theta[0], kept[0])[None]
             else:
@@ -179,7 +179,7 @@ class _Task:
             plan.optimizer.step(theta, moments, gradient, step.learning_rate, step.index + 1)
         return reached | {self._window.stop: theta}
 
-    def _first_gradients(self, index: int, theta: Tensor, inputs: Tensor, labels: Tensor, left_out: Tensor) -> Tensor:
+    def _first_gradients(self, index: int, theta: Tensor, inputs: Tensor, labels: Tensor, places: Tensor) -> Tensor:
         """The gradients (M, P) of a batch without each of M of its rows, at one θ: the whole batch's less each row's.
 
         Args:
@@ -187,19 +187,20 @@ class _Task:
             theta: Shape (P,).
             inputs: Of the batch, shape (B, …).
             labels: Shape (B,).
-            left_out: Which row each leaves out, one True in each row, shape (M, B).
+            places: Which row each leaves out, shape (M,).
         """
 
         def share(theta: Tensor, inputs: Tensor, labels: Tensor) -> Tensor:
-            return cross_entropy(self._run.model.at(theta, inputs), labels, reduction="sum") / left_out.shape[1]
+            return cross_entropy(self._run.model.at(theta, inputs), labels, reduction="sum") / batch_size
 
-        gradient_of = torch.func.grad(share)
+        batch_size, gradient_of = len(labels), torch.func.grad(share)
         if self._whole is None or self._whole[0] != index:
             self._whole = index, gradient_of(theta, inputs, labels)
-        place = left_out.int().argmax(1)
-        if len(place) == 1:
-            return (self._whole[1] - gradient_of(theta, inputs[place], labels[place]))[None]
-        own = torch.func.vmap(gradient_of, (None, 0, 0))(theta, inputs[place][:, None], labels[place][:, None])
+        own: Tensor
+        if len(places) == 1:
+            own = gradient_of(theta, inputs[places], labels[places])[None]
+        else:
+            own = torch.func.vmap(gradient_of, (None, 0, 0))(theta, inputs[places][:, None], labels[places][:, None])
         return self._whole[1] - own
 
 
