@@ -19,8 +19,9 @@ RIGHT_ROWS = 5.0  # pseudo-counts of right labels in each class: a class of thre
 STRENGTHS = (1e-3, 1e6)  # between which that of the draw towards an even T is sought: see `even_out`
 LEAST = 1e-9  # that any chance is
 BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
-ITERATIONS = 30
-TOLERANCE = 1e-4
+ITERATIONS = 60
+STEPS = 2  # of the fit of p in each iteration; more do not save iterations, one alone is not enough
+TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
         true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
         padded = _count(true_label, labels) + 1 / classes + RIGHT_ROWS * np.eye(classes)
         previous, transition = transition, padded / padded.sum(1, keepdims=True)
-        calibration = calibrate(evidence, labels, transition, calibration)
+        calibration = calibrate(evidence, labels, transition, calibration, STEPS)
         if np.abs(transition - previous).max() < TOLERANCE:
             break
     true_label = normalise(calibration.log_probabilities(evidence) + np.log(transition[:, labels].T))
@@ -92,7 +93,9 @@ class Calibration:
         return normalise(self.weight * evidence + self.bias)
 
 
-def calibrate(evidence: Floats, labels: Labels, transition: Floats, start: Calibration | None = None) -> Calibration:
+def calibrate(
+    evidence: Floats, labels: Labels, transition: Floats, start: Calibration | None = None, steps: int | None = None
+) -> Calibration:
     """The weight and biases of largest likelihood of the given labels, Σ log Σ_c p(c | x) T[c, g].
 
     Because the labels' noise is in T, it does not blunt the weight.
@@ -102,9 +105,15 @@ def calibrate(evidence: Floats, labels: Labels, transition: Floats, start: Calib
         labels: Given class indices, shape (N,).
         transition: T, shape (C, C).
         start: Where to begin the search.
+        steps: After how many to end it; None to go on.
     """
     log_likelihood = torch.from_numpy(np.log(transition[:, labels].T))
-    return _fit(evidence, lambda log_p: -(log_p + log_likelihood).logsumexp(1).mean(), start)
+
+    def loss(log_p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        joint = log_p + log_likelihood
+        return -joint.logsumexp(1).mean(), joint.softmax(1)
+
+    return _fit(evidence, loss, start, steps)
 
 
 def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
@@ -113,26 +122,38 @@ def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
     For evidence that has seen the given labels: fitted to these, it would seem to know all of them.
     """
     probabilities = torch.from_numpy(target)
-    return _fit(evidence, lambda log_p: -(probabilities * log_p).sum(1).mean())
+    return _fit(evidence, lambda log_p: (-(probabilities * log_p).sum(1).mean(), probabilities))
 
 
 def _fit(
-    evidence: Floats, loss: Callable[[torch.Tensor], torch.Tensor], start: Calibration | None = None
+    evidence: Floats,
+    loss: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+    start: Calibration | None = None,
+    steps: int | None = None,
 ) -> Calibration:
-    """Minimise a loss of log probabilities. One weight, one bias for each class: next to nothing to overfit."""
+    """Minimise a mean loss of log p = log softmax(z). One weight, one bias for each class: next to nothing to overfit.
+
+    Args:
+        evidence: Shape (N, C).
+        loss: Gives its value and the q (N, C) with which its derivative by z is (p − q) / N.
+        start: Where to begin.
+        steps: After how many to end.
+    """
     start = start or Calibration.start(evidence.shape[1])
     inputs = torch.from_numpy(evidence)
 
     def objective(values: Floats) -> tuple[float, Floats]:
-        parameters = torch.tensor(values, requires_grad=True)
+        parameters = torch.from_numpy(values)
         log_p = (parameters[0] * inputs + parameters[1:]).log_softmax(1)
-        value = loss(log_p) + BIAS_PENALTY * parameters[1:].square().sum()
-        (gradient,) = torch.autograd.grad(value, parameters)
-        return value.item(), gradient.numpy()
+        value, q = loss(log_p)
+        change = log_p.exp_().sub_(q) / len(inputs)
+        gradient = torch.cat([torch.tensordot(change, inputs)[None], change.sum(0) + 2 * BIAS_PENALTY * parameters[1:]])
+        return (value + BIAS_PENALTY * parameters[1:].square().sum()).item(), gradient.numpy()
 
     first = np.concatenate([[start.weight], start.bias])
     bounds = [(0, None)] + [(None, None)] * len(start.bias)
-    fitted = minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds).x
+    options = {} if steps is None else {"maxiter": steps}
+    fitted = minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     return Calibration(float(fitted[0]), fitted[1:])
 
 
