@@ -14,6 +14,7 @@ from labelaudit.influence.queries import Query
 from labelaudit.influence.scoring import Scoring
 from labelaudit.training.fine_tune import Run, backpropagate
 from labelaudit.training.optimizers import Adjoint, Point, clip, clip_adjoint
+from labelaudit.training.predict import rows_at_once
 from labelaudit.training.trajectory import State, Step
 from labelaudit.training.window import Window
 
@@ -122,7 +123,8 @@ def sweep(
         assert found.theta is not None
         model.theta.copy_(found.theta)
         own = found.theta[len(found.theta) - len(model.tracked) :]
-        for part in torch.arange(len(run.rows)).split(run.plan.batch_size * model.team.size):
+        at_once = rows_at_once(run.examples, run.plan.batch_size) * model.team.size
+        for part in torch.arange(len(run.rows)).split(at_once):
             inputs, labels = run.examples.batch(run.rows[part], share=model.team.share(len(part)))
             batch = differentiate(model, inputs, labels, found.directions, hessian=False, theta=own, rows=len(part))
             influence[w][:, part] -= batch.loss_changes() / len(run.rows)

@@ -12,6 +12,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, ignore
 
 PROJECTED = 64  # numbers that stand for what the last layer gets
+INPUT_BYTES = 1 << 20  # so much of small rows is put through at once, however few a mini-batch has
 
 
 def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
@@ -23,11 +24,17 @@ def answers(
     model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
 ) -> Iterator[Tensor]:
     """Logits of the rows at the model's θ, batch by batch, each of shape (B, C)."""
-    for batch in rows.split(batch_size * model.team.size):
+    for batch in rows.split(rows_at_once(examples, batch_size) * model.team.size):
         with torch.no_grad():
             answer = model(examples.batch(batch, share=model.team.share(len(batch)))[0])
         yield model.team.gather(answer, len(batch))
         progress(len(batch))
+
+
+def rows_at_once(examples: Examples, batch_size: int) -> int:
+    """How many rows to put through where nothing is kept for a backward pass: a mini-batch, or more if they are small."""
+    row = examples.batch(torch.zeros(1, dtype=torch.int64))[0]
+    return max(batch_size, INPUT_BYTES // max(1, row.nbytes))
 
 
 class LastLayerInputs:

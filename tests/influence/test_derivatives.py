@@ -95,10 +95,12 @@ def test_a_zero_direction_gives_zeros():
     assert not result.hessian_vectors.any()
 
 
-def test_choice_goes_by_precision_and_size_unless_overridden():
-    small, large = (torch.nn.Linear(inputs, 1, bias=False) for inputs in (10, 1_000_000))
+def test_choice_goes_by_precision_size_and_kinks_unless_overridden():
+    small, large = (torch.nn.Sequential(torch.nn.Linear(inputs, 1), torch.nn.ReLU()) for inputs in (10, 1_000_000))
     assert choose_differentiation("auto", flat(small, torch.float32)) is forward_over_reverse
     assert choose_differentiation("auto", flat(large, torch.float32)) is central_differences
     assert choose_differentiation("auto", flat(large, torch.float64)) is forward_over_reverse
+    assert choose_differentiation("auto", flat(torch.nn.Linear(10, 1), torch.float32)) is central_differences
+    assert choose_differentiation("auto", flat(torch.nn.Linear(10, 1), torch.float64)) is forward_over_reverse
     assert choose_differentiation("central-differences", flat(small)) is central_differences
     assert choose_differentiation("forward-over-reverse", flat(large, torch.float32)) is forward_over_reverse
