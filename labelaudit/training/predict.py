@@ -32,7 +32,7 @@ def answers(
 
 
 def rows_at_once(examples: Examples, batch_size: int) -> int:
-    """How many rows to put through where nothing is kept for a backward pass: a mini-batch, or more if they are small."""
+    """How many rows to put through where nothing is kept for a backward pass: a mini-batch, or more if small."""
     row = examples.batch(torch.zeros(1, dtype=torch.int64))[0]
     return max(batch_size, INPUT_BYTES // max(1, row.nbytes))
 
