@@ -85,7 +85,7 @@ def audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
 
 def _suspicions(findings: Findings, task: Task) -> tuple[Floats, ...]:
     signals, everything = findings.signals, np.arange(len(task.given))
-    suspicions = (1 - signals.posterior[everything, task.given], -signals.influence)
+    suspicions = (1 - signals.posterior[everything, task.given], -signals.influence, signals.loss, -signals.margin)
     if signals.out_of_fold is None:
         return suspicions
     return *suspicions, -np.log(signals.out_of_fold[everything, task.given])
@@ -148,7 +148,13 @@ OURS = "labelaudit"
 GROUPS: dict[str, Group] = {
     "plain": Group(("final loss", "mean margin (AUM)"), _plain),  # a plain fine-tune and nothing else: the unit of cost
     OURS: Group(
-        ("labelaudit score", "labelaudit influence (DIT)", "out-of-fold loss of the same run"),
+        (
+            "labelaudit score",
+            "labelaudit influence (DIT)",
+            "final loss of the same run",
+            "mean margin of the same run",
+            "out-of-fold loss of the same run",
+        ),
         lambda task, seed: _suspicions(audit(task, seed, InfluenceConfig()), task),
         True,
     ),
