@@ -40,6 +40,14 @@ WITH_TRUSTED = {
     "TracIn (captum)": "TracIn (captum)",
     ALONE: "trusted rows alone",
 }
+HALVES = {
+    SCORE: "**score**",
+    "final loss of the same run": "final loss, half the rows",
+    "mean margin of the same run": "AUM, half the rows",
+    "out-of-fold loss of the same run": "out-of-fold loss, half the rows",
+    "final loss": "final loss, all rows",
+    "mean margin (AUM)": "AUM, all rows",
+}
 WITHOUT = ("final loss", "mean margin (AUM)", "self-confidence, 5 folds")
 LIST = (
     ("noise_rate", "wrong labels", "{:.1%}"),
@@ -64,6 +72,9 @@ def main(plot: Annotated[Path | None, typer.Option(help="Where to put the pictur
     print(
         precision_table(ranked),
         against_peers(ranked),
+        _markdown(
+            ["", *HALVES.values()], [_cells(name, task["methods"], tuple(HALVES)) for name, task in ranked.items()]
+        ),
         with_trusted(tasks),
         lists(ranked),
         calibration(ranked),
