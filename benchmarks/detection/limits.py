@@ -1,0 +1,60 @@
+"""Where the score fails: among rows whose true class the network does not know, or elsewhere?
+
+`python -m benchmarks.detection.limits --data … --weights …` (needs the `compare` extra). A network that was not trained
+on a row may name its true class or another one; measured is what share of the rows is of the first kind, and the
+average precision of the score among these and among the others.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from benchmarks.detection.methods import audit
+from benchmarks.detection.tasks import SOURCES, make_task
+from labelaudit.config import InfluenceConfig
+from labelaudit.detection.metrics import detection_metrics
+
+RESULTS = Path(__file__).parents[1] / "results" / "limits.json"
+
+
+def measure(name: str, data: Path, weights: Path, seed: int) -> dict[str, float]:
+    """One seed of one task."""
+    task = make_task(name, data, weights, seed)
+    signals = audit(task, seed, InfluenceConfig()).signals
+    assert signals.out_of_fold is not None
+    suspicion = 1 - signals.posterior[np.arange(len(task.given)), task.given]
+    wrong, known = task.given != task.true, signals.out_of_fold.argmax(1) == task.true
+    found = {"known": known.mean(), "wrong_labels_among_known": wrong[known].sum() / wrong.sum()}
+    for kind, rows in (("all", known | ~known), ("known", known), ("unknown", ~known)):
+        if wrong[rows].any():
+            found[f"average_precision, {kind}"] = detection_metrics(suspicion[rows], wrong[rows])["average_precision"]
+    return {key: float(value) for key, value in found.items()}
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder of the datasets.")],
+    weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
+    seeds: int = 3,
+) -> None:
+    """Measure, print and keep."""
+    torch.set_num_threads(1)
+    measured = f"{date.today().isoformat()}, {seeds} seeds, {platform.machine()}, torch {torch.__version__}"
+    result: dict[str, Any] = {"measured": measured, "tasks": {}}
+    for name in SOURCES:
+        runs = [measure(name, data, weights, seed) for seed in range(seeds)]
+        means = {key: float(np.mean([run[key] for run in runs if key in run])) for key in runs[0]}
+        result["tasks"][name] = means
+        print(name, ", ".join(f"{key} {value:.3f}" for key, value in means.items()), flush=True)
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
