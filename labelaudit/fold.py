@@ -25,7 +25,7 @@ from labelaudit.progress import Progress
 from labelaudit.runtime import SHARE_OF_FREE, free_disk, memory_of_process
 from labelaudit.training.fine_tune import Plan, Run, fine_tune
 from labelaudit.training.needs import check_per_sample_loss
-from labelaudit.training.predict import LastLayerInputs, look_at, predict
+from labelaudit.training.predict import LastLayerInputs, look_at, predict, rows_at_once
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window
 from labelaudit.units import as_time, gigabytes
@@ -112,11 +112,12 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     with progress.stage(f"{task.title}fine-tuning", plan.epochs * len(train)) as advance:
         held_out = query_rows if task.folds > 1 else None
         run = fine_tune(model, examples, train, plan, task.seed, recording, advance, checkpoints, held_out)
+    at_once = rows_at_once(examples, plan.batch_size)
     query = TestLoss(config.influence.query, examples, query_rows, plan.batch_size)
     if len(run.held_out_latest):
         query.presume(run.final, run.held_out_latest)
     else:  # by the same reference, which needs no copy of θ_T
-        query.remember(run.final, predict(model, examples, query_rows, plan.batch_size))
+        query.remember(run.final, predict(model, examples, query_rows, at_once))
     influence, seen = sweep_and_look(task, run, windows, query, scoring, config, progress, checkpoints)
     answers = query.evaluate(model)  # at θ_T, wherever the window had it last
     differentiate = choose_differentiation(config.influence.derivatives, model)
@@ -129,7 +130,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     labels, query_sketch = examples.labels[train], seen.rows[:0]
     if task.folds == 1:
         some = torch.from_numpy(some_rows(task.fold.query))
-        query_sketch = look_at(model, examples, some, plan.batch_size).rows
+        query_sketch = look_at(model, examples, some, at_once).rows
     result = FoldResult(
         influence=influence[0],
         mean_logits=run.mean_logits,
@@ -172,7 +173,8 @@ def sweep_and_look(
             return influence[:, 0], seen
         influence = sweep(run, windows, query, differentiate, scoring, advance, checkpoints)
     with progress.stage(f"{task.title}losses", len(run.rows)) as advance:
-        return influence[:, 0], look_at(run.model, run.examples, run.rows, run.plan.batch_size, advance)
+        at_once = rows_at_once(run.examples, run.plan.batch_size)
+        return influence[:, 0], look_at(run.model, run.examples, run.rows, at_once, advance)
 
 
 def plan_within_means(

@@ -7,8 +7,6 @@ rows below 15,000 only; everything else is for reporting. `python -m benchmarks.
 from __future__ import annotations
 
 import json
-import platform
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +15,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.detection.measured import measured
 from benchmarks.detection.methods import GROUPS, OURS, rank_all
 from benchmarks.detection.tasks import CLEAN, SOURCES, TRUSTED, Task, make_task
 from labelaudit.audit import Findings
@@ -85,11 +84,10 @@ def run(name: str, data: Path, weights: Path, seeds: int, trusted: int, groups: 
     for seed in range(seeds):
         runs.append(measure(make_task(name, data, weights, seed, trusted), seed, groups))
         print(f"{title}, seed {seed}", flush=True)
-    how = f"{date.today().isoformat()}, {seeds} seeds, {platform.machine()}, 1 thread, torch {torch.__version__}"
     methods = summarise([run["methods"] for run in runs])
     lists = summarise([run["suspects"] for run in runs])
-    measured = dict.fromkeys([*methods, *(["suspects"] if lists else [])], how)
-    keep(title, {"measured": measured, "methods": methods, "suspects": lists})
+    figures_of = [*methods, *(["suspects"] if lists else [])]
+    keep(title, {"measured": dict.fromkeys(figures_of, measured(seeds)), "methods": methods, "suspects": lists})
     for method, figures in methods.items():
         ap, cost = figures["average_precision"], figures.get("cost", {"mean": np.nan})
         print(f"  {method:36} AP {ap['mean']:.3f} ± {ap['std']:.3f}  cost {cost['mean']:.2f}", flush=True)

@@ -8,8 +8,6 @@ average precision of the score among these and among the others.
 from __future__ import annotations
 
 import json
-import platform
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +15,7 @@ import numpy as np
 import torch
 import typer
 
+from benchmarks.detection.measured import measured
 from benchmarks.detection.methods import audit
 from benchmarks.detection.tasks import SOURCES, make_task
 from labelaudit.config import InfluenceConfig
@@ -33,7 +32,7 @@ def measure(name: str, data: Path, weights: Path, seed: int) -> dict[str, float]
     suspicion = 1 - signals.posterior[np.arange(len(task.given)), task.given]
     wrong, known = task.given != task.true, signals.out_of_fold.argmax(1) == task.true
     found = {"known": known.mean(), "wrong_labels_among_known": wrong[known].sum() / wrong.sum()}
-    for kind, rows in (("all", known | ~known), ("known", known), ("unknown", ~known)):
+    for kind, rows in (("all", np.full(len(wrong), True)), ("known", known), ("unknown", ~known)):
         if wrong[rows].any():
             found[f"average_precision, {kind}"] = detection_metrics(suspicion[rows], wrong[rows])["average_precision"]
     return {key: float(value) for key, value in found.items()}
@@ -46,11 +45,11 @@ def main(
 ) -> None:
     """Measure, print and keep."""
     torch.set_num_threads(1)
-    measured = f"{date.today().isoformat()}, {seeds} seeds, {platform.machine()}, torch {torch.__version__}"
-    result: dict[str, Any] = {"measured": measured, "tasks": {}}
+    result: dict[str, Any] = {"measured": measured(seeds), "tasks": {}}
     for name in SOURCES:
         runs = [measure(name, data, weights, seed) for seed in range(seeds)]
-        means = {key: float(np.mean([run[key] for run in runs if key in run])) for key in runs[0]}
+        found = dict.fromkeys(key for run in runs for key in run)
+        means = {key: float(np.mean([run[key] for run in runs if key in run])) for key in found}
         result["tasks"][name] = means
         print(name, ", ".join(f"{key} {value:.3f}" for key, value in means.items()), flush=True)
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")

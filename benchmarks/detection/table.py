@@ -72,9 +72,7 @@ def main(plot: Annotated[Path | None, typer.Option(help="Where to put the pictur
     print(
         precision_table(ranked),
         against_peers(ranked),
-        _markdown(
-            ["", *HALVES.values()], [_cells(name, task["methods"], tuple(HALVES)) for name, task in ranked.items()]
-        ),
+        _precision(ranked, HALVES),
         with_trusted(tasks),
         lists(ranked),
         calibration(ranked),
@@ -93,13 +91,12 @@ def main(plot: Annotated[Path | None, typer.Option(help="Where to put the pictur
 
 def precision_table(tasks: Tasks) -> str:
     """Average precision of every method on every task, the best in bold, and the mean cost."""
-    rows = [_cells(name, task["methods"], tuple(SHORT)) for name, task in tasks.items()]
     costs = [
         [task["methods"][method]["cost"]["mean"] for task in tasks.values() if method in task["methods"]]
         for method in SHORT
     ]
     cost = ["*cost, mean*", *(f"{np.mean(values):.1f}" if values else "–" for values in costs)]
-    return _markdown(["", *SHORT.values()], [*rows, cost])
+    return f"{_precision(tasks, SHORT)}\n{_row(cost)}"
 
 
 def against_peers(tasks: Tasks) -> str:
@@ -182,6 +179,12 @@ def draw(tasks: Tasks) -> Figure:
     return figure
 
 
+def _precision(tasks: Tasks, columns: dict[str, str]) -> str:
+    """Average precision of some methods, by their titles, on every task."""
+    rows = [_cells(name, task["methods"], tuple(columns)) for name, task in tasks.items()]
+    return _markdown(["", *columns.values()], rows)
+
+
 def _cells(name: str, methods: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
     found = {method: methods[method]["average_precision"] for method in columns if method in methods}
     best = max(figures["mean"] for figures in found.values())
@@ -197,7 +200,11 @@ def _cells(name: str, methods: dict[str, Any], columns: tuple[str, ...]) -> list
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join(_row(line) for line in lines)
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ q the mean of the ∇f_i, and how well the influence on it finds the wrong label
 from __future__ import annotations
 
 import json
-import platform
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +16,7 @@ import torch
 import typer
 from torch import Tensor
 
+from benchmarks.detection.measured import measured
 from benchmarks.detection.tasks import SOURCES, Task
 from benchmarks.detection.training import train
 from labelaudit.data.noise import flip_rows
@@ -89,7 +88,7 @@ def main(data: Annotated[Path, typer.Option(help="Folder of the datasets.")], se
     """Measure, print and keep."""
     torch.set_num_threads(1)
     result: dict[str, Any] = {
-        "measured": f"{date.today().isoformat()}, {seeds} seeds, {platform.machine()}, torch {torch.__version__}",
+        "measured": measured(seeds),
         "epochs": {},
     }
     for epochs in EPOCHS:

@@ -15,7 +15,7 @@ from labelaudit.data.examples import Examples
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.optimizers import Optimizer, clip
-from labelaudit.training.predict import predict
+from labelaudit.training.predict import predict, rows_at_once
 from labelaudit.training.recording import Recording
 from labelaudit.training.schedule import learning_rate
 from labelaudit.training.trajectory import State, Step, Trajectory
@@ -188,6 +188,7 @@ def fine_tune(
             tensor.copy_(saved[name])
     place = places_of(rows, len(examples.labels))
     per_epoch = plan.steps_per_epoch(len(rows))
+    at_once = rows_at_once(examples, plan.batch_size)
     for step in plan.steps(rows, seed):
         done = step.index < reached.item()
         if recording.first <= step.index < recording.stop:
@@ -207,7 +208,7 @@ def fine_tune(
             margins[places] += margin(logits, labels) / plan.epochs
             losses[epoch] += cross_entropy(logits, labels, reduction="sum") / len(rows)
             if (step.index + 1) % per_epoch == 0 and len(held_out) and 0 < epoch < plan.epochs - 1:
-                held_out_latest.copy_(predict(model, examples, held_out, plan.batch_size))
+                held_out_latest.copy_(predict(model, examples, held_out, at_once))
                 held_out_logits += held_out_latest
             reached.fill_(step.index + 1)
         progress(len(step.rows))

@@ -24,7 +24,7 @@ def answers(
     model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
 ) -> Iterator[Tensor]:
     """Logits of the rows at the model's θ, batch by batch, each of shape (B, C)."""
-    for batch in rows.split(rows_at_once(examples, batch_size) * model.team.size):
+    for batch in rows.split(batch_size * model.team.size):
         with torch.no_grad():
             answer = model(examples.batch(batch, share=model.team.share(len(batch)))[0])
         yield model.team.gather(answer, len(batch))
