@@ -5,23 +5,36 @@ BIN = $(VENV)/bin
 DATA ?= ../shared/data
 WEIGHTS ?= ../shared/weights
 READY = $(VENV)/.ready
+READY_FOR_DOCS = $(VENV)/.ready-for-docs
 
-.PHONY: demo test slow lint bench speed clean
+.PHONY: demo test faults slow gpu lint docs bench speed clean
 
 demo: $(READY)
 	$(BIN)/labelaudit scan sample_data/train --test sample_data/test --known sample_data/truth.csv \
 		--epochs 20 --augment shift --out demo-report --overwrite
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow" --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -m "not slow and not faults" --cov --cov-report=term:skip-covered
+
+faults: $(READY)
+	$(BIN)/pytest -m faults
 
 slow: $(READY)
 	$(BIN)/pytest -m slow
+
+# Needs a CUDA GPU.
+gpu: $(READY)
+	$(BIN)/pytest -m gpu
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, in site/; a warning or a broken link is an error.
+docs: $(READY_FOR_DOCS)
+	$(BIN)/python tools/commands_page.py > docs/commands.md
+	$(BIN)/zensical build --strict --clean
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.sweep_cost
@@ -36,5 +49,9 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(READY)
 
+$(READY_FOR_DOCS): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $(READY_FOR_DOCS)
+
 clean:
-	rm -rf $(VENV) demo-report .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) site docs/commands.md demo-report .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -18,10 +18,10 @@ import timm
 import torch
 from torch import nn
 
-from labelaudit.data.examples import Images
+from labelaudit.data.batches import Images
 from labelaudit.influence.derivatives import central_differences, forward_over_reverse
 from labelaudit.influence.dit import sweep
-from labelaudit.influence.query_loss import TestLoss
+from labelaudit.influence.query_loss import QueryLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn
@@ -45,7 +45,7 @@ def measure(network: nn.Module, channels: int, side: int, rows: int) -> dict[str
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (rows, channels, side, side), dtype=torch.uint8, generator=generator)
     labels = torch.randint(0, CLASSES, (rows,), generator=generator)
-    examples = Images(pixels, labels, lambda x: x - 0.5, torch.device("cpu"), torch.float32)
+    batches = Images(pixels, labels, lambda x: x - 0.5, torch.device("cpu"), torch.float32)
     model, everything = FlatModel(network, torch.device("cpu"), torch.float32), torch.arange(rows)
     plan = Plan(SGD(0.9, 1e-4), epochs=1, batch_size=32, learning_rate=1e-4)
     window = Window("last", 0, plan.steps_per_epoch(rows))
@@ -54,9 +54,9 @@ def measure(network: nn.Module, channels: int, side: int, rows: int) -> dict[str
     ratios: dict[str, list[float]] = {f"{m}, {e}": [] for m in METHODS for e in ("visited", "expected")}
     for repeat in range(REPEATS + 1):  # the first one warms up
         start = time.perf_counter()
-        run = fine_tune(model, examples, everything, plan, 0, recording, lambda _: None)
+        run = fine_tune(model, batches, everything, plan, 0, recording, lambda _: None)
         epoch = time.perf_counter() - start
-        query = TestLoss("loss", examples, everything[:32], 32)
+        query = QueryLoss("loss", batches, everything[:32], 32)
         query.evaluate(model)
         for name, method in METHODS.items():
             for estimator in ("visited", "expected"):

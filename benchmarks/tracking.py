@@ -22,11 +22,11 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.detection.tasks import HELD_BACK
-from labelaudit.config import audit_config
+from labelaudit.commands.scan import scan
 from labelaudit.data.noise import flip_rows
 from labelaudit.detection.metrics import detection_metrics, summarise
-from labelaudit.files import write_atomically
-from labelaudit.scanning import scan
+from labelaudit.runtime.files import write_atomically
+from labelaudit.settings import audit_config
 
 RESULT = Path(__file__).parent / "results" / "tracking.json"
 TRACKED = ("all", "last:4", "last:2", "head")

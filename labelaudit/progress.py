@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Advance = Callable[[int], None]
 
@@ -13,6 +13,7 @@ def ignore(amount: int) -> None:
     """Progress nobody watches."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Shows notes and stages of work; `stage(...)` gives a context whose value is called with the amount done since."""
 
@@ -23,7 +24,7 @@ class Progress(Protocol):
         """Tell the user something worth knowing, once."""
 
 
-class Silent:
+class NullProgress:
     """Shows nothing."""
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Advance]:

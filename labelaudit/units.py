@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def as_time(seconds: float) -> str:
     """A duration."""
@@ -15,11 +17,12 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
-def counted(count: int, what: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
+def counted(count: int, what: str, several: str | None = None) -> str:
+    """`1 row`, `2 rows`; `several` is the plural, where that is not `what` with an s."""
+    return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
-def give_or_take(deviation: float) -> str:
-    """How far off a share may be: `± 5%`."""
-    return f"± {deviation:.0%}" if deviation > 0.005 else "± <1%"
+def listed(names: Sequence[object], shown: int) -> str:
+    """The first names, and how many there are beside: `a, b, c and 4 more`."""
+    first = ", ".join(map(str, names[:shown]))
+    return first if len(names) <= shown else f"{first} and {len(names) - shown:,} more"

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT, SAMPLE
+from tests.support.data import digit_folders
+from tests.support.paths import ROOT, SAMPLE
 
 BIN = Path(sys.executable).parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -36,10 +37,7 @@ def call(*command: object, folder: Path, **variables: str) -> subprocess.Complet
 def checked_out(tmp_path_factory) -> Path:
     """A folder with a dataset of two digits and its baseline."""
     folder = tmp_path_factory.mktemp("repository")
-    for digit in "01":
-        (folder / "data" / digit).mkdir(parents=True)
-        for file in sorted((SAMPLE / "train" / digit).iterdir())[:40]:
-            shutil.copy(file, folder / "data" / digit)
+    digit_folders(folder / "data", "01", 40)
     made = call("labelaudit", "baseline", "data", "--model", "lr", "-q", folder=folder)
     assert made.returncode == 0, made.stderr
     return folder
@@ -118,7 +116,7 @@ def test_action_fails_on_a_new_wrong_label(repository):
     done, outputs, summary = run_action(repository, source="data", sarif="out/check.sarif")
     assert done.returncode == 1, done.stderr
     assert outputs == {"verdict": "failed", "suspects": "1", "sarif": "out/check.sarif"}
-    assert done.stdout.splitlines()[0] == "::error title=labelaudit check failed::1 new suspects, 0 allowed"
+    assert done.stdout.splitlines()[0] == "::error title=labelaudit check failed::1 new suspect, 0 allowed"
     assert done.stdout.splitlines()[1].startswith(
         "::error file=data/0/wrong%2C new.png,title=Suspect label 0::0/wrong, new.png: labelled 0, more probably 1 ("
     )

@@ -9,19 +9,24 @@ from torch.distributed.run import get_args_parser
 from typer.testing import CliRunner
 
 from labelaudit.cli.app import app
-from tests.conftest import ROOT, SAMPLE
+from tests.support.paths import ROOT, SAMPLE
 
 
 def python_blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-def test_the_python_page_runs(tmp_path, monkeypatch):
+def test_the_python_page_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "sample_data").symlink_to(SAMPLE)
     monkeypatch.chdir(tmp_path)
-    (example,) = python_blocks("python.md")
-    exec(example, {})
+    first, *others = python_blocks("python.md")
+    exec(first, {})
     assert {file.name for file in tmp_path.iterdir()} == {"sample_data", "report.parquet", "report.html"}
+    assert len(others) == 2
+    for example in others:
+        exec(example, {})
+    *_, refused = capsys.readouterr().out.splitlines()
+    assert f"print(error)  # {refused}" in others[-1]
 
 
 def test_links_between_the_pages_lead_somewhere():
@@ -33,8 +38,9 @@ def test_links_between_the_pages_lead_somewhere():
 
 def test_every_option_the_pages_name_exists():
     help_text = "".join(
-        CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "300"}).stdout
-        for command in ("scan", "flip-test", "baseline", "check", "apply", "report", "reproduce")
+        CliRunner().invoke(app, [command, page], env={"COLUMNS": "300"}).stdout
+        for command in ("scan", "flip-test", "baseline", "check", "apply", "refine", "report", "reproduce")
+        for page in ("--help", "--help-all")
     )
     known = set(re.findall(r"--[a-z][a-z-]+", help_text))
     torchrun = {name for action in get_args_parser()._actions for name in action.option_strings}

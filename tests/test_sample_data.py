@@ -4,7 +4,7 @@ import csv
 import filecmp
 import runpy
 
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 
 def test_the_script_makes_the_same_bytes(shared, tmp_path):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from labelaudit.units import as_time, counted, gigabytes, give_or_take
+from labelaudit.units import as_time, counted, gigabytes, listed
 
 
 def test_durations_for_people():
@@ -15,5 +15,12 @@ def test_numbers_of_things_for_people():
     assert [counted(count, "epoch") for count in (0, 1, 2, 1500)] == ["0 epochs", "1 epoch", "2 epochs", "1,500 epochs"]
 
 
-def test_deviations_for_people():
-    assert [give_or_take(deviation) for deviation in (0.0, 0.005, 0.006, 0.123)] == ["± <1%", "± <1%", "± 1%", "± 12%"]
+def test_plurals_that_are_not_regular():
+    assert [counted(count, "class", "classes") for count in (1, 2)] == ["1 class", "2 classes"]
+
+
+def test_long_lists_for_people():
+    assert [listed("abcdefg"[:length], 3) for length in (0, 1, 3, 4, 7)] == [
+        "", "a", "a, b, c", "a, b, c and 1 more", "a, b, c and 4 more"
+    ]  # fmt: skip
+    assert listed(range(5000), 2) == "0, 1 and 4,998 more"

@@ -18,14 +18,23 @@ from numpy.typing import NDArray
 from benchmarks.detection.measured import measured
 from benchmarks.detection.methods import GROUPS, OURS, rank_all
 from benchmarks.detection.tasks import CLEAN, SOURCES, TRUSTED, Task, make_task
-from labelaudit.audit import Findings
-from labelaudit.config import Aim
-from labelaudit.detection.metrics import Metrics, detection_metrics, list_metrics, suggestion_accuracy, summarise
+from labelaudit.audit.judge import Findings
+from labelaudit.config import SelectionRule
+from labelaudit.detection.metrics import (
+    Metrics,
+    detection_metrics,
+    list_metrics,
+    share_metrics,
+    suggestion_metrics,
+    summarise,
+)
+from labelaudit.detection.promises import expected_precision
 from labelaudit.detection.ranking import rank_rows
-from labelaudit.files import write_atomically
+from labelaudit.report.wording import with_deviation
+from labelaudit.runtime.files import write_atomically
 
 RESULTS = Path(__file__).parents[1] / "results" / "detection.json"
-AIMS = {"more probably wrong": Aim(), "precision 0.8": Aim(precision=0.8)}
+SELECTION_RULES = {"more probably wrong": SelectionRule(), "precision 0.8": SelectionRule(precision=0.8)}
 
 
 def measure(task: Task, seed: int, groups: list[str]) -> dict[str, Any]:
@@ -44,17 +53,20 @@ def measure(task: Task, seed: int, groups: list[str]) -> dict[str, Any]:
 def suspects(findings: Findings, task: Task, wrong: NDArray[np.bool_]) -> dict[str, Metrics]:
     """What our list of suspects says of itself, and what is true."""
     found = {}
-    for name, aim in AIMS.items():
-        ranking = rank_rows(findings.signals, task.given, "score", aim, reliable=findings.doubt is None)
-        expected = ranking.expected_precision
+    for name, selection in SELECTION_RULES.items():
+        ranking = rank_rows(findings.signals, task.given, "score", selection, reliable=findings.doubt is None)
+        share = findings.noise.share
         caught = ranking.suspect & wrong
-        figures = {"noise_rate": float(wrong.mean()), "noise_rate_estimated": findings.noise.rate}
+        figures = share_metrics(share, wrong)
         if not wrong.any():
             found[name] = figures | {"suspects": float(ranking.suspect.sum())}
             continue
-        accuracy = suggestion_accuracy(ranking.suggested[caught], task.true[caught], task.given[caught])
-        found[name] = list_metrics(ranking.suspect, wrong, None if expected is None else expected[0]) | figures
-        found[name]["suggestion_accuracy"] = accuracy if caught.any() else 1.0
+        found[name] = list_metrics(ranking.suspect, wrong, expected_precision(ranking, share)) | figures
+        if "suspects_precision" in found[name]:
+            gap = found[name]["suspects_precision_stated"] - found[name]["suspects_precision"]
+            found[name]["suspects_precision_gap"] = gap
+        if caught.any():
+            found[name] |= suggestion_metrics(ranking.suggested[caught], task.true[caught], task.given[caught])
     return found
 
 
@@ -90,9 +102,11 @@ def run(name: str, data: Path, weights: Path, seeds: int, trusted: int, groups: 
     keep(title, {"measured": dict.fromkeys(figures_of, measured(seeds)), "methods": methods, "suspects": lists})
     for method, figures in methods.items():
         ap, cost = figures["average_precision"], figures.get("cost", {"mean": np.nan})
-        print(f"  {method:36} AP {ap['mean']:.3f} ± {ap['std']:.3f}  cost {cost['mean']:.2f}", flush=True)
-    for aim, figures in lists.items():
-        print(f"  {aim}: " + ", ".join(f"{key} {value['mean']:.3f}" for key, value in figures.items()), flush=True)
+        print(f"  {method:36} AP {with_deviation(ap)}  cost {cost['mean']:.2f}", flush=True)
+    for selection, figures in lists.items():
+        print(
+            f"  {selection}: " + ", ".join(f"{key} {value['mean']:.3f}" for key, value in figures.items()), flush=True
+        )
 
 
 def main(

@@ -1,6 +1,6 @@
 """Where the score fails: among rows whose true class the network does not know, or elsewhere?
 
-`python -m benchmarks.detection.limits --data … --weights …` (needs the `compare` extra). A network that was not trained
+`python -m benchmarks.detection.limits --data … --weights …`. A network that was not trained
 on a row may name its true class or another one; measured is what share of the rows is of the first kind, and the
 average precision of the score among these and among the others.
 """
@@ -16,7 +16,7 @@ import torch
 import typer
 
 from benchmarks.detection.measured import measured
-from benchmarks.detection.methods import audit
+from benchmarks.detection.ours import audit
 from benchmarks.detection.tasks import SOURCES, make_task
 from labelaudit.config import InfluenceConfig
 from labelaudit.detection.metrics import detection_metrics

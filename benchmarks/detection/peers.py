@@ -14,15 +14,14 @@ from captum.influence import TracInCPFast
 from kronfluence.analyzer import Analyzer, prepare_model
 from kronfluence.arguments import FactorArguments
 from kronfluence.task import Task as KronfluenceTask
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import TensorDataset
 
 from benchmarks.detection.tasks import Task
 from benchmarks.detection.training import train
+from labelaudit.types import Floats
 
-Floats = NDArray[np.float64]
 BATCH = 512
 
 

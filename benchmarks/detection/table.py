@@ -1,4 +1,4 @@
-"""The tables and the plot of docs/how-good.md, from the results.
+"""The tables and the plot of docs/benchmarks.md, from the results.
 
 `python -m benchmarks.detection.table --plot docs/detection.png`
 """
@@ -32,13 +32,13 @@ SHORT = {
     "TracIn (captum)": "TracIn (captum)",
     "self-influence (kronfluence)": "self-influence (kronfluence)",
 }
-ALONE = "trained on the trusted rows alone"
+SINGLE_PROCESS = "trained on the trusted rows alone"
 WITH_TRUSTED = {
     SCORE: "**score**",
     "labelaudit influence (DIT)": "influence (DIT)",
     "DIT as in the paper": "DIT as in the paper",
     "TracIn (captum)": "TracIn (captum)",
-    ALONE: "trusted rows alone",
+    SINGLE_PROCESS: "trusted rows alone",
 }
 HALVES = {
     SCORE: "**score**",
@@ -163,7 +163,7 @@ def draw(tasks: Tasks) -> Figure:
             axes.errorbar(
                 figures["mean"],
                 -place,
-                xerr=figures["std"],
+                xerr=figures.get("std"),
                 fmt="D" if ours else "osv^<>pXP*"[number],
                 color="black" if ours else colours[number],
                 markersize=7 if ours else 5,
@@ -193,8 +193,10 @@ def _cells(name: str, methods: dict[str, Any], columns: tuple[str, ...]) -> list
         if method not in found:
             cells.append("–")
             continue
-        mean, text = found[method]["mean"], f"{found[method]['mean']:.3f}"
-        cells.append(f"{f'**{text}**' if mean == best else text} ± {found[method]['std']:.3f}")
+        figure = found[method]
+        bold = "**" if figure["mean"] == best else ""
+        deviation = f" ± {figure['std']:.3f}" if "std" in figure else ""
+        cells.append(f"{bold}{figure['mean']:.3f}{bold}{deviation}")
     return cells
 
 

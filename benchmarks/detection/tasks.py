@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 import timm
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from labelaudit.config import Noise, TrainingConfig
-from labelaudit.data.content import Cells, Texts
+from labelaudit.config import TrainingConfig
+from labelaudit.data.batches import standardise_each
+from labelaudit.data.content import Cells, Vectors
 from labelaudit.data.encoders import encode
-from labelaudit.data.examples import standardise_each
 from labelaudit.data.noise import flip_rows
+from labelaudit.data.text_encoders import encode_texts
 from labelaudit.models.paper import cnn
+from labelaudit.types import Labels, Noise
 
-Labels = NDArray[np.int64]
 CACHE = Path(__file__).parent / "cache"
 BACKBONE, WEIGHTS = "tf_efficientnet_lite0", "tf_efficientnet_lite0.safetensors"
 CIFAR_SPARE = 2000  # of the test set's rows are those that could be trusted
@@ -42,6 +42,7 @@ class Task:
         network: Makes a network for a number of classes.
         training: Settings of the fine-tune, the same for every method.
         trusted: Inputs (M, …) and right labels (M,) of M further rows; none where nothing is trusted.
+        table: The columns of all rows, the trusted ones last; None where the rows are no table.
     """
 
     inputs: Tensor
@@ -50,6 +51,7 @@ class Task:
     network: Callable[[int], nn.Module]
     training: TrainingConfig
     trusted: tuple[Tensor, Labels]
+    table: pd.DataFrame | None = None
 
     @property
     def classes(self) -> int:
@@ -69,6 +71,7 @@ class Source:
         noise: How labels are flipped, None where people already made mistakes.
         rate: The share that is.
         spare: How many rows could be trusted.
+        table: Reads the columns from the data folder, by a seed and a number of trusted rows; None for no table.
     """
 
     load: Callable[[Path, Path, int, int], tuple[Tensor, Labels, Labels | None]]
@@ -77,6 +80,7 @@ class Source:
     noise: Noise | None = None
     rate: float = 0.0
     spare: int = 0
+    table: Callable[[Path, int, int], pd.DataFrame] | None = None
 
 
 def make_task(name: str, data: Path, weights: Path, seed: int, trusted: int = 0) -> Task:
@@ -90,7 +94,8 @@ def make_task(name: str, data: Path, weights: Path, seed: int, trusted: int = 0)
         given = flip_rows(true, int(true.max()) + 1, int(source.rate * len(true)), source.noise, seed)
     given = true if given is None else given
     network = lambda classes: source.network(inputs, classes)  # noqa: E731  # its inputs are the task's
-    return Task(inputs, given, true, network, source.training, (trusted_inputs, trusted_labels))
+    table = None if source.table is None else source.table(data, seed, trusted)
+    return Task(inputs, given, true, network, source.training, (trusted_inputs, trusted_labels), table)
 
 
 def _mnist(rows: int, digits: tuple[int, ...] = tuple(range(10))) -> Callable[..., Any]:
@@ -110,21 +115,52 @@ def _mnist(rows: int, digits: tuple[int, ...] = tuple(range(10))) -> Callable[..
 
 def _adult(rows: int) -> Callable[..., Any]:
     def load(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, None]:
-        every = pd.read_parquet(data / "adult.parquet")
-        frame = pd.concat(
-            every[every["split"] == part].sample(count, random_state=seed)
-            for part, count in (("train", rows), ("test", trusted))
-        )
-        cells = frame.drop(columns=["split", "income"]).replace("?", None).reset_index(drop=True)
-        return torch.from_numpy(encode(Cells(cells), np.arange(rows))), _indices(frame["income"]), None
+        frame = _adult_rows(data, rows, seed, trusted)
+        return torch.from_numpy(encode(Cells(_cells(frame)), np.arange(rows))), _indices(frame["income"]), None
 
     return load
 
 
+def _adult_table(rows: int) -> Callable[[Path, int, int], pd.DataFrame]:
+    return lambda data, seed, trusted: _cells(_adult_rows(data, rows, seed, trusted))
+
+
+def _adult_rows(data: Path, rows: int, seed: int, trusted: int) -> pd.DataFrame:
+    every = pd.read_parquet(data / "adult.parquet")
+    parts = (("train", rows), ("test", trusted))
+    return pd.concat(every[every["split"] == part].sample(count, random_state=seed) for part, count in parts)
+
+
+def _cells(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns=["split", "income"]).replace("?", None).reset_index(drop=True)
+
+
+def _text_inputs(texts: pd.Series[str], labels: Labels) -> Tensor:
+    return torch.from_numpy(encode_texts(tuple(texts), np.arange(len(texts)), labels).matrix.toarray())
+
+
 def _news(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, None]:
     frame = pd.read_parquet(data / "20news_ibm_mac.parquet")
-    texts = Texts(tuple(frame["text"]))
-    return torch.from_numpy(encode(texts, np.arange(len(frame)))), _indices(frame["target_name"]), None
+    labels = _indices(frame["target_name"])
+    return _text_inputs(frame["text"], labels), labels, None
+
+
+def _sentiment(column: str) -> Callable[..., Any]:
+    def load(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, Labels]:
+        frame = pd.read_parquet(data / "sentiment_crowd.parquet")
+        true, given = _two_columns(frame["label"], frame[column])
+        return _text_inputs(frame["text"], given), true, given
+
+    return load
+
+
+def _labelme(column: str) -> Callable[..., Any]:
+    def load(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, Labels]:
+        frame = pd.read_parquet(data / "labelme_crowd.parquet")
+        vectors = Vectors(np.stack(frame["vector"].to_list()).astype(np.float32))
+        return torch.from_numpy(encode(vectors, np.arange(len(frame)))), *_two_columns(frame["label"], frame[column])
+
+    return load
 
 
 def _cifar(column: str) -> Callable[..., Any]:
@@ -160,6 +196,12 @@ def _sample(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor,
     inputs = standardise_each(torch.from_numpy(np.stack(images)).float()[:, None] / 255)
     true = [*frame["true_label"], *(path.parent.name for path in spare)]
     return inputs, np.array(true, dtype=np.int64), frame["path"].str[0].to_numpy(np.int64)
+
+
+def _two_columns(true: pd.Series[Any], given: pd.Series[Any]) -> tuple[Labels, Labels]:
+    """True and given labels as indices of the same classes."""
+    names = np.unique(true)
+    return np.searchsorted(names, true).astype(np.int64), np.searchsorted(names, given).astype(np.int64)
 
 
 def _indices(values: pd.Series[Any]) -> Labels:
@@ -207,7 +249,7 @@ SOURCES: dict[str, Source] = {
     "MNIST, 10% symmetric": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "symmetric", 0.1, 1000),
     "MNIST, 20% class to class": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "pair", 0.2, 1000),
     "MNIST 1/7, 256 rows, 10%": Source(_mnist(256, (1, 7)), _small_cnn, _settings(0.01, 6), "symmetric", 0.1, 1000),
-    "Adult, 10%": Source(_adult(6000), _head, _settings(0.003, 6), "symmetric", 0.1, 1000),
+    "Adult, 10%": Source(_adult(6000), _head, _settings(0.003, 6), "symmetric", 0.1, 1000, _adult_table(6000)),
     "20 Newsgroups, 10%": Source(_news, _head, _settings(0.003, 6), "symmetric", 0.1),
     "CIFAR-10N aggregate": Source(_cifar("aggre_label"), _head, _settings(0.001, 10), spare=1000),
     "CIFAR-10N random1": Source(_cifar("random_label1"), _head, _settings(0.001, 10), spare=1000),
@@ -219,6 +261,10 @@ SOURCES: dict[str, Source] = {
     "bird and daisy, 10%": Source(
         _photographs("bird_daisy_224.parquet"), _head, _settings(0.001, 10), "symmetric", 0.1
     ),
+    "Sentiment, majority of people": Source(_sentiment("majority_label"), _head, _settings(0.003, 6)),
+    "Sentiment, one person": Source(_sentiment("one_label"), _head, _settings(0.003, 6)),
+    "LabelMe, majority of people": Source(_labelme("majority_label"), _head, _settings(0.003, 10)),
+    "LabelMe, one person": Source(_labelme("one_label"), _head, _settings(0.003, 10)),
     "sample_data": Source(_sample, _small_cnn, _settings(0.01, 20), spare=200),
 }
 CLEAN: dict[str, Source] = {"MNIST, nothing wrong": Source(_mnist(4000), _small_cnn, _settings(0.01, 6))}

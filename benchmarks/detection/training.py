@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.detection.tasks import Task
-from labelaudit.data.examples import Features
+from labelaudit.audit.setup import training_plan
+from labelaudit.data.batches import Features
 from labelaudit.models.flat import FlatModel
-from labelaudit.preparing import training_plan
 from labelaudit.progress import ignore
-from labelaudit.runtime import reproducible
+from labelaudit.runtime.machine import reproducible
 from labelaudit.training.fine_tune import Run, fine_tune
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import Window
@@ -32,6 +32,6 @@ def train(task: Task, rows: NDArray[np.int64], seed: int, *, keep: bool = False)
     total = plan.epochs * plan.steps_per_epoch(len(rows))
     window = Window("kept", 0 if keep else total - 1, total)
     recording = plan_recording([window], total, model.theta.nbytes, plan.optimizer, memory=1 << 30)
-    examples = Features(task.inputs, torch.from_numpy(task.given))
+    batches = Features(task.inputs, torch.from_numpy(task.given))
     with reproducible():
-        return fine_tune(model, examples, torch.from_numpy(rows), plan, seed, recording, ignore)
+        return fine_tune(model, batches, torch.from_numpy(rows), plan, seed, recording, ignore)

@@ -22,7 +22,7 @@ from benchmarks.detection.training import train
 from labelaudit.data.noise import flip_rows
 from labelaudit.detection.metrics import detection_metrics
 from labelaudit.influence.estimate import dynamic_influence
-from labelaudit.influence.query_loss import TestLoss, fit_temperature
+from labelaudit.influence.query_loss import QueryLoss, fit_temperature
 from labelaudit.training.fine_tune import Run
 
 RESULTS = Path(__file__).parents[1] / "results" / "query_gradient.json"
@@ -43,7 +43,7 @@ def small_task(data: Path, seed: int, epochs: int) -> Task:
 
 def gradient_shares(run: Run, rows: Tensor, worst: Tensor, name: Name) -> float:
     """The share of the query's gradient at θ_T that some of its rows make up."""
-    inputs, labels = run.examples.batch(rows)
+    inputs, labels = run.batches.batch(rows)
     with torch.no_grad():
         temperature = max(1.0, fit_temperature(run.model.at(run.final, inputs), labels))
 
@@ -78,7 +78,7 @@ def measure(data: Path, seed: int, epochs: int) -> dict[str, float]:
         "worst_mislabelled": float((task.given != task.true)[rows[worst]].mean()),
     }
     for name in ("loss", "probability"):
-        influence = dynamic_influence(run, run.windows("last")[0], TestLoss(name, run.examples, rows, 100)).values[0]
+        influence = dynamic_influence(run, run.windows("last")[0], QueryLoss(name, run.batches, rows, 100)).values[0]
         found[f"share_of_worst, {name}"] = gradient_shares(run, rows, worst, name)
         found[f"average_precision, {name}"] = detection_metrics(-influence.numpy(), wrong)["average_precision"]
     return found

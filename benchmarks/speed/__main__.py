@@ -1,7 +1,7 @@
 """What an audit costs in time and memory: `python -m benchmarks.speed --data DIR --weights DIR`.
 
 (a) a scan beside a plain fine-tune, (b) the sweep beside training its window, (c) other ways to find wrong labels,
-(d) peak memory, (e) growth with rows, parameters and window; and, where there is a GPU, Table VI's shape on it.
+(d) peak memory, (e) growth with rows, parameters and window. Those on a GPU are `python -m benchmarks.speed.gpu`.
 Everything runs one after another; nothing else should run on the machine.
 """
 
@@ -20,7 +20,7 @@ from benchmarks.speed.processes import BUSY, ROOT, Bench, load_of_others, machin
 
 CASES = {
     "a": (scans.times,),
-    "b": (sweeps.on_cpu, sweeps.on_gpu),
+    "b": (sweeps.on_cpu,),
     "c": (peers.compare,),
     "d": (scans.memory,),
     "e": (growth.with_rows, growth.with_parameters, growth.with_window, growth.million_rows),

@@ -7,10 +7,6 @@ from typing import Any
 import timm  # noqa: F401  # as below
 import typer
 
-import labelaudit.planning
-import labelaudit.report.html
-import labelaudit.report.summary
-import labelaudit.scanning  # noqa: F401  # what the command line imports only once it is needed
 from labelaudit.cli.app import app
 
 

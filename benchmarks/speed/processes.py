@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from labelaudit.files import write_atomically
+from labelaudit.runtime.files import write_atomically
 
 Figures = dict[str, Any]
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""(b): the sweep in units of training its window, in this process, on random images; and the same on a GPU."""
+"""(b): the sweep in units of training its window, in this process, on random images."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed.processes import Bench, Figures, say
-from labelaudit import SGD, Plan, Scoring, TestLoss, Window
-from labelaudit.config import InfluenceConfig, TrajectoryMode
-from labelaudit.data.examples import Images
-from labelaudit.influence.derivatives import central_differences
+from benchmarks.speed.processes import Bench, say
+from labelaudit import SGD, Plan, QueryLoss, Scoring, Window
+from labelaudit.config import InfluenceConfig
+from labelaudit.data.batches import Images
+from labelaudit.influence.derivatives import Differentiate, central_differences
 from labelaudit.influence.dit import sweep
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn
 from labelaudit.models.parts import parameters_of
-from labelaudit.runtime import free_memory, reproducible
+from labelaudit.runtime.machine import free_memory, reproducible
 from labelaudit.training.fine_tune import Run, fine_tune
 from labelaudit.training.recording import plan_recording
+from labelaudit.types import TrajectoryMode
 
 CLASSES = 10
 
@@ -66,7 +67,6 @@ QUICK = (
     Case("cnn, 28 px", lambda: cnn(CLASSES, 1, 28), 1, 28, 128, 8, repeats=1),
     Case("ViT-Tiny/16, 32 px", _timm("vit_tiny_patch16_224", img_size=32), 3, 32, 32, 8, repeats=1),
 )
-TABLE_VI_ROWS = 2600
 
 
 class Fixed:
@@ -95,11 +95,11 @@ class Epoch:
     """One epoch over random images, and the sweep over it."""
 
     model: FlatModel
-    examples: Images
+    batches: Images
     plan: Plan
 
     @classmethod
-    def of(cls, case: Case, device: torch.device, track: str = "all") -> Epoch:
+    def of(cls, case: Case, device: torch.device, track: str = "all", *, mixed: bool = False) -> Epoch:
         """What a case says; influence goes through all parameters, or through a part of them."""
         generator = torch.Generator().manual_seed(0)
         shape = (case.rows, case.channels, case.side, case.side)
@@ -108,7 +108,7 @@ class Epoch:
         torch.manual_seed(0)
         network = case.network()
         return cls(
-            FlatModel(network, device, torch.float32, parameters_of(network, track)),
+            FlatModel(network, device, torch.float32, parameters_of(network, track), mixed=mixed),
             Images(pixels, labels, lambda x: x - 0.5, device, torch.float32),
             Plan(SGD(0.9, 1e-4), epochs=1, batch_size=case.batch_size, learning_rate=1e-4),
         )
@@ -116,7 +116,7 @@ class Epoch:
     @property
     def rows(self) -> Tensor:
         """All."""
-        return torch.arange(len(self.examples.labels))
+        return torch.arange(len(self.batches.labels))
 
     @property
     def window(self) -> Window:
@@ -131,15 +131,17 @@ class Epoch:
         recording = plan_recording(
             [window], steps, theta.nbytes, self.plan.optimizer, memory=free_memory(device), mode=mode or "memory"
         )
-        return fine_tune(self.model, self.examples, self.rows, self.plan, 0, recording, lambda _: None)
+        return fine_tune(self.model, self.batches, self.rows, self.plan, 0, recording, lambda _: None)
 
     def query_gradient(self) -> Tensor:
         """Of the default query over as many rows as there are, shape (1, P)."""
-        return TestLoss("probability", self.examples, self.rows, self.plan.batch_size).gradient(self.model)
+        return QueryLoss("probability", self.batches, self.rows, self.plan.batch_size).gradient(self.model)
 
-    def sweep(self, run: Run, query: Tensor, scoring: Scoring) -> Tensor:
+    def sweep(
+        self, run: Run, query: Tensor, scoring: Scoring, differentiate: Differentiate = central_differences
+    ) -> Tensor:
         """Influence of each row under each label, shape (N, C)."""
-        return sweep(run, [self.window], Fixed(query), central_differences, scoring, lambda _: None)[0, 0]
+        return sweep(run, [self.window], Fixed(query), differentiate, scoring, lambda _: None)[0, 0]
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -183,31 +185,3 @@ def on_cpu(bench: Bench) -> None:
             "epoch, seconds": medians.pop("epoch"),
             "in epochs": {name: s / statistics.median(r["epoch"] for r in repeats) for name, s in medians.items()},
         })  # fmt: skip
-
-
-def on_gpu(bench: Bench) -> None:
-    """Table VI's shape: one epoch of ViT-B/16 over 2,600 images of 224 px, and the sweep over all of them."""
-    if not torch.cuda.is_available():
-        say("b: skipped on a GPU (ViT-B/16, 2,600 images): there is none here")
-        return
-    rows = 64 if bench.quick else TABLE_VI_ROWS
-    case = Case("ViT-B/16", _timm("vit_base_patch16_224"), 3, 224, rows, 32)
-    title = f"b: ViT-B/16, {rows} images of 224 px on a GPU"
-    say(f"{title} (float32 only: there is no lower precision to choose)")
-    epoch = Epoch.of(case, torch.device("cuda"))
-    with reproducible():
-        epoch.sweep(epoch.train("memory"), epoch.query_gradient(), Scoring("visited"))  # warms up
-        query, found, repeats = epoch.query_gradient(), [], []
-        for _ in range(1 if bench.quick else 3):
-            runs: list[Run] = []
-            times = {"epoch": seconds_of(lambda runs=runs: runs.append(epoch.train("memory")))}
-            times["sweep"] = seconds_of(lambda runs=runs: found.append(epoch.sweep(runs[0], query, Scoring("visited"))))
-            repeats.append(times)
-    entry: Figures = {
-        "settings": {"rows": rows, "steps": epoch.window.stop, "derivatives": "central differences, float32"},
-        "repeats": repeats,
-        "epoch and sweep, seconds": statistics.median(sum(times.values()) for times in repeats),
-        "sweep / epoch": statistics.median(times["sweep"] / times["epoch"] for times in repeats),
-        "peak, GB": torch.cuda.max_memory_allocated() / 1e9,
-    }
-    bench.keep(title, entry)

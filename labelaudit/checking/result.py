@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from labelaudit.data.class_names import Twins
+from labelaudit.report.report import Report
 
 Change = Literal["added", "changed", "relabelled"]
 
@@ -58,6 +61,8 @@ class CheckResult:
         failures: Why the check fails, one sentence each; empty if it passes.
         notes: What else the user should know.
         seconds: How long the check took.
+        class_name_twins: New class names that look like another one, which fail the check.
+        report: The new rows, for the page to look through them; None if none is new.
     """
 
     source: str
@@ -70,6 +75,8 @@ class CheckResult:
     failures: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: float
+    class_name_twins: tuple[Twins, ...] = ()
+    report: Report | None = field(default=None, repr=False, compare=False)
 
     @property
     def suspects(self) -> tuple[ChangedRow, ...]:

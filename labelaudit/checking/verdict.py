@@ -6,16 +6,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelaudit.audit import Findings
+import numpy as np
+
+from labelaudit.audit.data import AuditData
+from labelaudit.audit.judge import Findings
 from labelaudit.checking.baseline import Baseline
 from labelaudit.checking.changes import Changes
 from labelaudit.checking.formats.wording import printable
 from labelaudit.checking.result import Change, ChangedRow
-from labelaudit.data.dataset import Dataset
+from labelaudit.data.class_names import Twins, class_name_twins
+from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.table_files import row_lines
 from labelaudit.detection.ranking import Ranking
 from labelaudit.errors import InputError
-from labelaudit.pool import Pool
+from labelaudit.report.report import Report
+from labelaudit.runtime.regular_files import require_regular
+from labelaudit.types import Hashes
+from labelaudit.units import counted
 
 
 @dataclass(frozen=True)
@@ -24,13 +31,17 @@ class Update:
 
     Attributes:
         dataset: The rows now, with classes called as in the baseline.
+        hashes: Content hash of each, None where nothing could be read.
         changes: How they go with those of the baseline.
         renamed: Classes that got another name: new name → old name.
+        twins: New class names that look like another one; their rows are audited as of the class the baseline knows.
     """
 
     dataset: Dataset
+    hashes: Hashes
     changes: Changes
     renamed: dict[str, str]
+    twins: tuple[Twins, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class Limits:
 
 
 def changed_rows(
-    pool: Pool,
+    data: AuditData,
     update: Update,
     before: Baseline,
     found: Findings,
@@ -57,14 +68,16 @@ def changed_rows(
     accepted: set[str],
 ) -> tuple[ChangedRow, ...]:
     """What is said of each new row, the most suspect first."""
-    dataset, changes = pool.dataset, update.changes
+    dataset, changes = data.dataset, update.changes
     new_names = {old: new for new, old in update.renamed.items()}
     names = (*(new_names.get(name, name) for name in before.classes), None)  # NO_LABEL, −1, is None
-    lines = row_lines(Path(dataset.source))
+    lines = row_lines(Path(dataset.source), dataset.settings)
     old_labels = [row[2] for row in before.rows]
     parts: tuple[tuple[Change, tuple[int, ...]], ...] = (
-        ("added", changes.added), ("changed", changes.changed), ("relabelled", changes.relabelled)
-    )  # fmt: skip
+        ("added", changes.added),
+        ("changed", changes.changed),
+        ("relabelled", changes.relabelled),
+    )
     kinds = {row: change for change, rows in parts for row in rows}
     rows_found = []
     for row in changes.new:
@@ -72,20 +85,22 @@ def changed_rows(
         over = bool(scored and found.doubt is None and ranking.score[row] > before.threshold)
         old = changes.before[row]
         fine = is_accepted(dataset.ids[row], accepted)
-        problem = None if scored else pool.problems[row] or "no label given"
+        problem = None if scored else data.problems[row] or "no label given"
         rows_found.append(
             ChangedRow(
                 id=dataset.ids[row],
                 row=row,
                 change=kinds[row],
-                label=names[pool.labels[row]],
+                label=names[data.labels[row]],
                 old_label=None if old is None else old_labels[old],
                 suggested_label=names[ranking.suggested[row]],
                 score=float(ranking.score[row]) if scored else None,
                 influence=float(found.signals.influence[row]) if scored else None,
                 suspect=over and not fine,
                 accepted=fine,
-                path=str(Path(dataset.source) / dataset.ids[row]) if Path(dataset.source).is_dir() else dataset.source,
+                path=str(Path(dataset.source) / dataset.ids[row])
+                if dataset.kind.startswith("image folder")
+                else dataset.source,
                 line=None if lines is None else lines[row],
                 problem=problem,
             )
@@ -93,21 +108,48 @@ def changed_rows(
     return tuple(sorted(rows_found, key=lambda row: -1 if row.score is None else row.score, reverse=True))
 
 
-def reasons_to_fail(rows: tuple[ChangedRow, ...], limits: Limits, doubt: str | None) -> list[str]:
+def ranking_in(report: Report) -> Ranking:
+    """The verdict that a report holds."""
+    frame = report.to_pandas()
+    index = {name: number for number, name in enumerate(report.metadata["classes"])}
+    return Ranking(
+        score=frame["score"].to_numpy(dtype=np.float64),
+        rank=frame["rank"].fillna(0).to_numpy(dtype=np.int64),
+        suspect=frame["suspect"].to_numpy(dtype=np.bool_),
+        suggested=np.array([index.get(name, NO_LABEL) for name in frame["suggested_label"]], dtype=np.int64),
+    )
+
+
+def new_twins(labels: Iterable[str | None], known: tuple[str, ...]) -> tuple[tuple[Twins, ...], dict[str, str]]:
+    """Class names of an update that look like one the baseline knows, and which: new name → known name."""
+    found: list[Twins] = []
+    aliases: dict[str, str] = {}
+    for twins in class_name_twins(labels):
+        old = [name for name in twins.names if name in known]
+        new = [name for name in twins.names if name not in known]
+        if old and new:
+            found.append(twins)
+            aliases |= dict.fromkeys(new, old[0])
+    return tuple(found), aliases
+
+
+def reasons_to_fail(
+    rows: tuple[ChangedRow, ...], limits: Limits, doubt: str | None, twins: tuple[Twins, ...] = ()
+) -> list[str]:
     """Why a check does not pass, one sentence each."""
-    failures = []
+    failures = [f"class names that look like one: {pair}" for pair in twins]
     suspects = sum(row.suspect for row in rows)
     if doubt is not None:
         failures.append(f"the new labels cannot be judged: {doubt}")
     if limits.suspects is not None and suspects > limits.suspects:
-        failures.append(f"{suspects} new suspects, {limits.suspects} allowed")
+        failures.append(f"{counted(suspects, 'new suspect')}, {limits.suspects} allowed")
     if limits.share is not None and rows and suspects / len(rows) > limits.share:
         failures.append(
             f"{suspects / len(rows):.1%} of the {len(rows)} new rows are suspects, {limits.share:.1%} allowed"
         )
     relabelled = sum(row.change == "relabelled" and not row.accepted for row in rows)
     if not limits.relabelled and relabelled:
-        failures.append(f"{relabelled} rows have another label than in the baseline")
+        failures.append(f"{counted(relabelled, 'row')} with another label than in the baseline")
     return failures
 
 
@@ -129,8 +171,10 @@ def read_accepted(path: Path | None) -> set[str]:
     """
     if path is None:
         return set()
+    if path.exists():
+        require_regular(path, "accepted")
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--accepted: cannot read {path}: {error}") from error
+        raise InputError(f"cannot read {path}: {error}", option="accepted") from error
     return {line.strip() for line in lines if line.strip()}

@@ -2,85 +2,69 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Option
 
-from labelaudit.cli.applying import apply
-from labelaudit.cli.checking import check
+from labelaudit.cli.applying import APPLY_EXAMPLES, apply
+from labelaudit.cli.auditing import (
+    MOST_USED,
+    CheckpointEvery,
+    Known,
+    Overwrite,
+    Resume,
+    Reviewed,
+    Source,
+    Test,
+    begin_output,
+    show_report,
+)
+from labelaudit.cli.baselining import BASELINE_EXAMPLES, BASELINE_SHORT, baseline
+from labelaudit.cli.checking import CHECK_EXAMPLES, check
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import together
-from labelaudit.cli.options import DATA, REPORT, auditing_command
-from labelaudit.cli.reporting import report
-from labelaudit.cli.reproducing import reproduce
-from labelaudit.config import AuditConfig, Noise
-from labelaudit.errors import InputError
-from labelaudit.files import check_output
-from labelaudit.launch import launched, leads
+from labelaudit.cli.help import Program, command_class
+from labelaudit.cli.options import auditing_command, with_choices
+from labelaudit.cli.refining import REFINE_EXAMPLES, refine
+from labelaudit.cli.reporting import REPORT_EXAMPLES, report
+from labelaudit.cli.reproducing import REPRODUCE_EXAMPLES, reproduce
+from labelaudit.config import DATA, REPORT, RUN, AuditConfig
+from labelaudit.runtime.commits import appearing_together
+from labelaudit.runtime.launch import launched, leads
+from labelaudit.types import Noise
 
 if TYPE_CHECKING:
-    from labelaudit.checkpoints import RunFolder
     from labelaudit.report.report import Report
 
 DISTRIBUTED = ("scan", "baseline", "flip-test")  # what several processes can do together
 
 app = typer.Typer(
-    help="Find mislabelled training examples.",
+    cls=Program,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Source = Annotated[
-    str,
-    Argument(
-        metavar="SOURCE",
-        help="Image folder, table (CSV, TSV, JSON lines, Parquet), saved Hugging Face dataset, or hf:owner/name.",
-    ),
-]
-Test = Annotated[
-    str | None,
+NoiseOption = Annotated[
+    Noise,
     Option(
-        help="Trusted data to be the query, in any form SOURCE can have.",
-        show_default="two-fold cross-audit",
+        metavar="CHOICE",
+        help=with_choices(
+            "Which wrong label a flipped row gets.",
+            {
+                "symmetric": "any other class, with equal chance",
+                "pair": "the next class",
+                "confusion": "where a network wavers, the class it wavers to, as people do (takes one more audit)",
+            },
+        ),
         rich_help_panel=DATA,
     ),
 ]
-Known = Annotated[
-    Path | None, Option(help="Table of true labels (path, true_label), where they are known.", rich_help_panel=DATA)
-]
-Overwrite = Annotated[bool, Option("--overwrite", help="Replace an earlier run in --out.", rich_help_panel=REPORT)]
-
-Resume = Annotated[
-    bool, Option("--resume", help="Go on with the unfinished run in --out, after a kill.", rich_help_panel=REPORT)
-]
-CheckpointEvery = Annotated[
-    float, Option(min=0, help="Seconds between saving what --resume goes on from.", rich_help_panel=REPORT)
-]
-
-
-def begin_output(
-    source: str, out: Path, written: tuple[str, ...], overwrite: bool, resume: bool, checkpoint_every: float
-) -> RunFolder:
-    """Check, before anything is computed or long imported, that there is a source, and `out` may be written into."""
-    from labelaudit.data.sources import check_source
-
-    if overwrite and resume:
-        raise InputError("--overwrite starts anew and --resume goes on: give one of them")
-    with together():
-        check_source(source)
-        if leads():
-            check_output(out, written, overwrite or resume)
-        from labelaudit.checkpoints import RunFolder  # torch takes seconds to import; what was refused need not wait
-
-        run_folder = RunFolder(out / "unfinished-run", resume, checkpoint_every, overwrite)
-        if leads():
-            run_folder.check()
-    return run_folder
 
 
 @app.callback(invoke_without_command=True)
@@ -98,7 +82,16 @@ def main(
         raise typer.Exit(2)
 
 
-@app.command()
+@app.command(
+    cls=command_class(
+        {
+            "labelaudit scan photos": "a folder with one folder of images per class",
+            "labelaudit scan tickets.csv --label-column queue --budget 200": "a table, of texts or numbers",
+            "labelaudit scan photos --model resnet18 --pretrained --train head": "photographs, quickly",
+        },
+        short=(*MOST_USED, "dry_run"),
+    )
+)
 @auditing_command
 def scan(
     source: Source,
@@ -106,14 +99,24 @@ def scan(
     console: Console,
     test: Test = None,
     known: Known = None,
-    out: Annotated[Path, Option(help="Folder for report.parquet and report.html.", rich_help_panel=REPORT)] = Path(
-        "labelaudit-report"
-    ),
+    reviewed: Reviewed = None,
+    out: Annotated[
+        Path, Option(metavar="FOLDER", help="Folder for report.parquet and report.html.", rich_help_panel=REPORT)
+    ] = Path("labelaudit-report"),
     overwrite: Overwrite = False,
     resume: Resume = False,
     checkpoint_every: CheckpointEvery = 60,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what it will take, and write nothing.", rich_help_panel=REPORT)
+        bool,
+        Option("--dry-run", help="Say what time and memory it will take, and write nothing.", rich_help_panel=REPORT),
+    ] = False,
+    save_probabilities: Annotated[
+        bool,
+        Option(
+            "--save-probabilities",
+            help="Write OUT/probabilities.parquet: each row's class probabilities, by networks not trained on it.",
+            rich_help_panel=REPORT,
+        ),
     ] = False,
 ) -> None:
     """Rank the labels of a dataset by how suspect they are.
@@ -122,89 +125,74 @@ def scan(
     and OUT/report.html, to look through the suspects and decide.
     """
     if dry_run:
-        from labelaudit.planning import plan_scan
+        from labelaudit.commands.dry_run import plan_scan
 
         plan = plan_scan(source, test, config, out, console)
         if leads():
             console.json(plan.to_json()) if console.as_json else console.plan(plan)
         return
-    written = ("report.parquet", "report.html")
+    written = ("report.parquet", "report.html", "probabilities.parquet")
     run_folder = begin_output(source, out, written, overwrite, resume, checkpoint_every)
+    from labelaudit.commands.scan import scan as run_scan
+    from labelaudit.report.html import FILE_NAME as PAGE
     from labelaudit.report.report import FILE_NAME
-    from labelaudit.scanning import scan as run_scan
 
-    report = run_scan(source, test=test, known=known, config=config, progress=console, run_folder=run_folder)
+    report = run_scan(
+        source,
+        test=test,
+        known=known,
+        config=config,
+        progress=console,
+        run_folder=run_folder,
+        reviewed=reviewed,
+        save_probabilities=save_probabilities,
+    )
     if leads():
-        report.save(out / FILE_NAME)
-        show_report(report, out, console)
+        with appearing_together(out, stale=("probabilities.parquet",)) as staged:
+            report.save(staged / FILE_NAME)
+            report.to_html(staged / PAGE)
+            if report.probabilities is not None:
+                report.probabilities.to_parquet(staged / "probabilities.parquet", index=False)
         run_folder.remove()
-
-
-@app.command()
-@auditing_command
-def baseline(
-    source: Source,
-    config: AuditConfig,
-    console: Console,
-    test: Test = None,
-    out: Annotated[Path, Option(help="Folder for the baseline.", rich_help_panel=REPORT)] = Path("labelaudit-baseline"),
-    overwrite: Overwrite = False,
-    resume: Resume = False,
-    checkpoint_every: CheckpointEvery = 60,
-) -> None:
-    """Scan a dataset, and keep what `labelaudit check` needs to audit only what is new in its next version.
-
-    Besides the report, OUT holds the fine-tuned networks.
-    """
-    from labelaudit.checking.place import NETWORKS
-
-    written = ("report.parquet", "report.html", NETWORKS)
-    run_folder = begin_output(source, out, written, overwrite, resume, checkpoint_every)
-    from labelaudit.checking.baseline import save_baseline
-    from labelaudit.scanning import scan_and_keep
-
-    report, audit = scan_and_keep(source, test=test, config=config, progress=console, run_folder=run_folder)
-    if audit.findings.doubt is not None:
-        raise InputError(f"no baseline is written, for nothing could be told from it: {audit.findings.doubt}")
-    if leads():
-        save_baseline(out, report, audit)
         show_report(report, out, console)
-        run_folder.remove()
 
 
-def show_report(report: Report, out: Path, console: Console) -> None:
-    """Write the report to look at, and print the summary."""
-    from labelaudit.report.html import FILE_NAME, write_html
-    from labelaudit.report.summary import summarise_report
-
-    assert report.dataset is not None
-    page = out / FILE_NAME
-    write_html(report, report.dataset, page)
-    summary = summarise_report(report)
-    if console.as_json:
-        console.json(summary | {"report": str(out / "report.parquet"), "page": str(page)})
-    else:
-        console.summary(summary, report.metadata)
-        console.written(f"Report: {page} ({sum(report.metadata['seconds'].values()):.1f} s)")
+app.command(cls=command_class(BASELINE_EXAMPLES, short=BASELINE_SHORT))(auditing_command(baseline))
+app.command(cls=command_class(CHECK_EXAMPLES))(check)
 
 
-@app.command()
+@app.command(
+    cls=command_class(
+        {
+            "labelaudit flip-test photos --rate 0.1": "flip a tenth of the labels, and see how many are found",
+            "labelaudit flip-test photos --known truth.csv": "measure on wrong labels that are known",
+        },
+        short=("rate", "known", "noise", "seeds", "test", "label_column", "model", "epochs", "learning_rate", "out"),
+    )
+)
 @auditing_command
 def flip_test(
     source: Source,
     config: AuditConfig,
     console: Console,
     rate: Annotated[
-        float | None, Option(help="Share of labels to flip, above 0 and up to 0.5.", show_default="none: see --known")
+        float | None,
+        Option(
+            metavar="X",
+            help="Share of labels to flip [above 0 and at most 0.5]",
+            show_default="none, see --known",
+            rich_help_panel=DATA,
+        ),
     ] = None,
-    noise: Annotated[
-        Noise, Option(help="symmetric: to any other class; pair: each class to the next one.")
-    ] = "symmetric",
-    seeds: Annotated[int, Option(min=1, help="Number of runs, with seeds SEED, SEED+1, ….")] = 3,
+    noise: NoiseOption = "symmetric",
+    seeds: Annotated[
+        int, Option(min=1, metavar="N", help="Number of runs, with seeds SEED, SEED + 1, ….", rich_help_panel=RUN)
+    ] = 3,
     test: Test = None,
     known: Known = None,
     out: Annotated[
-        Path, Option(help="Folder for metrics.json and a report of each seed.", rich_help_panel=REPORT)
+        Path,
+        Option(metavar="FOLDER", help="Folder for metrics.json and a report of each seed.", rich_help_panel=REPORT),
     ] = Path("labelaudit-flip-test"),
     overwrite: Overwrite = False,
     resume: Resume = False,
@@ -220,38 +208,45 @@ def flip_test(
     check_flips(rate, known)
     written = ("report*.parquet", "metrics.json")
     run_folder = begin_output(source, out, written, overwrite, resume, checkpoint_every)
-    import json
-
-    from labelaudit.files import write_atomically
-    from labelaudit.flip_testing import flip_test as run_flip_test
+    from labelaudit.commands.flip_test import flip_test as run_flip_test
     from labelaudit.report.report import FILE_NAME
 
+    reports: list[Path] = []
+
     def save(number: int, report: Report) -> None:
-        if not leads():
-            return
-        if number == 0:
-            for stale in (*out.glob("report-seed-*.parquet"), *out.glob("metrics.json")):
-                stale.unlink()
-        report.save(out / (FILE_NAME if number == 0 else f"report-seed-{report.metadata['seed']}.parquet"))
+        if leads():  # what is done is kept with the unfinished run, and the earlier one's results until all is
+            name = FILE_NAME if number == 0 else f"report-seed-{report.metadata['seed']}.parquet"
+            report.save(run_folder.folder / name)
+            reports.append(run_folder.folder / name)
 
     result = run_flip_test(
-        source, rate=rate, noise=noise, seeds=seeds, test=test, known=known, config=config, progress=console,
-        finished=save, run_folder=run_folder,
-    )  # fmt: skip
+        source,
+        rate=rate,
+        noise=noise,
+        seeds=seeds,
+        test=test,
+        known=known,
+        config=config,
+        progress=console,
+        finished=save,
+        run_folder=run_folder,
+    )
     if not leads():
         return
     figures = result.to_json()
-    path = out / "metrics.json"
-    write_atomically(path, lambda file: file.write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n"))
+    with appearing_together(out, stale=("report*.parquet", "report*.html")) as staged:
+        for file in reports:
+            shutil.copyfile(file, staged / file.name)
+        (staged / "metrics.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     run_folder.remove()
     if console.as_json:
         console.json(figures)
     else:
         console.metrics(figures)
-        console.written(f"Metrics: {path}")
+        console.written(f"Metrics: {out / 'metrics.json'}")
 
 
-app.command()(check)
-app.command()(report)
-app.command()(apply)
-app.command()(reproduce)
+app.command(cls=command_class(REPORT_EXAMPLES))(report)
+app.command(cls=command_class(REFINE_EXAMPLES))(refine)
+app.command(cls=command_class(APPLY_EXAMPLES))(apply)
+app.command(cls=command_class(REPRODUCE_EXAMPLES))(reproduce)

@@ -10,17 +10,26 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console as RichConsole
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from labelaudit.progress import Advance, Silent
-from labelaudit.units import as_time, counted, gigabytes, give_or_take
+from labelaudit.cli.spelling import spell_options
+from labelaudit.cli.streams import Stream
+from labelaudit.progress import Advance, NullProgress
+from labelaudit.report.wording import (
+    GOOD_RESULT,
+    accuracy_in_words,
+    precision_in_words,
+    promises_in_words,
+    share_in_words,
+    with_deviation,
+)
+from labelaudit.units import as_time, counted, gigabytes, listed
 
 if TYPE_CHECKING:
-    from labelaudit.planning import ScanPlan
+    from labelaudit.commands.dry_run import ScanPlan
 
 SHOWN_CLASSES = 6
 TABLE_METRICS = {  # what fits 80 columns; metrics.json has the rest
@@ -37,13 +46,13 @@ class Console:
     def __init__(self, quiet: bool, as_json: bool) -> None:
         self.as_json = as_json
         self._quiet = quiet or as_json
-        self._out = RichConsole(highlight=False)
-        self._err = RichConsole(stderr=True, highlight=False)
+        self._out = Stream(highlight=False)
+        self._err = Stream(stderr=True, highlight=False)
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Advance]:
         """Show a bar with the time left, on a terminal; it is gone when the stage is done (see `Progress`)."""
         if self._quiet or not self._err.is_terminal:
-            return Silent().stage(name, total)
+            return NullProgress().stage(name, total)
         return self._bar(name, total)
 
     @contextmanager
@@ -63,11 +72,13 @@ class Console:
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""
         if not self._quiet:
-            self._err.print(Text("note: " + printable(text)), style="dim", soft_wrap=not self._err.is_terminal)
+            said = printable(spell_options(text))
+            self._err.print(Text(f"note: {said}"), style="dim", soft_wrap=not self._err.is_terminal)
 
     def error(self, text: str) -> None:
         """Why the run ends."""
-        self._err.print(Text.assemble(("error: ", "bold red"), printable(text)), soft_wrap=not self._err.is_terminal)
+        said = printable(spell_options(text))
+        self._err.print(Text.assemble(("error: ", "bold red"), said), soft_wrap=not self._err.is_terminal)
 
     def traceback(self) -> None:
         """An error of ours."""
@@ -76,7 +87,7 @@ class Console:
 
     def json(self, value: Any) -> None:
         """A result for scripts."""
-        self._out.file.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+        self._out.send(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
     def summary(self, summary: dict[str, Any], metadata: dict[str, Any]) -> None:
         """What was audited, how, and the most suspect rows."""
@@ -86,9 +97,9 @@ class Console:
         out.print(
             Text.assemble(
                 (printable(source["path"]), "bold"),
-                f" · {source['kind']} · {summary['rows']} rows",
+                f" · {source['kind']} · {counted(summary['rows'], 'row')}",
                 f" ({skipped})" if skipped else "",
-                f" · {summary['classes']} classes",
+                f" · {counted(summary['classes'], 'class', 'classes')}",
             ),
             soft_wrap=not self._out.is_terminal,
         )
@@ -118,8 +129,9 @@ class Console:
             "score",
             "suspect",
         ):
-            table.add_column(name, justify="right" if name in ("rank", "influence", "score") else "left",
-                             overflow="fold")  # fmt: skip
+            table.add_column(
+                name, justify="right" if name in ("rank", "influence", "score") else "left", overflow="fold"
+            )
         for row in summary["top"]:
             cells = [str(row["rank"]), row["id"], row["label"], row["suggested_label"] or "–"]
             cells += [row["true_label"] or "–"] if known else []
@@ -130,44 +142,50 @@ class Console:
         noise = summary["noise"]
         out.print(
             Text.assemble(
-                (f"{summary['suspects']} suspects", "bold"), f" among {scored} scored rows", _expected(noise)
+                (counted(summary["suspects"], "suspect"), "bold"),
+                f" among {counted(scored, 'scored row')}",
+                _expected(noise),
             ),
             soft_wrap=not self._out.is_terminal,
         )
         if noise["doubt"] is None:
             pairs = ", ".join(f"{pair['rows']:.0f} {pair['true']} called {pair['given']}" for pair in noise["pairs"])
-            often = f"; most often {printable(pairs)}" * bool(pairs)
-            out.print(
-                Text(f"About {noise['rate']:.1%} of the labels are wrong{often}"), soft_wrap=not self._out.is_terminal
-            )
+            often = f"; most often {printable(pairs)}" if pairs else ""
+            share = share_in_words(noise)
+            out.print(Text(f"{share[0].upper()}{share[1:]}{often}"), soft_wrap=not self._out.is_terminal)
         else:
             out.print(
-                Text(f"The ranking is not reliable: {printable(noise['doubt'])}", style="yellow"),
+                Text(f"The ranking is not reliable: {printable(spell_options(noise['doubt']))}", style="yellow"),
                 soft_wrap=not self._out.is_terminal,
             )
+        out.print(Text(printable(accuracy_in_words(summary["accuracy"]))), soft_wrap=not self._out.is_terminal)
+        if (advice := summary["accuracy"].get("advice")) is not None:
+            said = printable(spell_options(advice))
+            out.print(Text(said[0].upper() + said[1:], style="yellow"), soft_wrap=not self._out.is_terminal)
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
             out.print(
-                f"{found} of the {wrong} labels known to be wrong are among the first {wrong}",
+                f"{found:,} of the {counted(wrong, 'label')} known to be wrong are among the first {wrong:,}",
                 soft_wrap=not self._out.is_terminal,
             )
 
     def plan(self, plan: ScanPlan) -> None:
         """What an audit will take, stage by stage."""
         out = self._out
-        test = f", {plan.test_rows:,} in the test set" * bool(plan.test_rows)
-        classes = ", ".join(plan.classes[:SHOWN_CLASSES]) + ", …" * (len(plan.classes) > SHOWN_CLASSES)
+        test = f", {plan.test_rows:,} in the test set" if plan.test_rows else ""
+        classes = f"{counted(len(plan.classes), 'class', 'classes')} ({listed(plan.classes, SHOWN_CLASSES)})"
         out.print(
             Text.assemble(
                 (printable(plan.source), "bold"),
-                f" · {plan.kind} · {plan.rows:,} rows{test} · {len(plan.classes)} classes ({printable(classes)})",
+                f" · {plan.kind} · {counted(plan.rows, 'row')}{test} · {printable(classes)}",
             ),
             soft_wrap=not self._out.is_terminal,
         )
         out.print(
             Text(
                 f"{plan.model}, {_parameters(plan.parameters, plan.tracked)}, {plan.input} · "
-                f"{counted(plan.epochs, 'epoch')}, batch {plan.batch_size} · {plan.device}",
+                f"{counted(plan.folds, 'fold')}, {counted(plan.epochs, 'epoch')}, batch {plan.batch_size} · "
+                f"{plan.device}",
                 style="dim",
             ),
             soft_wrap=not self._out.is_terminal,
@@ -184,23 +202,19 @@ class Console:
         """The table of a flip test."""
         seeds, wrong = result["seeds"], result["wrong_labels"]
         counts = f"{min(wrong)}" if min(wrong) == max(wrong) else f"{min(wrong)} to {max(wrong)}"
-        title = f"{counts} wrong labels in {result['rows']} rows, {counted(len(seeds), 'seed')}, mean ± std"
+        title = f"{counts} wrong labels in {counted(result['rows'], 'row')}, {counted(len(seeds), 'seed')}"
+        title += ", mean ± std" if len(seeds) > 1 else ""
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("ranked by", no_wrap=True)
         for name in TABLE_METRICS.values():
             table.add_column(name, justify="right", no_wrap=True)
         for method, metrics in result["summary"].items():
-            cells = [
-                f"{metrics[m]['mean']:.3f} ± {metrics[m]['std']:.3f}" if m in metrics else "–" for m in TABLE_METRICS
-            ]
+            cells = [with_deviation(metrics[m]) if m in metrics else "–" for m in TABLE_METRICS]
             table.add_row(method, *cells, style="bold" if method == "score" else None)
         self._out.print(table)
-        score = {name: value["mean"] for name, value in result["summary"]["score"].items()}
-        self._out.print(
-            f"{score['suspects']:.0f} suspects, said to be {score['suspects_precision_stated']:.0%} wrong, are "
-            f"{score['suspects_precision']:.0%} wrong, and are {score['suspects_recall']:.0%} of the wrong labels",
-            soft_wrap=not self._out.is_terminal,
-        )
+        for line in promises_in_words(result["summary"]["score"], len(seeds)):
+            self._out.print(Text(line), soft_wrap=not self._out.is_terminal)
+        self._out.print(Text(GOOD_RESULT, style="dim"), soft_wrap=not self._out.is_terminal)
 
     def reproduction(self, result: dict[str, Any]) -> None:
         """Our figures beside the paper's."""
@@ -227,7 +241,7 @@ class Console:
 
     def raw(self, text: str) -> None:
         """A document of its own form, which may be for a machine."""
-        self._out.file.write(text)
+        self._out.send(text)
 
     def written(self, text: str) -> None:
         """Where the results are."""
@@ -235,21 +249,20 @@ class Console:
 
 
 def _parameters(number: int, tracked: int) -> str:
-    return f"{number:,} parameters" + f" (influence goes through {tracked:,})" * (tracked < number)
+    return f"{number:,} parameters" + (f" (influence goes through {tracked:,})" if tracked < number else "")
 
 
 def _expected(noise: dict[str, Any]) -> str:
     expected = noise["expected_precision"]
     if expected is None:
         return ""
-    return f", of which {expected['mean']:.0%} {give_or_take(expected['std'])} are expected to be wrong"
+    return f", of which {precision_in_words(expected)}"
 
 
 def _figure(value: dict[str, float] | None) -> str:
     if value is None:
         return "–"
-    digits = 2 if abs(value["mean"]) >= 2 else 3
-    return f"{value['mean']:.{digits}f} ± {value['std']:.{digits}f}"
+    return with_deviation(value, digits=2 if abs(value["mean"]) >= 2 else 3)
 
 
 def printable(text: str) -> str:

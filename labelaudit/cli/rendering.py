@@ -16,7 +16,7 @@ from labelaudit.checking.formats.json_document import read_json
 from labelaudit.cli.console import Console
 from labelaudit.cli.ending import ending_in_exit_codes
 from labelaudit.errors import InputError
-from labelaudit.files import write_atomically
+from labelaudit.runtime.files import write_atomically
 
 
 def show(

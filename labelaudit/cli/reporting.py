@@ -8,22 +8,37 @@ from typing import Annotated
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import ending_in_exit_codes
+from labelaudit.cli.ending import ending_in_exit_codes, until_the_end
+from labelaudit.cli.options import Quiet
 from labelaudit.errors import InputError
+from labelaudit.runtime.locks import locked, remove_leftovers
+
+REPORT_EXAMPLES = {
+    "labelaudit report labelaudit-report": "write labelaudit-report/report.html anew",
+    "labelaudit report labelaudit-report --shown 2000 --out all.html": "with more rows, elsewhere",
+}
 
 
 def report(
     file: Annotated[Path, Argument(metavar="REPORT", help="report.parquet, or the folder it is in.")],
     out: Annotated[
-        Path | None, Option(help="The HTML file to write.", show_default="report.html beside REPORT")
+        Path | None,
+        Option(metavar="FILE", help="The HTML file to write.", show_default="report.html beside REPORT"),
     ] = None,
     source: Annotated[
-        str | None, Option(help="Where the audited data is now.", show_default="where it was audited")
+        str | None,
+        Option(metavar="SOURCE", help="Where the audited data is now.", show_default="where it was audited"),
     ] = None,
     shown: Annotated[
-        int, Option(min=1, max=5000, help="Rows to embed at most, the most suspect first; some 4 to 20 kB each.")
+        int,
+        Option(
+            min=1,
+            max=5000,
+            metavar="N",
+            help="Rows to embed at most, the most suspect first (4 to 20 kB each, at most 5000).",
+        ),
     ] = 500,
-    quiet: Annotated[bool, Option("--quiet", "-q", help="No notes.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the visual report anew: one HTML file to look through the suspects, decide, and pass on.
 
@@ -37,9 +52,14 @@ def report(
         dataset = loaded.reopen(source)
         from labelaudit.report.html import FILE_NAME, write_html
 
-        path = out or (file if file.is_dir() else file.parent) / FILE_NAME
+        folder = file if file.is_dir() else file.parent
+        path = out or folder / FILE_NAME
         if path.is_dir():
-            raise InputError(f"--out: {path} is a folder; name a file in it")
+            raise InputError(f"{path} is a folder; name a file in it", option="out")
+        if out is None:
+            until_the_end(locked(folder, option="out"))
+        else:
+            remove_leftovers(path.parent)
         write_html(loaded, dataset, path, shown)
         rows = loaded.table.num_rows
         console.note(f"{path.stat().st_size / 1e6:.1f} MB, {rows:,} rows audited")

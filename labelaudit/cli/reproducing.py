@@ -10,29 +10,57 @@ from typer import Argument, Option
 
 from labelaudit.cli.console import Console
 from labelaudit.cli.ending import ending_in_exit_codes
+from labelaudit.cli.options import AsJson, Quiet, with_choices
 
+REPRODUCE_EXAMPLES = {
+    "labelaudit reproduce table2 --data data": "the paper's table 2, with the files in data",
+    "labelaudit reproduce table2 --only 'dnn · mnist' --seeds 1": "a first look at one cell",
+}
 SettingChoice = Literal["both", "original", "ours"]
 
 
 def reproduce(
     recipe: Annotated[str, Argument(metavar="RECIPE", help="table1 to table6, or a TOML file of your own.")],
-    data: Annotated[Path, Option(help="Folder with the datasets' files.")] = Path("data"),
+    data: Annotated[Path, Option(metavar="FOLDER", help="Folder with the datasets' files.")] = Path("data"),
     weights: Annotated[
-        Path | None, Option(help="Folder with pretrained weights.", show_default="the data's neighbour 'weights'")
+        Path | None,
+        Option(metavar="FOLDER", help="Folder with pretrained weights.", show_default="the data's neighbour 'weights'"),
     ] = None,
     setting: Annotated[
-        SettingChoice, Option(help="The paper's own settings, the ones we would choose, or both.")
+        SettingChoice,
+        Option(
+            metavar="CHOICE",
+            help=with_choices(
+                "Which settings to run.",
+                {"both": "both of these", "original": "the paper's own", "ours": "the ones we would choose"},
+            ),
+        ),
     ] = "both",
-    seeds: Annotated[int | None, Option(min=1, help="How many seeds.", show_default="the recipe's")] = None,
-    first_seed: Annotated[int, Option(min=0, help="The first of them.")] = 0,
-    only: Annotated[str, Option(help="Only cells whose name contains this, such as 'dnn · mnist'.")] = "",
-    processes: Annotated[int | None, Option(min=1, help="Processes.", show_default="one a core")] = None,
-    device: Annotated[str, Option(help="Where table6 runs: auto, cpu, cuda, ….")] = "auto",
-    out: Annotated[
-        Path | None, Option(help="Folder for RECIPE.json and each seed's result.", show_default="reproduction/RECIPE")
+    seeds: Annotated[
+        int | None, Option(min=1, metavar="N", help="Number of seeds.", show_default="the recipe's")
     ] = None,
-    quiet: Annotated[bool, Option("--quiet", "-q", help="No progress and no notes.")] = False,
-    as_json: Annotated[bool, Option("--json", help="Print the result as JSON.")] = False,
+    first_seed: Annotated[int, Option(min=0, metavar="N", help="The first of them.")] = 0,
+    only: Annotated[
+        str,
+        Option(metavar="TEXT", help="Only cells whose name contains this, such as 'dnn · mnist'.", show_default="all"),
+    ] = "",
+    processes: Annotated[
+        int | None, Option(min=1, metavar="N", help="Number of processes.", show_default="one a core")
+    ] = None,
+    device: Annotated[
+        str,
+        Option(metavar="NAME", help="Device for table6, as cuda:1.", show_default="the first GPU, or else the CPU"),
+    ] = "auto",
+    out: Annotated[
+        Path | None,
+        Option(
+            metavar="FOLDER",
+            help="Folder for RECIPE.json and each seed's result.",
+            show_default="reproduction/RECIPE",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run an experiment of the DIT paper and put our figures beside the paper's.
 
@@ -41,8 +69,8 @@ def reproduce(
     """
     console = Console(quiet=quiet, as_json=as_json)
     with ending_in_exit_codes(console):
-        from labelaudit.files import write_atomically
         from labelaudit.reproduction.recipe import load_recipe
+        from labelaudit.runtime.files import write_atomically
 
         loaded = load_recipe(recipe)
         from labelaudit.reproduction.run import reproduce as run_recipe  # torch takes seconds to import
@@ -50,10 +78,18 @@ def reproduce(
         name = Path(recipe).stem
         folder = out or Path("reproduction") / name
         result = run_recipe(
-            loaded, data, folder, console, weights=weights or data.parent / "weights",
-            settings=("original", "ours") if setting == "both" else (setting,), seeds=seeds, first_seed=first_seed,
-            only=only, processes=processes, device=device,
-        )  # fmt: skip
+            loaded,
+            data,
+            folder,
+            console,
+            weights=weights or data.parent / "weights",
+            settings=("original", "ours") if setting == "both" else (setting,),
+            seeds=seeds,
+            first_seed=first_seed,
+            only=only,
+            processes=processes,
+            device=device,
+        )
         path = folder / f"{name}.json"
         write_atomically(path, lambda file: file.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n"))
         if console.as_json:

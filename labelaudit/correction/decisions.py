@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from labelaudit.errors import InputError
 from labelaudit.report.report import Report
+from labelaudit.runtime.regular_files import require_regular
+from labelaudit.units import listed
 
 Decision = Literal["accept", "keep", "unsure", "relabel"]
 DECISIONS: tuple[str, ...] = get_args(Decision)
+DROP = "drop"  # the row belongs to no class
 FORMULA_STARTS = ("=", "+", "-", "@", "'", "\t", "\r")  # a spreadsheet would run such a cell, or hide its apostrophe
 _DELIMITERS = ",;\t"  # spreadsheets of many countries write semicolons
+_LONGEST_HEADER = 1 << 16  # characters, for a large file that is something else not to be read as one line
 _SHOWN = 3
 
 
@@ -30,6 +34,7 @@ class Decided:
         decision: The word.
         new_label: The label it is to have; None if it keeps its own.
         score: The report's; None if the row was not scored.
+        note: What the reviewer wrote about it.
     """
 
     id: str
@@ -39,6 +44,14 @@ class Decided:
     decision: str
     new_label: str | None
     score: float | None
+    note: str = ""
+
+    @property
+    def says_wrong(self) -> bool | None:
+        """Whether the row's label is said to be wrong; None if that was left open."""
+        if self.decision == "unsure":
+            return None
+        return self.decision == DROP or self.new_label not in (None, self.label)
 
 
 def guard(cell: str) -> str:
@@ -51,13 +64,44 @@ def unguard(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
 
 
-def read_decisions(path: Path, report: Report, new_classes: bool) -> tuple[Decided, ...]:
+def write_decisions(path: Path, decided: Sequence[Decided], new_ids: Mapping[str, str]) -> None:
+    """Write decisions as the page exports them, about the same rows under the ids that they have by now."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("id", "row", "content_hash", "label", "decision", "new_label", "note"))
+        for row in decided:
+            cells = (new_ids.get(row.id, row.id), row.row, row.content_hash, row.label, row.decision, row.new_label)
+            writer.writerow(guard("" if cell is None else str(cell)) for cell in (*cells, row.note))
+
+
+def read_all_decisions(paths: Sequence[Path], report: Report) -> tuple[Decided, ...]:
+    """Read decisions from several files, to learn from them; they may be for new classes, or to drop a row.
+
+    Raises:
+        InputError: As for `read_decisions`; there is none; or two files decide differently about a row.
+    """
+    found: dict[int, tuple[Path, Decided]] = {}
+    for path in paths:
+        for decided in read_decisions(path, report, new_classes=True, drops=True):
+            before, same = found.setdefault(decided.row, (path, decided))
+            if (decided.decision, decided.new_label) != (same.decision, same.new_label):
+                raise InputError(
+                    f"{before} and {path} decide differently about {decided.id!r} "
+                    f"({same.decision}, {decided.decision}): leave one of them"
+                )
+    if not found:
+        raise InputError(f"no decision in {listed(paths, _SHOWN)}", option="decisions")
+    return tuple(found[row][1] for row in sorted(found))
+
+
+def read_decisions(path: Path, report: Report, new_classes: bool, drops: bool = False) -> tuple[Decided, ...]:
     """Read decisions and check them against the report they were made with.
 
     Args:
         path: A CSV file with columns `id` and `decision`, and where given `row`, `content_hash`, `label`, `new_label`.
         report: The report.
         new_classes: Whether a new label may be one that no row has yet.
+        drops: Whether a decision may be to drop the row.
 
     Returns:
         One for each line, in the report's order.
@@ -70,59 +114,98 @@ def read_decisions(path: Path, report: Report, new_classes: bool) -> tuple[Decid
     rows = {row["id"]: row for row in report.table.select(columns).to_pylist()}
     found: dict[str, tuple[int, Decided]] = {}
     unknown: list[str] = []
-    for line, cells in _lines(path):
+    for line, cells in decision_lines(path):
         where, row_id = f"{path}, line {line}", cells["id"]
         row = rows.get(row_id)
         if row is None:
             unknown.append(f"{row_id!r} (line {line})")
             continue
         if row_id in found:
-            raise InputError(f"{path} decides twice about {row_id!r}, in lines {found[row_id][0]} and {line}: leave "
-                             "one of them")  # fmt: skip
+            raise InputError(
+                f"{path} decides twice about {row_id!r}, in lines {found[row_id][0]} and {line}: leave one of them"
+            )
         for column in ("row", "content_hash", "label"):
             stated, reported = cells.get(column, ""), "" if row[column] is None else str(row[column])
             if stated not in ("", reported):
-                raise InputError(f"{where}: {column} of {row_id!r} is {stated!r} there and {reported!r} in the "
-                                 "report: the decisions were made with another report")  # fmt: skip
+                raise InputError(
+                    f"{where}: {column} of {row_id!r} is {stated!r} there and {reported!r} in the "
+                    "report: the decisions were made with another report"
+                )
         decision = cells["decision"].strip().lower()
-        new_label = _new_label(decision, cells.get("new_label", ""), row["suggested_label"], row_id, where)
+        new_label = _new_label(decision, cells.get("new_label", ""), row["suggested_label"], row_id, where, drops)
         if new_label is not None and new_label not in report.metadata["classes"] and not new_classes:
-            classes = ", ".join(report.metadata["classes"][:20])
-            raise InputError(f"{where}: {new_label!r} is no class of the report ({classes}); allow it with "
-                             "--new-classes")  # fmt: skip
-        found[row_id] = (line, Decided(row_id, row["row"], row["label"], row["content_hash"], decision, new_label,
-                                       row["score"]))  # fmt: skip
+            classes = listed(report.metadata["classes"], 20)
+            raise InputError(
+                f"{where}: {new_label!r} is no class of the report ({classes}); allow it with `new_classes`"
+            )
+        found[row_id] = (
+            line,
+            Decided(
+                id=row_id,
+                row=row["row"],
+                label=row["label"],
+                content_hash=row["content_hash"],
+                decision=decision,
+                new_label=new_label,
+                score=row["score"],
+                note=cells.get("note", ""),
+            ),
+        )
     if unknown:
-        more = f" and {len(unknown) - _SHOWN} more" * (len(unknown) > _SHOWN)
-        raise InputError(f"{path} has ids the report does not know: {', '.join(unknown[:_SHOWN])}{more}; was it made "
-                         "with another report?")  # fmt: skip
+        raise InputError(
+            f"{path} has ids the report does not know: {listed(unknown, _SHOWN)}; was it made with another report?"
+        )
     return tuple(sorted((decided for _, decided in found.values()), key=lambda decided: decided.row))
 
 
-def _new_label(decision: str, stated: str, suggested: str | None, row_id: str, where: str) -> str | None:
+def _new_label(decision: str, stated: str, suggested: str | None, row_id: str, where: str, drops: bool) -> str | None:
     """The label a decision leads to, None where it is the one the row has."""
-    if decision not in DECISIONS:
-        raise InputError(f"{where}: the decision {decision!r} is none of {', '.join(DECISIONS)}")
-    if decision in ("keep", "unsure"):
-        if stated.strip():
-            raise InputError(f"{where}: {decision} leaves {row_id!r} its label, but new_label is {stated!r}: write "
-                             "relabel, or leave new_label empty")  # fmt: skip
-        return None
-    if stated.strip():
-        return stated
-    if decision == "relabel":
-        raise InputError(f"{where}: {row_id!r} is to be relabelled, but new_label is empty")
+    new_label = stated_label(decision, stated, row_id, where, drops)
+    if decision != "accept" or new_label is not None:
+        return new_label
     if suggested is None:
-        raise InputError(f"{where}: the report suggests no label for {row_id!r} that could be accepted: name one in "
-                         "new_label")  # fmt: skip
+        raise InputError(
+            f"{where}: the report suggests no label for {row_id!r} that could be accepted: name one in new_label"
+        )
     return suggested
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each line's number and cells by column."""
+def stated_label(decision: str, stated: str, row_id: str, where: str, drops: bool = True) -> str | None:
+    """The new label that a decision's line states, None if it states none.
+
+    Raises:
+        InputError: There is no such decision, or the label contradicts it.
+    """
+    allowed = (*DECISIONS, DROP) if drops else DECISIONS
+    if decision not in allowed:
+        raise InputError(f"{where}: the decision {decision!r} is none of {', '.join(allowed)}")
+    if decision in ("keep", "unsure", DROP):
+        if stated.strip():
+            raise InputError(
+                f"{where}: {decision} leaves {row_id!r} its label, but new_label is {stated!r}: write "
+                "relabel, or leave new_label empty"
+            )
+        return None
+    if decision == "relabel" and not stated.strip():
+        raise InputError(f"{where}: {row_id!r} is to be relabelled, but new_label is empty")
+    return stated if stated.strip() else None
+
+
+def decision_lines(path: Path, option: str = "decisions") -> Iterator[tuple[int, dict[str, str]]]:
+    """Each line's number and cells by column.
+
+    Args:
+        path: The file.
+        option: The setting that names it.
+
+    Raises:
+        InputError: It is no CSV file with columns `id` and `decision`.
+    """
+    if path.exists():
+        require_regular(path, option)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            first = file.readline(_LONGEST_HEADER)
             delimiter = next((d for d in _DELIMITERS if {"id", "decision"} <= set(_names(first, d))), None)
             if delimiter is None:
                 raise InputError(f"{path} has no columns id and decision; its first line is {first.strip()[:80]!r}")
@@ -133,8 +216,9 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             reader = csv.reader(file, delimiter=delimiter)
             for cells in reader:
                 if len(cells) > len(names):
-                    raise InputError(f"{path}, line {reader.line_num + 1}: {len(cells)} cells, but {len(names)} "
-                                     "columns")  # fmt: skip
+                    raise InputError(
+                        f"{path}, line {reader.line_num + 1}: {len(cells)} cells, but {len(names)} columns"
+                    )
                 padded = [unguard(cell) for cell in cells] + [""] * (len(names) - len(cells))
                 if any(cell.strip() for cell in padded):
                     yield reader.line_num + 1, dict(zip(names, padded, strict=True))

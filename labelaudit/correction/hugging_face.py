@@ -12,7 +12,9 @@ import datasets
 from labelaudit.errors import InputError
 
 
-def write_corrected_saved(source: Path, out: Path, split: str | None, column: str, labels: Mapping[int, str]) -> None:
+def write_corrected_saved(
+    source: Path, out: Path, split: str | None, column: str, labels: Mapping[int, str | None]
+) -> None:
     """Save the dataset again, with other labels in some rows; other splits and columns stay as they are.
 
     Args:
@@ -20,7 +22,7 @@ def write_corrected_saved(source: Path, out: Path, split: str | None, column: st
         out: The folder to write.
         split: The part the rows are of, None if there are no parts.
         column: Of the labels.
-        labels: The new class name of a row, by its number.
+        labels: The new class name of a row, by its number; None if it is left out.
 
     Raises:
         InputError: A new class is not among the names the column's ClassLabel knows, or no number as the others are.
@@ -47,13 +49,15 @@ def _no_bars() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def _corrected(part: Any, column: str, labels: Mapping[int, str], source: Path) -> Any:
+def _corrected(part: Any, column: str, labels: Mapping[int, str | None], source: Path) -> Any:
     feature = part.features[column]
     values = list(part.with_format(None)[column])
     for row, label in labels.items():
-        values[row] = _value(feature, label, column, source)
+        values[row] = values[row] if label is None else _value(feature, label, column, source)
     changed = part.remove_columns([column]).add_column(column, values, feature=feature)
-    return changed.select_columns(part.column_names)
+    changed = changed.select_columns(part.column_names)
+    kept = [row for row in range(len(values)) if labels.get(row, "") is not None]
+    return changed if len(kept) == len(values) else changed.select(kept)
 
 
 def _value(feature: Any, label: str, column: str, source: Path) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from labelaudit.config import SourceConfig
 from labelaudit.data.content import Content
+from labelaudit.data.labels import in_order
 
 NO_LABEL = -1  # the class index of what has none
 HUB = "hf:"  # before the name of a dataset of the Hugging Face hub
@@ -25,6 +26,7 @@ class Dataset:
         content: What the rows consist of.
         notes: What was guessed or left out, for the user to read.
         settings: How it was read, with nothing left to guess.
+        class_order: All class names in the source's own order, also those no row has; empty if it has none.
     """
 
     source: str
@@ -35,14 +37,20 @@ class Dataset:
     content: Content
     notes: tuple[str, ...] = ()
     settings: SourceConfig = field(default_factory=SourceConfig)
+    class_order: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The class names, sorted."""
-        return tuple(sorted({label for label in self.labels if label is not None}))
+        """The class names that rows have, in the source's own order; else numbers by size, all else by name.
+
+        Where the user gave all class names, these.
+        """
+        return self.settings.classes or in_order(
+            {label for label in self.labels if label is not None}, self.class_order
+        )
 
 
 def content_hash(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Texts, tables and vectors → numbers a network can take, fitted without looking at the labels."""
+"""Tables and vectors → numbers a network can take, fitted without looking at the labels."""
 
 from __future__ import annotations
 
@@ -8,31 +8,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from labelaudit.data.content import Cells, Content, Texts, Vectors
-from labelaudit.data.splits import Rows
 from labelaudit.errors import InputError
+from labelaudit.types import Rows
 
 FeatureContent = Texts | Cells | Vectors
 Matrix = NDArray[np.float32]
 
-MOST_WORDS = 10_000
 MOST_CATEGORIES = 100  # in one column; the rarer ones become one
 LARGEST_SQUARED_NORM = (
     256.0  # of a row, on average: with more, one learning rate could not suit all numbers of features
 )
 
 
-def encode(content: FeatureContent, fit_on: Rows) -> Matrix:
+def encode(content: Cells | Vectors, fit_on: Rows) -> Matrix:
     """Encode all rows with an encoder fitted on some.
 
-    Texts become TF-IDF of the words in two or more, but at most half, of them; numbers of a table are standardised,
-    missing ones replaced by the median and marked; categories become one-hot, missing being one of them; vectors are
-    standardised. Finally all are scaled by one factor, so that rows are not too long for the usual learning rates.
+    Numbers of a table are standardised, missing ones replaced by the median and marked; categories become one-hot,
+    missing being one of them; vectors are standardised. Finally all are scaled by one factor, so that rows are not too
+    long for the usual learning rates.
 
     Args:
         content: N rows.
@@ -44,9 +42,7 @@ def encode(content: FeatureContent, fit_on: Rows) -> Matrix:
     Raises:
         InputError: Nothing is left to tell the rows apart by.
     """
-    if isinstance(content, Texts):
-        matrix = _encode_texts(content.values, fit_on)
-    elif isinstance(content, Cells):
+    if isinstance(content, Cells):
         matrix = _encode_cells(content.frame, fit_on)
     else:
         values = np.nan_to_num(content.values)
@@ -56,21 +52,6 @@ def encode(content: FeatureContent, fit_on: Rows) -> Matrix:
         raise InputError("all rows are alike: nothing is left to tell their classes apart by")
     scaled: Matrix = (matrix * min(1.0, (LARGEST_SQUARED_NORM / squared_norm) ** 0.5)).astype(np.float32)
     return scaled
-
-
-def _encode_texts(texts: Sequence[str | None], fit_on: Rows) -> Matrix:
-    documents = ["" if text is None else text for text in texts]
-    words = TfidfVectorizer(
-        stop_words="english", min_df=2, max_df=0.5, sublinear_tf=True, max_features=MOST_WORDS, dtype=np.float32
-    )
-    try:
-        words.fit([documents[row] for row in fit_on])
-    except ValueError as error:
-        raise InputError("the texts have no words in common: is it the right column? See --text-column") from error
-    scaler = StandardScaler(with_mean=False)  # sparse until the end
-    counts = words.transform(documents)
-    matrix: Matrix = scaler.fit(counts[fit_on]).transform(counts).toarray()
-    return matrix
 
 
 def _encode_cells(frame: pd.DataFrame, fit_on: Rows) -> Matrix:
@@ -112,10 +93,12 @@ def join(parts: Sequence[Content]) -> FeatureContent:
         for frame in frames[1:]:
             if set(frame.columns) != set(frames[0].columns):
                 different = ", ".join(sorted(map(str, set(frame.columns) ^ set(frames[0].columns))))
-                raise InputError(f"--test: the tables have different columns ({different}); see --feature-columns")
+                raise InputError(
+                    f"the tables have different columns ({different}); see `feature_columns`", option="test"
+                )
         return Cells(pd.concat(frames, ignore_index=True))
     vectors = [part.values for part in parts if isinstance(part, Vectors)]
     lengths = sorted({part.shape[1] for part in vectors})
     if len(lengths) > 1:
-        raise InputError(f"--test: its vectors have another length ({lengths[0]} and {lengths[1]})")
+        raise InputError(f"its vectors have another length ({lengths[0]} and {lengths[1]})", option="test")
     return Vectors(np.concatenate(vectors))

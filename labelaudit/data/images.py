@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import content_hash
 from labelaudit.data.threads import for_each_row
-
-Problems = tuple[str | None, ...]  # why a row has no image, None where it has one
+from labelaudit.types import Problems
 
 SNIFFED = 256  # images looked at to learn the usual size and colour
+NEAR_WHITE = 191.0  # mean grey value of the visible pixels, above which they are put on black
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,12 @@ class ImageSummary:
     Attributes:
         grayscale: Whether all of those looked at are.
         side: The median of their shorter sides, in pixels.
+        deep: Whether some have integers of 16 or 32 bits for pixels.
     """
 
     grayscale: bool
     side: int
+    deep: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,18 @@ def summarise_images(images: EncodedImages, problems: Problems) -> ImageSummary 
         if problems[row] is not None:
             continue
         try:
-            with Image.open(io.BytesIO(images.read(row))) as image:
-                modes[image.mode] += 1
-                sides.append(min(image.size))
-        except (OSError, ValueError, Image.DecompressionBombError):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # what is too large is said later
+                image = Image.open(io.BytesIO(images.read(row)))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
             continue
+        modes[image.mode] += 1
+        sides.append(min(image.size))
     if not sides:
         return None
     grayscale = all(mode in ("1", "L") or mode.startswith("I") for mode in modes)
-    return ImageSummary(grayscale, int(statistics.median(sides)))
+    deep = any(mode.startswith("I") for mode in modes)
+    return ImageSummary(grayscale, int(statistics.median(sides)), deep)
 
 
 def decode(
@@ -105,7 +111,9 @@ def decode(
             return digest, f"cannot be decoded: {error}"
         return digest, None
 
-    results = for_each_row(decode_row, len(problems), progress)
+    with warnings.catch_warnings():  # set before there are threads, which all have the same filters
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        results = for_each_row(decode_row, len(problems), progress)
     return Decoded(
         tuple(digest for digest, _ in results),
         tuple(problem for _, problem in results),
@@ -113,7 +121,10 @@ def decode(
 
 
 def open_image(content: bytes, channels: int) -> Image.Image:
-    """Decode the first frame, upright, as grey (1 channel) or RGB (3); transparency becomes white.
+    """Decode the first frame, upright, as grey (1 channel) or RGB (3).
+
+    Integers of 16 or 32 bits are scaled from the image's own range to 0 … 255. Transparency becomes white, or black
+    where what is visible is near white.
 
     Raises:
         OSError: The bytes are no image or a truncated one (`UnidentifiedImageError` is one, too).
@@ -124,9 +135,27 @@ def open_image(content: bytes, channels: int) -> Image.Image:
         image.load()
     if image.mode == "F":
         raise OSError("its pixels are floating-point numbers of no fixed range; convert it to 8 or 16 bits")
-    if image.mode.startswith("I"):  # 16 bits, which Pillow's own conversion would clip at 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode.startswith("I"):  # which Pillow's own conversion would clip at 255
+        image = Image.fromarray(_scaled(np.asarray(image)))
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = _opaque(image.convert("RGBA"))
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def _scaled(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Integers of 16 or 32 bits, from their own range to 0 … 255; a single value by its place among 16 bits."""
+    values = pixels.astype(np.float64)
+    low, high = values.min(), values.max()
+    if low == high:
+        return np.clip(values // 256, 0, 255).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.round((values - low) * (255 / (high - low))).astype(np.uint8)
+    return scaled
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """An RGBA image on white, or on black if it would hardly be seen on white."""
+    visible = np.asarray(image.getchannel("A"), np.float64)
+    grey = np.asarray(image.convert("RGB").convert("L"), np.float64)
+    brightness = (grey * visible).sum() / visible.sum() if visible.any() else 0.0
+    background = "black" if brightness > NEAR_WHITE else "white"
+    return Image.alpha_composite(Image.new("RGBA", image.size, background), image)

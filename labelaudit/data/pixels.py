@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from labelaudit.config import ImageCache
-from labelaudit.distributed import team
-from labelaudit.errors import InputError
-from labelaudit.files import cache_folder
-from labelaudit.runtime import SHARE_OF_FREE, free_disk, free_memory
+from labelaudit.errors import InputError, RunError
+from labelaudit.runtime.distributed import process_group
+from labelaudit.runtime.files import cache_folder
+from labelaudit.runtime.machine import SHARE_OF_FREE, free_disk, free_memory
+from labelaudit.types import ImageCache
 from labelaudit.units import gigabytes
 
 Shape = tuple[int, int, int, int]  # N, C, H, W
@@ -29,11 +29,27 @@ class Pixels(Protocol):
         """The images of some rows (B,), shape (B, C, H, W)."""
 
 
+class LostRowsError(RunError):
+    """Images are no longer there, or no longer what they were when the run began.
+
+    Attributes:
+        rows: Why, for each row.
+    """
+
+    def __init__(self, rows: dict[int, str]) -> None:
+        row, reason = next(iter(rows.items()))
+        super().__init__(
+            f"{len(rows)} images have changed or vanished since the run began, the first in row {row}: {reason}"
+        )
+        self.rows = rows
+
+
 class DecodedAnew:
     """Images that are decoded whenever they are asked for.
 
     Attributes:
-        decode: Decodes some rows into an array (B, C, H, W); rows that cannot be read stay zero.
+        decode: Decodes some rows into an array (B, C, H, W); it raises `LostRowsError` for those that are not as they
+            were.
         shape: N, C, H, W.
     """
 
@@ -59,9 +75,9 @@ def choose_place(shape: Shape, cache: ImageCache, limit_gb: float | None) -> Ima
         InputError: They do not fit; the message says what would.
     """
     needed = int(np.prod(shape))
-    neighbours = team().neighbours  # they all keep the images
-    memory, folder = free_memory(torch.device("cpu")) // neighbours, cache_folder()
-    disk = int(SHARE_OF_FREE * free_disk(folder)) // neighbours
+    local_size = process_group().local_size  # they all keep the images
+    memory, folder = free_memory(torch.device("cpu")) // local_size, cache_folder()
+    disk = int(SHARE_OF_FREE * free_disk(folder)) // local_size
     if limit_gb is not None:
         disk = min(disk, int(limit_gb * 1e9))
     if cache == "none" or (cache == "auto" and needed <= SHARE_OF_MEMORY * memory):
@@ -72,10 +88,13 @@ def choose_place(shape: Shape, cache: ImageCache, limit_gb: float | None) -> Ima
         return "disk"
     raise InputError(
         f"{shape[0]} images of {shape[2]}×{shape[3]} pixels need {gigabytes(needed)}; "
-        + (f"{gigabytes(SHARE_OF_FREE * memory)} of memory may be used: try --image-cache disk, "
-           if cache == "memory" else f"{gigabytes(disk)} of the disk of {folder} may be used: try ")
-        + "--image-cache none, which decodes them anew for each pass, or a smaller --image-size"
-    )  # fmt: skip
+        + (
+            f"{gigabytes(SHARE_OF_FREE * memory)} of memory may be used: try `image_cache` disk, "
+            if cache == "memory"
+            else f"{gigabytes(disk)} of the disk of {folder} may be used: try "
+        )
+        + "`image_cache` none, which decodes them anew for each pass, or a smaller `image_size`"
+    )
 
 
 def allocate(shape: Shape, place: ImageCache) -> NDArray[np.uint8]:
@@ -93,6 +112,6 @@ def allocate(shape: Shape, place: ImageCache) -> NDArray[np.uint8]:
             return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
     except OSError as error:
         raise InputError(
-            f"--image-cache disk: cannot write below {folder} ({error.strerror or error}); set LABELAUDIT_CACHE to "
+            f"`image_cache` disk: cannot write below {folder} ({error.strerror or error}); set LABELAUDIT_CACHE to "
             "another folder"
         ) from error

@@ -8,21 +8,30 @@ from pathlib import Path
 import numpy as np
 
 from labelaudit.config import SourceConfig
+from labelaudit.data.class_names import class_name_twins, twins_note
+from labelaudit.data.content import Cells
 from labelaudit.data.dataset import HUB, Dataset
-from labelaudit.data.folder import open_folder
-from labelaudit.data.table import open_table, vectors_of
-from labelaudit.data.table_files import TABLE_SUFFIXES
+from labelaudit.data.folder import is_image_folder, open_folder
+from labelaudit.data.splits_by_name import TEST, TRAIN
+from labelaudit.data.table import dataset_of, open_table, vectors_of
+from labelaudit.data.table_files import read_folder, table_endings, table_suffix, tables_in
+from labelaudit.data.walking import roots_of
 from labelaudit.errors import InputError
+from labelaudit.runtime.regular_files import require_regular
+from labelaudit.types import checked
 
 
-def load_dataset(source: object, config: SourceConfig | None = None) -> Dataset:
+@checked
+def load_dataset(source: object, config: SourceConfig | None = None, splits: tuple[str, ...] = TRAIN) -> Dataset:
     """Open a dataset.
 
     Args:
-        source: An image folder; a table (CSV, TSV, JSON lines, Parquet) of images, texts, cells or vectors; a folder
-            written by Hugging Face's `save_to_disk`, or `hf:owner/name` of its hub; in Python also a DataFrame, a
-            `datasets.Dataset`, a torch dataset, or a pair (inputs, labels) of arrays.
+        source: An image folder; a table (CSV, TSV, JSON, Parquet, or a folder of them) of images, texts, cells
+            or vectors; a folder written by Hugging Face's `save_to_disk`, or `hf:owner/name` of its hub; in Python also
+            a data frame or table (pandas, Polars, Arrow, DuckDB), a `datasets.Dataset`, a torch dataset, or a pair
+            (inputs, labels) of arrays.
         config: Column names and the like; guessed where None.
+        splits: Which part of a dataset with several to take unless `config` says so, the preferred first.
 
     Raises:
         InputError: There is nothing usable there; the message says what is wrong and what to do.
@@ -33,24 +42,75 @@ def load_dataset(source: object, config: SourceConfig | None = None) -> Dataset:
         ('image folder', 600, ('0', '1', '2'))
     """
     config = config or SourceConfig()
-    dataset = _open(source, config)
+    dataset = _open(source, config, splits)
+    if (note := twins_note(class_name_twins(dataset.labels))) is not None:
+        dataset = replace(dataset, notes=(*dataset.notes, note))
     return dataset if config.vectors is None else _with_vectors(dataset, config.vectors)
 
 
-def _open(source: object, config: SourceConfig) -> Dataset:
+def load_test_set(source: object, audited: Dataset, config: SourceConfig) -> Dataset:
+    """Open the trusted test set of a dataset.
+
+    Of a saved dataset with several parts it takes `test` (or `validation`), whatever part is audited; tables have the
+    columns of the audited one.
+
+    Raises:
+        InputError: There is nothing usable there, or it is the part that is audited.
+    """
+    columns = audited.settings.feature_columns if isinstance(audited.content, Cells) else config.feature_columns
+    test = load_dataset(source, config.model_copy(update={"split": None, "feature_columns": columns}), TEST)
+    same = test.source == audited.source and isinstance(source, (str, Path))
+    if same and test.settings.split == audited.settings.split:
+        raise InputError(
+            f"{source} is what is audited; name other data, or leave it out for the cross-audit", option="test"
+        )
+    return test
+
+
+def with_labels(inputs: object, labels: object) -> tuple[object, object]:
+    """A dataset of inputs in memory and their labels.
+
+    Raises:
+        InputError: One of them is a path, the name of a column, or has no length.
+    """
+    if isinstance(inputs, (str, Path)):
+        raise InputError(
+            f"{inputs} is a dataset of its own: name the column of its labels with `label_column`; trusted data is "
+            "`test`",
+            option="labels",
+        )
+    if isinstance(labels, (str, Path)):
+        raise InputError(
+            f"give one label for each row, not {str(labels)!r}: a column is named with `label_column`, trusted data "
+            "with `test`",
+            option="labels",
+        )
+    if not hasattr(labels, "__len__") and not hasattr(labels, "shape"):
+        raise InputError(f"give one label for each row, not {type(labels).__name__}", option="labels")
+    return inputs, labels
+
+
+def _open(source: object, config: SourceConfig, splits: tuple[str, ...]) -> Dataset:
     if not isinstance(source, (str, Path)):
         from labelaudit.data.memory import dataset_in_memory
 
-        return dataset_in_memory(source, config)
+        return dataset_in_memory(source, config, splits)
     check_source(source)
     from labelaudit.data import hugging_face  # takes a second to import, and a wrong name need not wait for it
 
     if str(source).startswith(HUB):
-        return hugging_face.open_hub(str(source), config)
+        return hugging_face.open_hub(str(source), config, splits)
     path = Path(source)
-    if path.is_dir():
-        return hugging_face.open_saved(path, config) if hugging_face.is_saved(path) else open_folder(path)
-    return open_table(path, config)
+    if not path.is_dir():
+        return open_table(path, config)
+    if hugging_face.is_saved(path):
+        return hugging_face.open_saved(path, config, splits)
+    inside = roots_of(path, config.image_root)
+    if not is_image_folder(path, inside) and (files := tables_in(path, inside)):
+        found = read_folder(path, files, config, splits)
+        dataset = dataset_of(found.table, str(path), (config.image_root or path,), config, found.notes)
+        return replace(dataset, settings=dataset.settings.model_copy(update={"split": found.split}))
+    return open_folder(path, config)
 
 
 def check_source(source: str | Path) -> None:
@@ -60,23 +120,39 @@ def check_source(source: str | Path) -> None:
         InputError: There is not.
     """
     path = Path(source)
-    if str(source).startswith(HUB) or path.is_dir():
+    if not str(source).strip():
+        raise InputError("the name of the dataset is empty: give a path; `.` is the working folder")
+    if str(source).startswith(HUB):
         return
-    if not path.exists():
+    if not _exists(path):
         raise InputError(f"{path} does not exist (for a dataset of the Hugging Face hub, write hf:{path.as_posix()})")
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        raise InputError(f"{path} is neither a folder of images nor a table ({', '.join(sorted(TABLE_SUFFIXES))})")
+    if path.is_dir():
+        return
+    if table_suffix(path) is None:
+        raise InputError(f"{path} is neither a folder of images nor a table ({table_endings()})")
+    require_regular(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError) as error:  # a name that is too long, links in a circle, a null byte
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _with_vectors(dataset: Dataset, path: Path) -> Dataset:
     """The rows of a dataset with vectors of another file in place of what they consist of."""
+    require_regular(path, "vectors")
     try:
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"--vectors: cannot read {path}: {error}") from error
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
-        raise InputError(f"--vectors: {path} is not an array of numbers with two axes, rows and numbers")
+    # A damaged header makes numpy raise whatever the parser of its Python literal raises, or ask for any memory.
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"cannot read {path}: {reason}", option="vectors") from error
+    real = isinstance(values, np.ndarray) and np.issubdtype(values.dtype, np.number) and values.dtype.kind != "c"
+    if not real or values.ndim != 2 or values.shape[1] == 0:
+        raise InputError(f"{path} is not an array of numbers with two axes, rows and numbers", option="vectors")
     if len(values) != len(dataset):
-        raise InputError(f"--vectors: {path} has {len(values)} rows, {dataset.source} has {len(dataset)}")
+        raise InputError(f"{path} has {len(values)} rows, {dataset.source} has {len(dataset)}", option="vectors")
     content, problems = vectors_of(values.astype(np.float32))
     return replace(dataset, content=content, problems=problems, kind=f"vectors of {dataset.kind}")

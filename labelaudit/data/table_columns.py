@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from labelaudit.config import Kind, SourceConfig
-from labelaudit.data.folder import IMAGE_SUFFIXES
+from labelaudit.config import SourceConfig
+from labelaudit.data.cells import is_number, is_text, some_names
+from labelaudit.data.column_names import (
+    BYTES_NAMES,
+    DETECTION_NAMES,
+    ID_NAMES,
+    LABEL_NAMES,
+    PATH_NAMES,
+    TEXT_NAMES,
+    VECTOR_NAMES,
+    first_of,
+    key_of,
+    listed,
+    require,
+    require_all,
+    text_pair,
+)
+from labelaudit.data.id_columns import guess_id, repeated_ids
+from labelaudit.data.image_files import IMAGE_SUFFIXES, looks_like_image
 from labelaudit.errors import InputError
+from labelaudit.types import Kind
 
-LABEL_NAMES = ("label", "labels", "class", "class_name", "target", "target_name", "category", "y")
-PATH_NAMES = ("image", "path", "image_path", "file", "file_name", "filename", "filepath", "img", "img_path")
-BYTES_NAMES = ("image", "img", "bytes", "image_bytes", "jpeg", "jpg", "png", "content")
-TEXT_NAMES = ("text", "texts", "sentence", "content", "document", "review", "body", "comment", "question", "message")
-VECTOR_NAMES = ("embedding", "embeddings", "vector", "features", "emb")
-ID_NAMES = ("id", "image_id", "uid", "path", "file_name", "filename")
-DETECTION_NAMES = ("objects", "bbox", "bboxes", "boxes", "annotations")
 LOOKED_AT = 100  # cells of a column, to guess what it holds
 WORDS_OF_A_TEXT = 4  # on average, from which on a column of strings is taken for text
+LETTERS_OF_A_WORD = 2  # in scripts that do not put blanks between words
+_LETTER_WITHOUT_BLANKS = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
+)
 
 
 @dataclass(frozen=True)
@@ -28,14 +48,14 @@ class Columns:
     """The columns a dataset is made of.
 
     Attributes:
-        label: Of the labels.
+        label: Of the labels; several if each is one class (one-hot).
         id: Of the ids, if there is one.
         kind: What the rows are.
-        content: The one column with the content; for tables all with features.
+        content: The column with the content; for texts the columns that make up one; for tables all with features.
         guessed: What was not given by the user, in words; empty if all was.
     """
 
-    label: str
+    label: tuple[str, ...]
     id: str | None
     kind: Kind
     content: tuple[str, ...]
@@ -48,189 +68,253 @@ def choose_columns(table: pa.Table, config: SourceConfig, where: str) -> Columns
     Raises:
         InputError: A column the user named is not there, or one cannot be guessed.
     """
-    label = _label_column(table, config, where)
-    kind, content = _content(table, label, config, where)
-    id_column = config.id_column or next((name for name in ID_NAMES if name in table.column_names), None)
-    if id_column is not None:
-        _require(table, id_column, "--id-column", where)
+    label = _label_columns(table, config, where)
+    given_id = None if config.id_column is None else require(table, config.id_column, "`id_column`", where)
+    others = [name for name in table.column_names if name not in label and name != given_id]
+    kind, content = _content(table, others, config, where)
+    free = [name for name in others if kind == "images" or name not in content]
+    id_column = given_id or guess_id(table, free)
+    if id_column is None and kind == "table" and config.feature_columns is None:
+        id_column = guess_id(table, others)
+    guesses_ids = config.id_column is None and config.feature_columns is None
+    called_ids = [name for name in others if name != id_column and (kind == "table" or name not in content)]
+    no_ids = repeated_ids(table, called_ids) if guesses_ids else {}
+    if kind == "table":
+        content = tuple(name for name in content if name not in no_ids)
     if id_column in content and kind != "images":
         content = tuple(name for name in content if name != id_column)
-    if kind == "images":
-        if is_encoded(table.field(content[0]).type):
-            id_column = None if id_column == content[0] else id_column
-        else:
-            id_column = id_column or content[0]
-    if not content:
-        raise InputError(f"{where} has nothing beside its labels and ids: {', '.join(table.column_names)}")
     encoded = kind == "images" and is_encoded(table.field(content[0]).type)
+    if kind == "images":
+        id_column = (None if id_column == content[0] else id_column) if encoded else id_column or content[0]
+    if not content:
+        raise InputError(f"{where} has nothing beside its labels and ids: {listed(table.column_names)}")
     what = {"table": "features", "images": "encoded images" if encoded else "image paths"}.get(kind, kind)
     given = config.image_column or config.text_column or config.vector_column or config.feature_columns
     guesses = [
-        f"{name}: column{'s' * (', ' in column)} {column}"
-        for name, column, option in (
-            ("labels", repr(label), config.label_column),
-            (what, ", ".join(map(repr, content)), given),
-            ("ids", None if id_column is None else repr(id_column), config.id_column),
+        f"{name}: column{'s' if len(columns) > 1 else ''} {some_names(list(columns))}"
+        for name, columns, option in (
+            ("labels", label, config.label_column),
+            (what, content, given),
+            ("ids", () if id_column is None else (id_column,), config.id_column),
         )
-        if option is None and column is not None
+        if option is None and columns
     ]
-    return Columns(label, id_column, kind, content, "guessed " + ", ".join(guesses) if guesses else "")
+    guessed = "guessed " + ", ".join(guesses) if guesses else ""
+    for name, reason in no_ids.items():
+        guessed += f"; {name!r} is no id, for {reason}"
+    if id_column is None:
+        guessed += "; ids: row numbers (`id_column` names a column to take instead)"
+    return Columns(label, id_column, kind, content, guessed.removeprefix("; "))
 
 
-def _label_column(table: pa.Table, config: SourceConfig, where: str) -> str:
-    if config.label_column is None and not set(LABEL_NAMES) & set(table.column_names):
-        boxes = [name for name in DETECTION_NAMES if name in table.column_names]
-        if boxes:
-            raise InputError(f"{where} looks like detection data (column {boxes[0]!r}), which cannot be audited: a row "
-                             "needs one label")  # fmt: skip
-    return _pick(table, config.label_column, LABEL_NAMES, "--label-column", "label", where)
+def _label_columns(table: pa.Table, config: SourceConfig, where: str) -> tuple[str, ...]:
+    names = table.column_names
+    if config.label_column is not None:
+        return require_all(table, config.label_column, "`label_column`", where)
+    if (label := first_of(names, LABEL_NAMES)) is not None:
+        return (label,)
+    if (boxes := first_of(names, DETECTION_NAMES)) is not None:
+        raise InputError(
+            f"{where} looks like detection data (column {boxes!r}), which cannot be audited: a row needs one label"
+        )
+    if one_hot := _one_hot(table):
+        return one_hot
+    hint = ". Its first line looks like data: does it lack a header?" if _are_data(names) else ""
+    raise InputError(f"{where} has no label column I know; name one with `label_column`: {listed(names)}{hint}")
 
 
-def _content(table: pa.Table, label: str, config: SourceConfig, where: str) -> tuple[Kind, tuple[str, ...]]:
+def _are_data(names: list[str]) -> bool:
+    """Whether most of a header's names are numbers."""
+    numeric = sum(name.strip().lstrip("+-").replace(".", "", 1).isdigit() for name in names)
+    return numeric > len(names) / 2
+
+
+def _one_hot(table: pa.Table) -> tuple[str, ...]:
+    """Columns of 0 and 1 that all begin alike or are all but the texts or images, with exactly one 1 in each row."""
+    binary = [name for name in table.column_names if _is_binary(table[name])]
+    by_prefix: dict[str, list[str]] = {}
+    for name in binary:
+        prefix = key_of(name).replace(":", "_").partition("_")[0]
+        if prefix in (*LABEL_NAMES, "is"):
+            by_prefix.setdefault(prefix, []).append(name)
+    rest = [name for name in table.column_names if name not in binary]
+    groups = [*by_prefix.values()]
+    if 0 < len(rest) <= 2 and not any(is_number(table.field(name).type) for name in rest):
+        groups.append(binary)
+    for names in groups:
+        ones = np.sum([_zeros_and_ones(table[name]) for name in names], axis=0)
+        if len(names) > 1 and (ones == 1).all():
+            return tuple(names)
+    return ()
+
+
+def _is_binary(column: pa.ChunkedArray) -> bool:
+    if not (is_number(column.type) or is_text(column.type)) or column.null_count:
+        return False
+    return set(map(_flag, column.slice(0, LOOKED_AT).to_pylist())) <= {"0", "1"} and (
+        set(map(_flag, column.unique().to_pylist())) == {"0", "1"}
+    )
+
+
+def _flag(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value).strip().removesuffix(".0")
+
+
+def _zeros_and_ones(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    return np.array([_flag(value) == "1" for value in column.to_pylist()], dtype=np.int64)
+
+
+def labels_of_one_hot(table: pa.Table, names: tuple[str, ...], where: str) -> list[str | None]:
+    """The class of each row: the one of some columns that is 1, called as what the names do not have in common.
+
+    Raises:
+        InputError: A column holds something else, or a row has several.
+    """
+    for name in names:
+        if not set(map(_flag, table[name].unique().to_pylist())) <= {"0", "1", "None", ""}:
+            raise InputError(f"{where}: several label columns must hold 0 and 1, one for each class; {name!r} does not")
+    flags = np.stack([_zeros_and_ones(table[name]) for name in names], axis=1)
+    if (flags.sum(1) > 1).any():
+        row = int(np.argmax(flags.sum(1) > 1))
+        raise InputError(
+            f"{where}, row {row}: several of the columns {some_names(list(names))} are 1: data with "
+            "several labels a row (multi-label) cannot be audited"
+        )
+    common = os.path.commonprefix(list(names))  # noqa: RUF071  # these are no paths
+    start = max((common.rfind(mark) for mark in "_-:. "), default=-1) + 1
+    return [names[int(row.argmax())][start:] if row.any() else None for row in flags]
+
+
+def _content(table: pa.Table, others: list[str], config: SourceConfig, where: str) -> tuple[Kind, tuple[str, ...]]:
     """What the rows are, and where."""
     options: tuple[tuple[Kind, str | None, str], ...] = (
-        ("images", config.image_column, "--image-column"),
-        ("texts", config.text_column, "--text-column"),
-        ("vectors", config.vector_column, "--vector-column"),
+        ("images", config.image_column, "`image_column`"),
+        ("texts", config.text_column, "`text_column`"),
+        ("vectors", config.vector_column, "`vector_column`"),
     )
     for kind, column, option in options:
         if column is not None:
             if config.kind not in (kind, None):
-                raise InputError(f"{option} and --kind {config.kind} contradict each other")
-            _require(table, column, option, where)
-            return kind, (column,)
+                raise InputError(f"{option} and `kind` {config.kind} contradict each other")
+            if kind == "texts":
+                return kind, require_all(table, column, option, where)
+            return kind, (require(table, column, option, where),)
     if config.feature_columns is not None:
-        for column in config.feature_columns:
-            _require(table, column, "--feature-columns", where)
-        return "table", config.feature_columns
-    others = [name for name in table.column_names if name != label]
-    guesses = {
+        return "table", tuple(require(table, name, "`feature_columns`", where) for name in config.feature_columns)
+    no_ids = [name for name in others if key_of(name) not in ID_NAMES]
+    guesses: dict[Kind, Callable[[], tuple[str, ...]]] = {
         "images": lambda: _images(table, others, where),
-        "texts": lambda: _texts(table, [name for name in others if name not in (config.id_column, *ID_NAMES)]),
-        "vectors": lambda: _one([n for n in others if is_vector(table.field(n).type)], VECTOR_NAMES),
+        "texts": lambda: _texts(table, no_ids),
+        "vectors": lambda: _one([name for name in others if is_vector(table.field(name).type)], VECTOR_NAMES),
     }
     order: tuple[Kind, ...] = ("images", "vectors", "texts")
     for kind in order if config.kind is None else (config.kind,):
-        if kind != "table" and (column := guesses[kind]()) is not None:
-            return kind, (column,)
+        if kind != "table" and (columns := guesses[kind]()):
+            return kind, columns
     if config.kind not in (None, "table"):
-        raise InputError(f"{where} has no column that could be the {config.kind}; name it with "
-                         f"--{config.kind.removesuffix('s')}-column: {', '.join(table.column_names)}")  # fmt: skip
-    return "table", tuple(name for name in others if name != config.id_column and not name.startswith("__index_level"))
+        raise InputError(
+            f"{where} has no column that could be the {config.kind}; name it with "
+            f"`{config.kind.removesuffix('s')}_column`: {listed(table.column_names)}"
+        )
+    return "table", tuple(name for name in others if not name.startswith("__index_level"))
 
 
-def _images(table: pa.Table, names: list[str], where: str) -> str | None:
+def _images(table: pa.Table, names: list[str], where: str) -> tuple[str, ...]:
     encoded = [name for name in names if is_encoded(table.field(name).type)]
-    named = [name for name in BYTES_NAMES if name in encoded]
-    if len(encoded) > 1 and not named:
-        raise InputError(f"{where} has several columns that may hold images; name one with --image-column: "
-                         + ", ".join(encoded))  # fmt: skip
+    seen = [name for name in encoded if _are_images(table[name])]
+    named = first_of(seen or encoded, BYTES_NAMES)
+    if not seen and named is None and len(encoded) < len(names):
+        encoded = []  # bytes, but no images, beside other columns
+    encoded = seen or encoded
+    if len(encoded) > 1 and named is None:
+        raise InputError(
+            f"{where} has several columns that may hold images; name one with `image_column`: " + listed(encoded)
+        )
     if encoded:
-        return (named or encoded)[0]
-    paths = [name for name in names if _is_text(table.field(name).type) and _are_image_paths(table[name])]
-    return _one(paths, PATH_NAMES) or next(iter(paths), None)
+        return (named or encoded[0],)
+    paths = [name for name in names if is_text(table.field(name).type) and _are_image_paths(table[name])]
+    return _one(paths, PATH_NAMES) or tuple(paths[:1])
+
+
+def _are_images(column: pa.ChunkedArray) -> bool:
+    """Whether the first cells are images by their first bytes, or name files that may be."""
+    if pa.types.is_struct(column.type):
+        return True
+    cells = [cell for cell in column.slice(0, LOOKED_AT).to_pylist() if cell]
+    return any(looks_like_image(cell) for cell in cells)
 
 
 def _are_image_paths(column: pa.ChunkedArray) -> bool:
     values = [value for value in column.slice(0, LOOKED_AT).to_pylist() if isinstance(value, str) and value.strip()]
-    return bool(values) and all(PurePath(value).suffix.lower() in IMAGE_SUFFIXES for value in values)
+    return bool(values) and all(PurePath(value.strip()).suffix.lower() in IMAGE_SUFFIXES for value in values)
 
 
-def _texts(table: pa.Table, names: list[str]) -> str | None:
-    """A column that is called text, or the only one that reads like it."""
-    strings = [name for name in names if _is_text(table.field(name).type)]
-    named = next((name for name in TEXT_NAMES if name in strings), None)
-    long = [name for name in strings if _words(table[name]) >= WORDS_OF_A_TEXT]
-    return named or (long[0] if len(long) == 1 else None)
+def _texts(table: pa.Table, names: list[str]) -> tuple[str, ...]:
+    """Two columns that belong together, one that is called text, or all that read like it."""
+    strings = [name for name in names if is_text(table.field(name).type)]
+    if (pair := text_pair(strings)) is not None:
+        return pair
+    if (named := first_of(strings, TEXT_NAMES)) is not None:
+        return (named,)
+    return tuple(name for name in strings if _words(table[name]) >= WORDS_OF_A_TEXT)
 
 
 def _words(column: pa.ChunkedArray) -> float:
+    """Words in a cell, on average, those of scripts without blanks between them included."""
     values = [value for value in column.slice(0, LOOKED_AT).to_pylist() if value and value.strip()]
-    return sum(len(value.split()) for value in values) / max(1, len(values))
+    words = sum(len(value.split()) for value in values)
+    letters = sum(len(_LETTER_WITHOUT_BLANKS.findall(value)) for value in values)
+    return (words + letters / LETTERS_OF_A_WORD) / max(1, len(values))
 
 
-def _one(names: list[str], usual: tuple[str, ...]) -> str | None:
-    """The only one, or the one with a usual name."""
-    return names[0] if len(names) == 1 else next((name for name in usual if name in names), None)
+def _one(names: list[str], usual: tuple[str, ...]) -> tuple[str, ...]:
+    """The only one, or the one with a usual name; none otherwise."""
+    if len(names) == 1:
+        return tuple(names)
+    named = first_of(names, usual)
+    return () if named is None else (named,)
 
 
 def is_encoded(kind: pa.DataType) -> bool:
     """Whether a column of this type can hold encoded images: bytes, or Hugging Face's image feature."""
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" for field in kind)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
 
 
 def is_vector(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds a list of numbers in each row."""
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return bool(lists and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
+    """Whether a column of this type holds a list of numbers, of any shape, in each row."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return is_vector(kind.storage_type)
+    if not is_list(kind):
+        return False
+    value = kind.value_type
+    return bool(pa.types.is_floating(value) or pa.types.is_integer(value) or is_vector(value))
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _require(table: pa.Table, column: str, option: str, where: str) -> None:
-    if column not in table.column_names:
-        raise InputError(f"{where} has no column {column!r} ({option}); it has: {', '.join(table.column_names)}")
-
-
-def _pick(table: pa.Table, given: str | None, names: tuple[str, ...], option: str, what: str, where: str) -> str:
-    """The column the user named, or the first of the usual names that is there."""
-    if given is not None:
-        _require(table, given, option, where)
-        return given
-    for name in names:
-        if name in table.column_names:
-            return name
-    raise InputError(f"{where} has no {what} column I know; name one with {option}: {', '.join(table.column_names)}")
-
-
-def read_labels(table: pa.Table, name: str, source: str) -> tuple[str | None, ...]:
-    """The label column as class names; blank and null cells have none."""
-    column = table[name]
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    values = column.to_pylist()
-    where = f"{source}, label column {name!r}"
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        raise InputError(f"{where} holds lists: data with several labels a row (multi-label) cannot be audited")
-    if pa.types.is_floating(kind):
-        present = [value for value in values if value is not None and value == value]
-        if any(value != int(value) for value in present):
-            raise InputError(f"{where} holds fractions: labels must be classes, not quantities")
-        values = [None if value is None or value != value else int(value) for value in values]
-    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
-              or pa.types.is_boolean(kind) or pa.types.is_null(kind)):  # fmt: skip
-        raise InputError(f"{where} is of type {kind}: labels must be text or whole numbers")
-    names = class_names(table.schema, name)
-    labels = [None if value is None or not str(value).strip() else names.get(value, str(value)) for value in values]
-    if all(label is None for label in labels):
-        raise InputError(f"{where} is empty: no row has a label")
-    return tuple(labels)
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds a list in each row."""
+    return bool(
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+        or pa.types.is_list_view(kind)
+        or pa.types.is_large_list_view(kind)
+    )
 
 
 def class_names(schema: pa.Schema, column: str) -> dict[object, str]:
     """Names of the integers of a Hugging Face ClassLabel column, if the file carries them."""
     try:
         described = json.loads((schema.metadata or {})[b"huggingface"])
-        return dict(enumerate(described["info"]["features"][column]["names"]))
-    except (KeyError, TypeError, ValueError):
+        feature = described["info"]["features"][column]
+        if isinstance(feature, list):  # a list of one label in each row
+            feature = feature[0]
+        return dict(enumerate(feature.get("feature", feature)["names"]))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError):
         return {}
-
-
-def read_ids(table: pa.Table, name: str | None, source: str) -> tuple[str, ...]:
-    """The id column as text, or row numbers without one."""
-    if name is None:
-        return tuple(f"row-{row}" for row in range(table.num_rows))
-    first: dict[str, int] = {}
-    for row, value in enumerate(table[name].to_pylist()):
-        if value is None or not str(value).strip():
-            raise InputError(f"{source}, row {row}: the id column {name!r} is empty")
-        if str(value) in first:
-            raise InputError(
-                f"{source}: rows {first[str(value)]} and {row} have the same id {str(value)!r} (column {name!r}); ids "
-                "must be unique, see --id-column"
-            )
-        first[str(value)] = row
-    return tuple(first)

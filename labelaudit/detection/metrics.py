@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from labelaudit.detection.noise import Floats
+from labelaudit.data.dataset import NO_LABEL
+from labelaudit.detection.promises import Precision
+from labelaudit.detection.share import Share
+from labelaudit.types import Floats
 
 SHARES = (0.01, 0.05, 0.10, 0.20)
 """The shares of all rows at which precision and recall are measured, besides k = the number of wrong labels."""
@@ -41,37 +44,62 @@ def detection_metrics(suspicion: Floats, wrong: NDArray[np.bool_]) -> Metrics:
     return metrics
 
 
-def suggestion_accuracy(suggested: NDArray[np.int64], true: NDArray[np.int64], given: NDArray[np.int64]) -> float:
-    """The share of the wrong labels whose suggestion is the true class; a suggestion equal to the given label fails."""
-    wrong = given != true
-    return float((suggested[wrong] == true[wrong]).mean())
-
-
-def list_metrics(suspect: NDArray[np.bool_], wrong: NDArray[np.bool_], stated: float | None) -> Metrics:
-    """Measure a list of suspects, and what was said of it; an empty list claims nothing and is right.
+def suggestion_metrics(suggested: NDArray[np.int64], true: NDArray[np.int64], given: NDArray[np.int64]) -> Metrics:
+    """`suggestion_accuracy`: the share of right suggestions among those for wrong labels; nothing if there is none.
 
     Args:
-        suspect: Who is on the list, shape (N,).
-        wrong: Whose label is wrong, shape (N,).
+        suggested: Class indices, `NO_LABEL` where nothing is suggested, shape (N,).
+        true: Class indices, shape (N,).
+        given: Class indices, shape (N,).
+    """
+    made = (given != true) & (suggested != NO_LABEL)
+    return {"suggestion_accuracy": float((suggested[made] == true[made]).mean())} if made.any() else {}
+
+
+def list_metrics(suspect: NDArray[np.bool_], wrong: NDArray[np.bool_], stated: Precision | None) -> Metrics:
+    """Measure a list of suspects, and whether what was said of it holds; an empty list has no precision.
+
+    Args:
+        suspect: Which rows are on the list, shape (N,).
+        wrong: Which labels are wrong, shape (N,); at least one is.
         stated: The expected share of wrong labels on the list, None if it is empty.
     """
-    caught = float((suspect & wrong).sum())
-    size = float(suspect.sum())
+    caught, size = float((suspect & wrong).sum()), float(suspect.sum())
+    metrics = {"suspects": size, "suspects_recall": caught / float(wrong.sum())}
+    if stated is not None and size:
+        metrics |= {
+            "suspects_precision_stated": stated.mean,
+            "suspects_precision_low": stated.low,
+            "suspects_precision_high": stated.high,
+            "suspects_precision": caught / size,
+            "suspects_precision_held": float(stated.low <= caught / size <= stated.high),
+        }
+    return metrics
+
+
+def share_metrics(share: Share, wrong: NDArray[np.bool_]) -> Metrics:
+    """Measure the estimated share of wrong labels."""
+    true = float(wrong.mean())
     return {
-        "suspects": size,
-        "suspects_precision_stated": 1.0 if stated is None else stated,
-        "suspects_precision": caught / size if size else 1.0,
-        "suspects_recall": caught / float(wrong.sum()),
+        "noise_rate": true,
+        "noise_rate_estimated": share.point,
+        "noise_rate_low": share.low,
+        "noise_rate_high": share.high,
+        "noise_rate_error": abs(share.point - true),
+        "noise_rate_held": float(share.low <= true <= share.high),
     }
 
 
 def summarise(runs: Sequence[Mapping[str, Metrics]]) -> dict[str, dict[str, dict[str, float]]]:
-    """Mean and standard deviation over seeds (ddof 1; 0 for one seed), for each method and metric."""
+    """Mean and standard deviation over seeds (ddof 1; none for one seed), for each method and metric.
+
+    A metric that some runs do not have, as the precision of an empty list, is summarised over the others.
+    """
     summary: dict[str, dict[str, dict[str, float]]] = {}
     for method in runs[0]:
         summary[method] = {}
-        for metric in runs[0][method]:
-            values = np.array([run[method][metric] for run in runs])
-            deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-            summary[method][metric] = {"mean": float(values.mean()), "std": deviation}
+        for metric in dict.fromkeys(metric for run in runs for metric in run[method]):
+            values = np.array([run[method][metric] for run in runs if metric in run[method]])
+            deviation = {"std": float(values.std(ddof=1))} if len(values) > 1 else {}
+            summary[method][metric] = {"mean": float(values.mean())} | deviation
     return summary

@@ -8,9 +8,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from labelaudit.detection.noise import Floats, Labels, Noise, calibrate, calibrate_to, normalise
+from labelaudit.detection.calibration import calibrate, calibrate_to, log_softmax
+from labelaudit.detection.noise import Noise
+from labelaudit.types import Floats, Labels
 
 LARGEST_LOG_ODDS = 30.0
+LEAST_RATE = 1e-6  # of wrong labels that log odds are shifted to
 ROWS_OF_THE_RATE = 50.0  # that a share of wrong labels known from elsewhere counts for
 ITERATIONS = 1000
 TOLERANCE = 1e-9
@@ -47,15 +50,15 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
     Returns:
         Probabilities, shape (N, C).
     """
-    by_reference = calibrate(reference.values, labels, noise.transition).log_probabilities(reference.values)
-    target = np.exp(normalise(by_reference + noise.log_likelihood(labels)))
+    values = noise.true_label_evidence(reference.values)
+    by_reference = calibrate(values, labels, noise.transition).log_probabilities(values)
+    target = np.exp(log_softmax(by_reference + noise.log_likelihood(labels)))
     mean = reference.weight * by_reference
     for other in others:
         mean += other.weight * calibrate_to(other.values, target).log_probabilities(other.values)
     mean /= reference.weight + sum(other.weight for other in others)
-    posterior = np.exp(normalise(mean + noise.log_likelihood(labels)))
-    log_odds = _log_odds(1 - posterior[np.arange(len(labels)), labels])
-    return _with_wrong(posterior, labels, expit(log_odds + _shift(log_odds, noise.rate)))
+    posterior = np.exp(log_softmax(mean + noise.log_likelihood(labels)))
+    return _with_wrong(posterior, labels, shift_to_rate(1 - posterior[np.arange(len(labels)), labels], noise.rate))
 
 
 def adapt_to_own_rate(posterior: Floats, labels: Labels, rate: float) -> Floats:
@@ -90,7 +93,8 @@ def _with_wrong(posterior: Floats, labels: Labels, wrong: Floats) -> Floats:
     rows = np.arange(len(labels))
     posterior[rows, labels] = 0
     rest = posterior.sum(1)
-    posterior *= np.divide(wrong, rest, out=np.zeros_like(wrong), where=rest > 0)[:, None]
+    np.divide(posterior, rest[:, None], out=posterior, where=rest[:, None] > 0)  # first: wrong / rest can overflow
+    posterior *= wrong[:, None]
     posterior[rows, labels] = 1 - wrong
     return posterior
 
@@ -109,7 +113,15 @@ def relabel_evidence(influence: Floats) -> Floats:
     return centred / max(scale, np.finfo(np.float64).tiny)  # all equal: all zero, nothing is said
 
 
-def _shift(log_odds: Floats, rate: float) -> float:
+def shift_to_rate(wrong: Floats, rate: float) -> Floats:
+    """Probabilities of a wrong label, shape (n,), with their log odds shifted until the rate is their mean."""
+    log_odds = _log_odds(wrong)
+    shifted: Floats = expit(log_odds + shift_of(log_odds, rate))
+    return shifted
+
+
+def shift_of(log_odds: Floats, rate: float) -> float:
     """What to add to log odds so that the mean probability is the rate."""
     bound = 2 * LARGEST_LOG_ODDS
+    rate = float(np.clip(rate, LEAST_RATE, 1 - LEAST_RATE))
     return float(brentq(lambda shift: float(expit(log_odds + shift).mean()) - rate, -bound, bound))

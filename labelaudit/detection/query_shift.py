@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from labelaudit.detection.noise import Labels
+from labelaudit.types import Labels
 
 ROWS = 1000  # of each kind, at most: enough to see what matters
 FEWEST = 50  # of each kind, below which nothing is said

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labelaudit.detection.noise import Floats
+from labelaudit.types import Floats
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Signals:
     """Arrays over the N audited rows; NaN where a row was not scored.
 
     Attributes:
-        influence: DIT of the row under its given label (METHOD §1), shape (N,).
+        influence: DIT of the row under its given label (docs/method.md, "Influence"), shape (N,).
         posterior: P(label | row), shape (N, C).
         out_of_fold: The probabilities of a network that was not trained on the row, shape (N, C); None if all were.
         loss: Final training loss in nats, shape (N,).

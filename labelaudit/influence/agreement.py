@@ -1,14 +1,13 @@
-"""How well an estimated influence agrees with the true one, by scipy (paper F-A, "Evaluation Metrics")."""
+"""How well an estimated influence agrees with the true one, by scipy (the paper's F-A, "Evaluation Metrics")."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-Floats = NDArray[np.float64]
+from labelaudit.types import Floats, checked
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Agreement:
     jaccard: float
 
 
+@checked
 def agreement(estimate: Floats, truth: Floats, top: float = 0.3) -> Agreement:
     """Measure how well `estimate` agrees with `truth`.
 

@@ -1,22 +1,23 @@
 """Derivatives of a batch along a direction u in parameter space: of its logits, and of its mean gradient (H u).
 
-Neither way forms a per-sample gradient (METHOD §2); `benchmarks/sweep_cost.py` has what each costs.
+Neither way forms a per-sample gradient (docs/method.md, "One pass for both"); benchmarks/sweep_cost.py
+measures the cost.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy
 
-from labelaudit.config import DerivativeMethod
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.parts import SMALL_NETWORK
 from labelaudit.models.sharded import ShardedModel
+from labelaudit.types import DerivativeMethod
 
 PERTURBATION = {torch.float32: 1e-3, torch.float64: 1e-5}
 """‖εu‖ of the central differences: the error is ε² from curvature and 1/ε from rounding."""
@@ -33,7 +34,7 @@ DIRECTIONS_AT_ONCE = 32
 class BatchDerivatives:
     """A batch at θ, differentiated along K directions u.
 
-    Of several processes each has all of it, brought together from their shares of the batch.
+    With several processes each holds the whole batch, gathered from their shards.
 
     Attributes:
         logits: z, shape (B, C).
@@ -52,8 +53,9 @@ class BatchDerivatives:
         return (probabilities * changes).sum(2, keepdim=True) - changes
 
 
+@runtime_checkable
 class Differentiate(Protocol):
-    """A way to differentiate."""
+    """A function that differentiates a batch along directions."""
 
     def __call__(
         self,
@@ -68,8 +70,8 @@ class Differentiate(Protocol):
     ) -> BatchDerivatives:
         """Differentiate a batch at the model's θ, which is left as it was, along each u (K, P_t) of tracked parameters.
 
-        A caller who has a copy of the tracked θ (P_t,) at hand saves another one. Inputs and labels are this process's
-        share of a batch of `rows`; None for those given.
+        Pass a copy of the tracked θ (P_t,) if there is one, to save another copy. Inputs and labels are this process's
+        shard of a batch of `rows` rows; None for a batch that is not sharded.
         """
 
 
@@ -81,8 +83,8 @@ def choose_differentiation(method: DerivativeMethod, model: FlatModel) -> Differ
     the kinks of ReLU networks their H u is an average that can differ by far more from the derivative at θ itself: the
     influence through all of a small convolutional network trained from nothing had nothing to do with the exact one
     (MNIST, 20% class to class: Spearman 0.09 and -0.24). So: central differences in float32, but for small networks
-    with kinks, where exactness costs little. In mixed precision differences would drown in rounding: there
-    forward-over-reverse is in bfloat16, and central differences, if asked for, in float32.
+    with kinks, where exactness costs little. In mixed precision rounding errors exceed the differences: there
+    forward-over-reverse runs in bfloat16, and central differences, if asked for, in float32.
     """
     if method == "auto":
         kinks = any(not isinstance(module, SMOOTH) for module in model.module.modules())
@@ -126,7 +128,7 @@ def central_differences(
             changes.append((ends[0] - ends[1]) / (2 * epsilon))
             logits = (ends[0] + ends[1]) / 2
     model.tracked.copy_(theta)
-    return _brought_together(model, rows, logits, torch.stack(changes), products)
+    return _gathered(model, rows, logits, torch.stack(changes), products)
 
 
 def forward_over_reverse(
@@ -166,15 +168,13 @@ def forward_over_reverse(
         else:
             parts = list(torch.func.vmap(along, chunk_size=DIRECTIONS_AT_ONCE)(directions))
     logits, changes, products = (part.detach() for part in parts)
-    return _brought_together(model, total, logits[0], changes, products)
+    return _gathered(model, total, logits[0], changes, products)
 
 
-def _brought_together(
-    model: FlatModel, rows: int, logits: Tensor, changes: Tensor, products: Tensor
-) -> BatchDerivatives:
-    """The derivatives of a batch of so many rows from those of each process's share."""
-    if model.team.size == 1:
+def _gathered(model: FlatModel, rows: int, logits: Tensor, changes: Tensor, products: Tensor) -> BatchDerivatives:
+    """All-gather the derivatives of a batch of `rows` rows from the shards of all processes."""
+    if model.process_group.size == 1:
         return BatchDerivatives(logits, changes, products)
-    own = torch.cat([logits[:, None], changes.movedim(0, 1)], 1)  # (own B, 1 + K, C), for one exchange of all
-    both = model.team.gather(own, rows)
+    own = torch.cat([logits[:, None], changes.movedim(0, 1)], 1)  # (own B, 1 + K, C): one collective for all
+    both = model.process_group.all_gather(own, rows)
     return BatchDerivatives(both[:, 0], both[:, 1:].movedim(1, 0), model.add_up(products))

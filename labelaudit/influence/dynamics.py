@@ -14,7 +14,7 @@ from scipy.special import betainc
 from scipy.stats import median_abs_deviation
 from sklearn.preprocessing import StandardScaler
 
-Floats = NDArray[np.float64]
+from labelaudit.types import Floats, checked
 
 Pattern = Literal["stable", "early", "late", "fluctuating"]
 PATTERNS: tuple[Pattern, ...] = get_args(Pattern)
@@ -49,6 +49,7 @@ class Patterns:
     names: tuple[Pattern, ...] = PATTERNS
 
 
+@checked
 def classify_patterns(
     influence: Floats,
     significance: float = 0.05,
@@ -65,7 +66,7 @@ def classify_patterns(
     - `fluctuating` if it has no significant trend.
 
     The paper (F-B) names these three statistics, but not how they are combined. Ours are the threshold, in medians
-    lest a few wild samples raise it for all, and that it comes first: standardised series are smooth, so that most
+    so that a few outliers do not raise it for all, and that it comes first: standardised series are smooth, so most
     have a "significant" trend, while most samples in the paper's Table I are stable. The trend is that of the
     standardised value, as F-B says: influence below the average that goes on falling, as growing harm does, is early.
     `trend_of="magnitude"` takes the absolute value, by which it is late.
@@ -89,8 +90,9 @@ def classify_patterns(
     deviation: Floats = standardised.std(1)
     threshold = float(np.median(deviation) + deviations * median_abs_deviation(deviation, scale="normal"))
     conditions = [deviation <= threshold, p_value >= significance, slope < 0]
-    index = np.select(conditions, [PATTERNS.index(name) for name in ("stable", "fluctuating", "early")],
-                      PATTERNS.index("late"))  # fmt: skip
+    index = np.select(
+        conditions, [PATTERNS.index(name) for name in ("stable", "fluctuating", "early")], PATTERNS.index("late")
+    )
     counts = np.bincount(index, minlength=len(PATTERNS))
     centroids = np.full((len(PATTERNS), influence.shape[1]), np.nan)
     for pattern in np.flatnonzero(counts):
@@ -100,7 +102,7 @@ def classify_patterns(
 
 
 def _trends(series: Floats) -> tuple[Floats, Floats]:
-    """Slope and two-sided p-value of the regression of each row on its columns' numbers, as scipy's linregress."""
+    """Slope and two-sided p-value of the linear regression of each row on the column index."""
     epochs = series.shape[1]
     time = np.arange(epochs) - (epochs - 1) / 2
     centred = series - series.mean(1, keepdims=True)
@@ -128,6 +130,7 @@ class Stages:
     residuals: Floats
 
 
+@checked
 def training_stages(losses: Floats) -> Stages:
     """Divide a training run where its loss departs most from an exponential decay.
 

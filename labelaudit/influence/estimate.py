@@ -1,4 +1,4 @@
-"""What every way to estimate influence gives, and the first of them.
+"""The result type of all influence estimators, and DIT.
 
 `dynamic_influence`, `leave_one_out` and `influence_function` all take (run, window, query, progress).
 """
@@ -17,9 +17,10 @@ from labelaudit.influence.dit import sweep
 from labelaudit.influence.queries import Query
 from labelaudit.influence.scoring import Scoring
 from labelaudit.progress import Advance, ignore
-from labelaudit.runtime import reproducible
+from labelaudit.runtime.machine import reproducible
 from labelaudit.training.fine_tune import Run
 from labelaudit.training.window import Window
+from labelaudit.types import checked
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Influence:
     seconds: float
 
 
+@checked
 def dynamic_influence(
     run: Run,
     window: Window,
@@ -53,6 +55,7 @@ def dynamic_influence(
     return dynamic_influences(run, [window], query, progress, scoring, differentiate)[0]
 
 
+@checked
 def dynamic_influences(
     run: Run,
     windows: Sequence[Window],
@@ -66,7 +69,7 @@ def dynamic_influences(
     differentiate = differentiate or choose_differentiation("auto", run.model)
     with reproducible():
         swept = sweep(run, windows, query, differentiate, scoring, progress)
-    values = swept[..., torch.arange(len(run.rows)), run.examples.labels[run.rows]]
+    values = swept[..., torch.arange(len(run.rows)), run.batches.labels[run.rows]]
     seconds = time.perf_counter() - started
     method = f"DIT ({scoring.estimator})"
     return [Influence(method, w, query.names, v, seconds) for w, v in zip(windows, values, strict=True)]

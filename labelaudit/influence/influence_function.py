@@ -21,8 +21,10 @@ from labelaudit.progress import Advance, ignore
 from labelaudit.training.fine_tune import Run
 from labelaudit.training.optimizers import SGD
 from labelaudit.training.window import Window
+from labelaudit.types import checked, require_number
 
 
+@checked
 @dataclass(frozen=True)
 class Solver:
     """How v = (H + λI + damping·I)⁻¹ q is found, with H the Hessian of the mean training loss and λ the L2 penalty.
@@ -42,7 +44,17 @@ class Solver:
     learning_rate: float = 0.01
     batch_size: int = 256
 
+    def __post_init__(self) -> None:
+        """Check the numbers.
 
+        Raises:
+            InputError: One is out of its range.
+        """
+        for name, least in (("damping", None), ("iterations", 1), ("learning_rate", 0), ("batch_size", 1)):
+            require_number(name, getattr(self, name), least=least)
+
+
+@checked
 def influence_function(
     run: Run,
     window: Window,
@@ -53,11 +65,11 @@ def influence_function(
 ) -> Influence:
     """Q_j = <∇ℓ_j, v>/N at θ_T, with v = (H + λI)⁻¹ q.
 
-    It knows nothing of the training but where it ended.
+    It uses the final parameters only, nothing of the training before.
 
     Args:
         run: The run.
-        window: Has to be the whole run.
+        window: The whole run; no other is possible.
         query: K quantities.
         progress: Called with the number of rows of each product with H.
         solver: How v is found.
@@ -82,7 +94,7 @@ def influence_function(
             raise InputError("the influence function's linear system has no finite solution: give it more damping")
         changes = []
         for rows in run.rows.split(solver.batch_size):
-            inputs, labels = run.examples.batch(rows)
+            inputs, labels = run.batches.batch(rows)
             batch = differentiate(model, inputs, labels, v[None], hessian=False)
             changes.append(batch.loss_changes()[0].gather(1, labels.cpu()[:, None])[:, 0])
         values.append(torch.cat(changes) / len(run.rows))
@@ -97,7 +109,7 @@ def _conjugate_gradients(
         v = torch.as_tensor(vector).to(q)
         total = penalty * v
         for rows in run.rows.split(solver.batch_size):
-            inputs, labels = run.examples.batch(rows)
+            inputs, labels = run.batches.batch(rows)
             part = differentiate(run.model, inputs, labels, v[None], hessian=True).hessian_vectors[0]
             total += part * (len(rows) / len(run.rows))
             progress(len(rows))
@@ -120,7 +132,7 @@ def _descent(
     order = torch.Generator().manual_seed(0)
     for _ in range(solver.iterations):
         for places in torch.randperm(len(run.rows), generator=order).split(solver.batch_size):
-            inputs, labels = run.examples.batch(run.rows[places])
+            inputs, labels = run.batches.batch(run.rows[places])
             product = differentiate(run.model, inputs, labels, v[None], hessian=True).hessian_vectors[0]
             velocity.mul_(0.9).add_(product).add_(v, alpha=penalty).sub_(q)
             v.sub_(velocity, alpha=solver.learning_rate)

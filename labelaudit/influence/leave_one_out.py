@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from labelaudit.checkpoints import Checkpoints
 from labelaudit.influence.estimate import Influence
 from labelaudit.influence.queries import Query
 from labelaudit.progress import Advance, ignore
+from labelaudit.runtime.checkpoints import Checkpoints
 from labelaudit.training.fine_tune import Run
 from labelaudit.training.optimizers import clip
 from labelaudit.training.window import Window
+from labelaudit.types import checked
 
-SIDE_BY_SIDE = 64  # trainings at once; more would not be faster
+SIDE_BY_SIDE = 64  # retrainings in one batch; more would not be faster
 SMALL_NETWORK = 200_000  # parameters; 64 copies of more than that do not fit a cache
 
 
+@checked
 def leave_one_out(
     run: Run,
     window: Window,
@@ -36,7 +38,7 @@ def leave_one_out(
     processes: int = 1,
     checkpoints: Checkpoints | None = None,
 ) -> Influence:
-    """Retrain without each row, and see how the query changes.
+    """Retrain without each row, and measure how the query changes.
 
     The counterfactual of the window is retrained exactly: without the row inside the window only, from the recorded
     state at its start, or without it from step 0. With `query_at="final"` it is the same linear function of θ that DIT
@@ -46,9 +48,9 @@ def leave_one_out(
         run: The recorded run, with moments where the optimizer has any (`keep_moments`).
         window: Which steps the row is left out of.
         query: K quantities.
-        progress: Called with the number of rows left out since.
-        processes: How many to use, on the CPU (by fork, where the system has it).
-        checkpoints: Where finished trainings are kept, and found again; a folder of its own for each run and query.
+        progress: Called with the number of rows left out since the last call.
+        processes: Number of CPU processes (forked, where the system can).
+        checkpoints: Where results of finished trainings are stored and resumed from; one folder for each run and query.
 
     Raises:
         InputError: The run did not record the window, or not its moments.
@@ -85,7 +87,7 @@ def leave_one_out(
 
 
 def _batches_well(run: Run) -> bool:
-    """Whether training side by side is faster than one after the other: it is for matrix products only."""
+    """Whether batched retraining is faster than sequential: only for networks of matrix products."""
     layers = [
         module for module in run.model.module.modules() if next(module.parameters(recurse=False), None) is not None
     ]
@@ -95,7 +97,7 @@ def _batches_well(run: Run) -> bool:
 class _Task:
     """The retraining of one window.
 
-    Up to the step that first sees a row, training without it is the training that was recorded, and is not repeated.
+    Training without a row equals the recorded training up to the step that first visits it; only the rest is repeated.
     """
 
     def __init__(self, run: Run, window: Window, query: Query) -> None:
@@ -121,12 +123,12 @@ class _Task:
             self._actual[index] = self._measure(theta[None], index)[:, 0]
 
     def parts(self, size: int) -> list[Tensor]:
-        """The training rows, by place, in groups of at most `size` that share the step that sees them first."""
+        """Positions of the training rows, in groups of at most `size` that are first visited in the same step."""
         visits = self._first_visit.unique().tolist()
         return [part for t in visits for part in torch.nonzero(self._first_visit == t)[:, 0].split(size)]
 
     def changes(self, places: Tensor) -> Tensor:
-        """How the query changes without each of some training rows, one of `parts`, given by place (M,): (K, M)."""
+        """Change of the query without each row of a group from `parts` (positions (M,)); shape (K, M)."""
         thetas = self._retrain(self._run.rows[places], int(self._first_visit[places[0]].item()))
         total = torch.zeros(len(self._query.names), len(places), dtype=torch.float64)
         for index, sign in self._ends:
@@ -135,7 +137,7 @@ class _Task:
         return total
 
     def _measure(self, thetas: Tensor, index: int) -> Tensor:
-        """The query's values (K, M) at M vectors θ, with all it fits as it is in the recorded state `index`."""
+        """The query's values (K, M) at M vectors θ, with its fitted temperature frozen at state `index`."""
         if self._final is not None:
             return (self._final @ thetas.double().T).cpu()
         values = []
@@ -147,7 +149,7 @@ class _Task:
     def _retrain(self, left_out: Tensor, begin: int) -> dict[int, Tensor]:
         """θ (M, P) without each of the rows `left_out` (M,) from step `begin` on, where the query is measured.
 
-        What is measured before that is as it was, and not among the results.
+        Measurements before `begin` are those of the recorded run, and not returned.
         """
         run, plan = self._run, self._run.plan
         if begin == self._window.stop:
@@ -155,7 +157,7 @@ class _Task:
         state = run.state(begin)
         theta = state.theta.repeat(len(left_out), 1)
         moments = state.moments[:, None].repeat(1, len(left_out), 1)
-        inputs, labels = run.examples.batch(run.rows[:1])
+        inputs, labels = run.batches.batch(run.rows[:1])
 
         def kept_loss(theta: Tensor, kept: Tensor) -> Tensor:
             losses = cross_entropy(run.model.at(theta, inputs), labels, reduction="none")
@@ -166,7 +168,7 @@ class _Task:
         for step in self._steps[begin - self._window.first_step :]:
             if any(begin < step.index == index for index, _ in self._ends):
                 reached[step.index] = theta.clone()
-            inputs, labels = run.examples.batch(step.rows, augmentation_seed=step.index)
+            inputs, labels = run.batches.batch(step.rows, augmentation_seed=step.index)
             kept = (step.rows[None] != left_out[:, None]).to(theta)
             if step.index == begin:
                 gradient = self._first_gradients(begin, state.theta, inputs, labels, kept.argmin(1))
@@ -221,7 +223,7 @@ def _work(places: Tensor) -> NDArray[np.float64]:
 def _in_processes(
     task: _Task, parts: list[tuple[int, Tensor]], processes: int, keep: Callable[[int, Tensor], None]
 ) -> None:
-    """Do the parts in forked processes, which share the task's memory as torch's DataLoader workers do."""
+    """Process the parts in forked processes, which share the task's memory as torch's DataLoader workers do."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
         with ProcessPoolExecutor(processes, get_context("fork"), _begin_worker, (task,)) as pool:

@@ -1,10 +1,10 @@
-"""Queries: what the influence is an influence on, as a function of θ and its gradient q (Appendix C)."""
+"""Queries: the functions of θ whose change is estimated, and their gradients q (docs/method.md, "Queries")."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,8 +12,11 @@ from torch.nn.functional import cross_entropy
 
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
+from labelaudit.types import checked
+from labelaudit.units import listed
 
 
+@runtime_checkable
 class Query(Protocol):
     """K quantities that depend on θ. Influence is how much each would change without a training sample."""
 
@@ -25,12 +28,13 @@ class Query(Protocol):
         """The quantities at the model's θ, float64, shape (K,)."""
 
     def frozen(self, model: FlatModel) -> Query:
-        """The query with all that it fits (a temperature) fixed as it is at the model's θ; `gradient` is that of it."""
+        """The query with its fitted temperature frozen at the model's θ; `gradient` differentiates this one."""
 
     def gradient(self, model: FlatModel) -> Tensor:
         """Their gradients q at the model's θ in the tracked parameters, shape (K, P_t)."""
 
 
+@checked
 @dataclass(frozen=True)
 class ValueQuery:
     """Any quantities that are differentiable in θ and cheap enough to be computed in one go.
@@ -72,6 +76,7 @@ class ValueQuery:
         return torch.stack(gradients)
 
 
+@checked
 def prediction(
     model: FlatModel, inputs: Tensor, names: Sequence[str], classes: Sequence[str], class_name: str
 ) -> ValueQuery:
@@ -87,6 +92,7 @@ def prediction(
     )
 
 
+@checked
 def feature_importance(model: FlatModel, inputs: Tensor, label: int, features: Sequence[int]) -> ValueQuery:
     """∂ℓ(z)/∂x_k, how the loss of one sample (1, …) depends on each of some entries k of its flattened input (Thm. 6).
 
@@ -107,6 +113,7 @@ def feature_importance(model: FlatModel, inputs: Tensor, label: int, features: S
     return ValueQuery(tuple(f"∂loss/∂x[{k}]" for k in features), function)
 
 
+@checked
 def parameter_importance(model: FlatModel, parameters: Sequence[str]) -> ValueQuery:
     """θ_k itself, named like `head.weight[3, 17]` (Theorem 7: q = e_k).
 
@@ -122,12 +129,11 @@ def parameter_importance(model: FlatModel, parameters: Sequence[str]) -> ValueQu
 
 
 def index_of(known: Sequence[str], name: str, what: str) -> int:
-    """Where a name is among those known.
+    """Index of a name among the known ones.
 
     Raises:
-        InputError: It is not; the message says what there is.
+        InputError: It is unknown; the message lists the known ones.
     """
     if name not in known:
-        shown = ", ".join(known[:10]) + " …" * (len(known) > 10)
-        raise InputError(f"there is no {what} {name!r}; there are {shown}")
+        raise InputError(f"there is no {what} {name!r}; there are {listed(known, 10)}")
     return list(known).index(name)

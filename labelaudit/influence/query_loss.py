@@ -1,4 +1,4 @@
-"""The query that most ask: the loss on held-out rows, whole, by class or by row (Appendix C)."""
+"""The default query: the loss on held-out rows, in all, by class or by row (Appendix C)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from labelaudit.config import QueryName
-from labelaudit.data.examples import Examples
+from labelaudit.data.batches import Batches
 from labelaudit.influence.queries import Query, index_of
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.predict import predict
+from labelaudit.types import QueryName, checked
 
 HIGHEST_TEMPERATURE = 20.0
 
@@ -27,8 +27,9 @@ QUERY_TEXT: dict[QueryName, str] = {
 }
 
 
+@checked
 @dataclass
-class TestLoss:
+class QueryLoss:
     """The mean loss over query rows, over groups of them, or of each of them.
 
     With T̂ the temperature that fits the rows best (Guo et al. 2017), z logits and y labels, the loss of a row is
@@ -36,20 +37,20 @@ class TestLoss:
     - `loss`: cross-entropy(z, y), the paper's;
     - `calibrated`: cross-entropy(z/T̂, y);
     - `probability`: 1 − softmax(z/T)_y with T = max(1, T̂). A row that is badly predicted, or itself mislabelled,
-      has next to no gradient here, where it would rule that of a cross-entropy;
-    - `margin`: log Σ_{c≠y} exp(z_c) − z_y. Every row counts the same however it is predicted; for two classes it is
-      what a cross-entropy at a high temperature tends to.
+      has almost no gradient here, whereas it would dominate that of a cross-entropy;
+    - `margin`: log Σ_{c≠y} exp(z_c) − z_y. Every row has the same weight, however it is predicted; for two classes it
+      is the limit of a cross-entropy at high temperature.
 
-    T̂ is fitted where the query is evaluated, and held fixed in its gradient; `presume` spares a pass.
+    T̂ is fitted where the query is evaluated, and is constant in its gradient; `reuse_temperature` saves a pass.
 
     Attributes:
-        name: Which loss.
-        examples: Where inputs and labels are.
+        name: The loss.
+        batches: Where inputs and labels are.
         rows: The query rows, int64, shape (M,).
-        batch_size: How many to put through the network at once.
+        batch_size: Rows in a forward pass.
         group_names: K names; one for all rows together.
         groups: The group, 0 … K−1, of each row, int64, shape (M,).
-        fixed_temperature: T, where it is not to be fitted.
+        fixed_temperature: T; None to fit it.
         temperature: T of the last evaluation.
         log_probabilities: log softmax(z/T̂) at the last evaluation, whichever the loss, float64, shape (M, C); with a
             fixed temperature, that takes T̂'s place.
@@ -58,7 +59,7 @@ class TestLoss:
     __test__ = False  # pytest, this is no test class
 
     name: QueryName
-    examples: Examples
+    batches: Batches
     rows: Tensor
     batch_size: int
     group_names: tuple[str, ...] = ("test loss",)
@@ -78,12 +79,12 @@ class TestLoss:
     def value(self, model: FlatModel) -> Tensor:
         """See `Query`."""
         logits = self.evaluate(model)
-        losses = self._losses(logits.double(), self.examples.labels[self.rows])
+        losses = self._losses(logits.double(), self.batches.labels[self.rows])
         groups, sizes = self._grouping()
         return torch.zeros(len(sizes), dtype=torch.float64).index_add(0, groups, losses) / sizes
 
     def gradient(self, model: FlatModel) -> Tensor:
-        """See `Query`: a pass to fit the temperature, unless it is known, and one to answer and differentiate."""
+        """See `Query`: a pass to fit the temperature, unless it is known, and one for the loss and its gradient."""
         presumed = self._presumption(model)
         if presumed is None:
             self.evaluate(model)
@@ -93,22 +94,22 @@ class TestLoss:
         groups, sizes = self._grouping()
         gradients = torch.zeros_like(model.tracked).repeat(len(sizes), 1)
         for part in torch.arange(len(self.rows)).split(self.batch_size):
-            share = model.team.share(len(part))
-            inputs, labels = self.examples.batch(self.rows[part], share=share)
+            shard = model.process_group.shard(len(part))
+            inputs, labels = self.batches.batch(self.rows[part], shard=shard)
             with model.tracking():
                 logits = model(inputs)
                 losses = self._losses(logits, labels)
                 present = groups[part].unique().tolist()
                 for group in present:
-                    chosen = (groups[part][share] == group).to(losses.device)
+                    chosen = (groups[part][shard] == group).to(losses.device)
                     loss = losses[chosen].sum() / sizes[group].item()
                     model.differentiate(loss, retain_graph=group != present[-1])
                     gradients[group] += model.tracked_gradient
-            if presumed is not None:  # else they are known
-                answers.append(model.team.gather(logits.detach(), len(part)).cpu())
+            if presumed is not None:  # otherwise they are known
+                answers.append(model.process_group.all_gather(logits.detach(), len(part)).cpu())
         if presumed is not None:
             theta, temperature = presumed
-            self.remember(theta, torch.cat(answers), temperature)
+            self.set_logits(theta, torch.cat(answers), temperature)
         return model.add_up(gradients)
 
     def frozen(self, model: FlatModel) -> Query:
@@ -119,30 +120,30 @@ class TestLoss:
     def evaluate(self, model: FlatModel) -> Tensor:
         """Set `temperature` and `log_probabilities` at the model's θ; return the logits (M, C)."""
         if self._theta is not None and model.is_at(self._theta):
-            return self._logits  # the passes over the query rows are not to be paid for twice
+            return self._logits  # so that the query rows are not predicted twice
         if self._presumption(model) is None:
-            self.remember(model.theta.clone(), predict(model, self.examples, self.rows, self.batch_size))
+            self.set_logits(model.theta.clone(), predict(model, self.batches, self.rows, self.batch_size))
         else:
-            self.gradient(model)  # the same bits as if it had been asked for
+            self.gradient(model)  # the same bits as a fresh evaluation
         return self._logits
 
-    def remember(self, theta: Tensor, logits: Tensor, temperature: float | None = None) -> None:
-        """Take the logits (M, C) at θ (P,) as known, and fit what is to be fitted to them.
+    def set_logits(self, theta: Tensor, logits: Tensor, temperature: float | None = None) -> None:
+        """Set the logits (M, C) at θ (P,), and fit the temperature to them.
 
         Args:
             theta: θ.
-            logits: There.
-            temperature: T of the loss, if it is not to be that which fits these logits.
+            logits: The query rows' logits at θ.
+            temperature: T of the loss; None for the one that fits these logits.
         """
         self._theta, self._logits = theta, logits
         fitted = self._fitted(logits)
         self.temperature = self._of_loss(fitted) if temperature is None else temperature
         self.log_probabilities = (logits.double() / fitted).log_softmax(1)
 
-    def presume(self, theta: Tensor, logits: Tensor) -> None:
-        """Take the temperature at θ (P,) from logits (M, C) of a little earlier in the training.
+    def reuse_temperature(self, theta: Tensor, logits: Tensor) -> None:
+        """Use the temperature fitted to logits (M, C) of an earlier epoch at θ (P,).
 
-        One pass there then answers and differentiates, where it takes one to answer and another one after T̂ is known.
+        One pass then gives the loss and its gradient; fitting T̂ first would take another one.
         """
         self._presumed = theta, self._of_loss(self._fitted(logits))
 
@@ -152,7 +153,7 @@ class TestLoss:
     def _fitted(self, logits: Tensor) -> float:
         if self.fixed_temperature is not None:
             return self.fixed_temperature
-        return fit_temperature(logits, self.examples.labels[self.rows])
+        return fit_temperature(logits, self.batches.labels[self.rows])
 
     def _of_loss(self, fitted: float) -> float:
         if self.fixed_temperature is not None:
@@ -173,31 +174,33 @@ class TestLoss:
         return groups, torch.bincount(groups, minlength=len(self.group_names))
 
 
+@checked
 def loss_by_class(
-    name: QueryName, examples: Examples, rows: Tensor, batch_size: int, classes: Sequence[str]
-) -> TestLoss:
+    name: QueryName, batches: Batches, rows: Tensor, batch_size: int, classes: Sequence[str]
+) -> QueryLoss:
     """One test loss for each class that has query rows."""
-    present, groups = examples.labels[rows].unique(return_inverse=True)
+    present, groups = batches.labels[rows].unique(return_inverse=True)
     names = tuple(f"test loss on {classes[index]}" for index in present.tolist())
-    return TestLoss(name, examples, rows, batch_size, names, groups)
+    return QueryLoss(name, batches, rows, batch_size, names, groups)
 
 
+@checked
 def loss_by_sample(
     name: QueryName,
-    examples: Examples,
+    batches: Batches,
     rows: Tensor,
     batch_size: int,
     ids: Sequence[str],
     only: Sequence[str] | None = None,
-) -> TestLoss:
-    """One test loss for each of the query rows (M,), called `ids`, or only for some of them by id.
+) -> QueryLoss:
+    """One test loss for each query row (M,), named by `ids`, or for the chosen ids only.
 
     Raises:
         InputError: There is no sample of such an id.
     """
     places = range(len(ids)) if only is None else [index_of(ids, wanted, "sample") for wanted in only]
     names = tuple(f"loss on {ids[place]}" for place in places)
-    return TestLoss(name, examples, rows[list(places)], batch_size, names, torch.arange(len(places)))
+    return QueryLoss(name, batches, rows[list(places)], batch_size, names, torch.arange(len(places)))
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
-from labelaudit.distributed import ALONE, Team
 from labelaudit.errors import InputError
+from labelaudit.models.norms import NormsInFloat32
 from labelaudit.models.upstream import Upstream
+from labelaudit.runtime.distributed import SINGLE_PROCESS, ProcessGroup
+from labelaudit.units import listed
 
 SMALL_KERNEL = 100_000  # entries; `_laid_out` says of what
 
@@ -21,7 +23,8 @@ class FlatModel:
 
     Optimizer steps, perturbations θ ± εu and checkpoints are then single in-place vector operations without
     copies of the parameter set. The module stays in evaluation mode, in training too: active dropout or batch
-    statistics would make the loss of a sample depend on chance or on its neighbours, and DIT meaningless (METHOD §3).
+    statistics would make the loss of a sample depend on chance or on its neighbours, and DIT meaningless
+    (docs/method.md, "Training").
 
     Influence may be propagated through a part of them only, the tracked ones, as if the others were given: their course
     is the recorded one, whoever is left out. They are the last of θ.
@@ -43,7 +46,7 @@ class FlatModel:
         tracked_gradient: Their gradient, shape (P_t,).
     """
 
-    team: Team
+    process_group: ProcessGroup
     mixed: bool
     parameters: int
     tracked_parameters: int
@@ -58,10 +61,10 @@ class FlatModel:
         device: torch.device,
         dtype: torch.dtype,
         is_tracked: Callable[[str], bool] = lambda name: True,
-        team: Team = ALONE,
+        process_group: ProcessGroup = SINGLE_PROCESS,
         mixed: bool = False,
     ) -> None:
-        self.team, self.mixed = team, mixed
+        self.process_group, self.mixed = process_group, mixed
         self.module = module.to(device=device, dtype=dtype).eval()
         parameters = self._arrange(is_tracked)
         self.theta = torch.cat([p.detach().reshape(-1) for p in parameters])
@@ -156,7 +159,8 @@ class FlatModel:
             own = dict(self.module.named_parameters()) | dict(self.module.named_buffers()) | state
             state = {name: value.bfloat16() if value.is_floating_point() else value for name, value in own.items()}
             inputs = inputs.bfloat16()
-        logits: Tensor = torch.func.functional_call(self.module, state, (self._laid_out(inputs),))
+        with NormsInFloat32() if self.mixed else nullcontext():
+            logits: Tensor = torch.func.functional_call(self.module, state, (self._laid_out(inputs),))
         return logits[: len(inputs)].to(self.theta.dtype)
 
     def differentiate(self, loss: Tensor, *, retain_graph: bool = False) -> None:
@@ -166,7 +170,7 @@ class FlatModel:
 
     def add_up(self, vectors: Tensor) -> Tensor:
         """Make sums over rows of this process's share, of shape (…, P or P_t), sums over all rows, in place."""
-        return self.team.sum_(vectors)
+        return self.process_group.all_reduce(vectors)
 
     def norm(self, vectors: Tensor) -> Tensor:
         """Euclidean lengths of vectors (…, P or P_t), shape (…)."""
@@ -183,14 +187,14 @@ class FlatModel:
 
     def whole(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
         """Vectors (…, P), or (…, P_t) if `tracked`, in main memory, with what others hold; only the leader has them."""
-        return vectors.detach().cpu() if self.team.leader else vectors
+        return vectors.detach().cpu() if self.process_group.leader else vectors
 
     def own(
         self, vectors: Tensor | None, leading: Sequence[int], dtype: torch.dtype, *, tracked: bool = False
     ) -> Tensor:
         """What this process holds of vectors (*leading, P or P_t) that the leader has in main memory."""
         like = torch.empty(*leading, self.tracked_parameters if tracked else self.parameters, dtype=dtype)
-        return self.team.tell(vectors, like).to(self.theta.device)
+        return self.process_group.broadcast(vectors, like).to(self.theta.device)
 
     def index_of(self, name: str) -> int:
         """The place in θ of one parameter, named like `head.weight[3, 17]`.
@@ -200,8 +204,10 @@ class FlatModel:
         """
         match = re.fullmatch(r"([\w.]+)\[([\d, ]+)\]", name)
         if match is None or match[1] not in self._names:
-            raise InputError(f"there is no parameter {name!r}; names look like {self._names[0]}[0, 0]; known are "
-                             + ", ".join(self._names[:10]) + " …" * (len(self._names) > 10))  # fmt: skip
+            raise InputError(
+                f"there is no parameter {name!r}; names look like {self._names[0]}[0, 0]; known are "
+                + listed(self._names, 10)
+            )
         number = self._names.index(match[1])
         shape, entry = self._shapes[number], [int(part) for part in match[2].split(",")]
         if len(entry) != len(shape) or any(index >= size for index, size in zip(entry, shape, strict=True)):

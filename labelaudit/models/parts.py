@@ -10,7 +10,7 @@ from torch import nn
 SMALL_NETWORK = 1_000_000
 """Parameters below which twice the time of a sweep is still next to nothing."""
 LARGE_PART = "last:2"
-"""What `auto` is of larger ones: the influence through the blocks before it is mostly noise (docs/how-good.md)."""
+"""What `auto` is of larger ones: the influence through the blocks before it is mostly noise (docs/cost.md)."""
 
 
 def parameters_of(network: nn.Module, part: str) -> Callable[[str], bool]:

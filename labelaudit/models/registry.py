@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 from labelaudit.config import ModelConfig
-from labelaudit.data.examples import standardise_each
+from labelaudit.data.batches import standardise_each
 from labelaudit.data.images import ImageSummary
 from labelaudit.errors import InputError
 from labelaudit.models.paper import cnn, dnn, logistic_regression
@@ -26,12 +27,16 @@ from labelaudit.models.weights import load_whole
 Factory = Callable[..., nn.Module]
 
 SMALL_MODELS: dict[str, tuple[Factory, TrainingDefaults]] = {
-    "lr": (logistic_regression, TrainingDefaults(epochs=5, learning_rate=0.003)),
-    "dnn": (dnn, TrainingDefaults(epochs=5, learning_rate=0.01)),
-    "cnn": (cnn, TrainingDefaults(epochs=6, learning_rate=0.01)),
+    "lr": (logistic_regression, TrainingDefaults(epochs=5, learning_rate=0.003, from_nothing=True)),
+    "dnn": (dnn, TrainingDefaults(epochs=5, learning_rate=0.01, from_nothing=True)),
+    "cnn": (cnn, TrainingDefaults(epochs=6, learning_rate=0.01, from_nothing=True)),
 }
 CUSTOM_DEFAULTS = TrainingDefaults(epochs=5, learning_rate=0.01)
 IMAGE_MODEL, FEATURE_MODEL = "cnn", "lr"  # where none is named
+PHOTOGRAPH_SIDE = 32  # pixels: colour images from this side on are taken for photographs
+NEEDS_PRETRAINED = (
+    "photographs of this size need a pretrained network: `model` resnet18 with `pretrained` and `train` head"
+)
 LARGEST_SMALL_INPUT = 64  # pixels: what a model trained from nothing on a CPU can make use of
 
 
@@ -54,9 +59,9 @@ def model_spec(config: ModelConfig, images: ImageSummary, own: nn.Module | None 
     if own is not None:
         return _own_spec(type(own).__name__, config, images, lambda: deepcopy(own), CUSTOM_DEFAULTS)
     if config.pretrained and (name in SMALL_MODELS or ":" in name):
-        raise InputError(f"--pretrained: there are no pretrained weights for {name}; choose a timm model")
+        raise InputError(f"there are no pretrained weights for {name}; choose a timm model", option="pretrained")
     if config.pretrained and config.weights:
-        raise InputError("--pretrained and --weights exclude each other")
+        raise InputError("`pretrained` and `weights` exclude each other")
     if name in SMALL_MODELS:
         factory, defaults = SMALL_MODELS[name]
         return _own_spec(name, config, images, factory, defaults)
@@ -85,7 +90,7 @@ def feature_model(config: ModelConfig, own: nn.Module | None = None) -> FeatureM
         return FeatureModel(type(own).__name__, lambda num_classes, num_features: deepcopy(own), CUSTOM_DEFAULTS)
     if name not in ("lr", "dnn") and ":" not in name:
         if name == "cnn" or is_timm_model(name):
-            raise InputError(f"--model {name} takes images; for other data choose lr, dnn, or your own factory")
+            raise InputError(f"`model` {name} takes images; for other data choose lr, dnn, or your own factory")
         raise _no_such_model(name, ["lr", "dnn"])
     if config.pretrained or config.image_size:
         raise InputError(f"--{'pretrained' if config.pretrained else 'image-size'} is for images, which these are not")
@@ -108,7 +113,11 @@ def _own_spec(
     def build(num_classes: int) -> nn.Module:
         return _build(factory, {"num_classes": num_classes, **known}, name, config.weights)
 
-    small = config.image_size is None and images.side > LARGEST_SMALL_INPUT
+    notes = []
+    if config.image_size is None and images.side > LARGEST_SMALL_INPUT:
+        notes.append(f"images are shrunk to {size}×{size}")
+    if defaults.from_nothing and channels == 3 and size >= PHOTOGRAPH_SIDE and config.weights is None:
+        notes.append(NEEDS_PRETRAINED)
     return ModelSpec(
         name=name,
         channels=channels,
@@ -117,28 +126,38 @@ def _own_spec(
         normalise=standardise_each,
         build=build,
         defaults=defaults,
-        notes=(
-            f"images are shrunk to {size}×{size}; for photographs a pretrained network sees far more, for example "
-            "--model resnet18 --pretrained",
-        )
-        * small,
+        notes=tuple(notes),
     )
 
 
 def _build(factory: Factory, arguments: dict[str, int], name: str, weights: Path | None) -> nn.Module:
-    """Call a factory with what it takes of the arguments."""
-    parameters = inspect.signature(factory).parameters.values()
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    names = {parameter.name for parameter in parameters}
+    """Call a factory with what it takes of the arguments.
+
+    Raises:
+        InputError: It raises something itself, returns no network, or the weights do not fit.
+    """
     try:
+        parameters = inspect.signature(factory).parameters.values()
+        takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+        names = {parameter.name for parameter in parameters}
         module = factory(**{key: value for key, value in arguments.items() if takes_any or key in names})
-    except TypeError as error:
-        raise InputError(f"--model {name}: the factory cannot be called: {error}") from error
+    except MemoryError:
+        raise
+    # A user's own code raises what it likes; `sys.exit` is a factory, too.
+    except (Exception, SystemExit) as error:
+        raise InputError(f"`model` {name}: the factory cannot be called: {said_by(error)}") from error
     if not isinstance(module, nn.Module):
-        raise InputError(f"--model {name} returned {type(module).__name__}, not a torch.nn.Module")
+        raise InputError(f"`model` {name} returned {type(module).__name__}, not a torch.nn.Module")
     if weights:
         load_whole(module, weights, name)
     return module
+
+
+def said_by(error: BaseException) -> str:
+    """An exception of somebody else's code in one line: its kind, its message, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if len(frames) > 1 else ""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}{place}"
 
 
 def _no_such_model(name: str, names: list[str]) -> InputError:
@@ -156,14 +175,21 @@ def _squash(image: Image.Image, size: int) -> Image.Image:
 
 def _import_factory(name: str) -> Factory:
     module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute or module_name.startswith("."):
+        raise InputError(f"`model` {name}: a factory of your own is named as package.module:factory")
     if "" not in sys.path:
         sys.path.insert(0, "")  # as `python -m` does: the user's own code lies in the working directory
     try:
         factory = getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:
-        raise InputError(f"--model {name}: {error}; is it in the working directory or installed?") from error
-    except AttributeError as error:
-        raise InputError(f"--model {name}: {module_name} has no {attribute!r}") from error
+        raise InputError(f"`model` {name}: {error}; is it in the working directory or installed?") from error
+    except MemoryError:
+        raise
+    # Importing runs the user's own code, which raises what it likes.
+    except (Exception, SystemExit) as error:
+        if isinstance(error, AttributeError) and module_name in sys.modules:
+            raise InputError(f"`model` {name}: {module_name} has no {attribute!r}") from error
+        raise InputError(f"`model` {name}: importing your own {module_name} failed: {said_by(error)}") from error
     if not callable(factory):
-        raise InputError(f"--model {name} is not callable")
+        raise InputError(f"`model` {name} is not callable")
     return factory  # type: ignore[no-any-return]  # a user's module is untyped

@@ -12,9 +12,9 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor
 
-from labelaudit.distributed import Team
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
+from labelaudit.runtime.distributed import ProcessGroup
 
 
 class ShardedModel(FlatModel):
@@ -37,13 +37,13 @@ class ShardedModel(FlatModel):
         device: torch.device,
         dtype: torch.dtype,
         is_tracked: Callable[[str], bool],
-        team: Team,
+        process_group: ProcessGroup,
         mixed: bool = False,
     ) -> None:
-        self.team, self.mixed = team, mixed
+        self.process_group, self.mixed = process_group, mixed
         self.module = module.to(dtype=dtype).eval()  # each part goes to the device when it is cut
         self._arrange(is_tracked)
-        mesh = init_device_mesh(device.type, (team.size,))
+        mesh = init_device_mesh(device.type, (process_group.size,))
         for part in (*blocks(self.module), self.module):
             fully_shard(part, mesh=mesh, reshard_after_forward=True)
         for part in self.module.modules():
@@ -61,7 +61,7 @@ class ShardedModel(FlatModel):
         """Logits of this process's rows, shape (B, C); all processes have to ask, if for no rows."""
         for part, values in zip(self._parts, self._own_views(self.theta), strict=True):
             _local(part).copy_(values)
-        with self.team.collective():
+        with self.process_group.collective():
             return super().__call__(inputs)
 
     @contextmanager
@@ -80,12 +80,14 @@ class ShardedModel(FlatModel):
         Raises:
             InputError: Always.
         """
-        raise InputError("a sharded network cannot be differentiated in forward mode: use --derivatives "
-                         "central-differences, or --shard never")  # fmt: skip
+        raise InputError(
+            "a sharded network cannot be differentiated in forward mode: use `derivatives` "
+            "central-differences, or `shard` never"
+        )
 
     def differentiate(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Put the gradient of a loss, summed over the processes, into `gradient`."""
-        with self.team.collective():
+        with self.process_group.collective():
             loss.backward(retain_graph=retain_graph)
         for part, values in zip(self._parts, self._own_views(self.gradient), strict=True):
             if part.grad is None:
@@ -101,31 +103,31 @@ class ShardedModel(FlatModel):
     def norm(self, vectors: Tensor) -> Tensor:
         """Euclidean lengths of vectors (…, own P), shape (…)."""
         squares: Tensor = vectors.norm(dim=-1).square()
-        return self.team.sum_(squares).sqrt()
+        return self.process_group.all_reduce(squares).sqrt()
 
     def inner(self, vectors: Tensor, vector: Tensor) -> Tensor:
         """Inner products of vectors (…, own P) with one (own P,), shape (…)."""
-        return self.team.sum_(vectors @ vector)
+        return self.process_group.all_reduce(vectors @ vector)
 
     def is_at(self, theta: Tensor) -> bool:
         """Whether this is the network's θ, on all processes."""
-        return self.team.least(torch.equal(theta, self.theta)) > 0
+        return self.process_group.min(torch.equal(theta, self.theta)) > 0
 
     def whole(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
         """Vectors of all processes' entries, in main memory, on the leader; elsewhere those of its own."""
         own = vectors.detach().cpu().contiguous()
-        if not self.team.leader:
+        if not self.process_group.leader:
             if own.numel():
-                with self.team.collective():
+                with self.process_group.collective():
                     dist.send(own, dst=0)
             return own
         whole = own.new_empty(*own.shape[:-1], self.tracked_parameters if tracked else self.parameters)
-        for rank in range(self.team.size):
+        for rank in range(self.process_group.size):
             places = self._places(rank, tracked)
             length = sum(place.stop - place.start for place in places)
             entries = own if rank == 0 else own.new_empty(*own.shape[:-1], length)
             if rank > 0 and entries.numel():
-                with self.team.collective():
+                with self.process_group.collective():
                     dist.recv(entries, src=rank)
             for place, values in zip(places, entries.split([p.stop - p.start for p in places], -1), strict=True):
                 whole[..., place] = values
@@ -136,16 +138,16 @@ class ShardedModel(FlatModel):
     ) -> Tensor:
         """This process's entries of vectors that the leader has in main memory."""
         own = torch.empty(*leading, len(self.tracked if tracked else self.theta), dtype=dtype)
-        if not self.team.leader:
+        if not self.process_group.leader:
             if own.numel():
-                with self.team.collective():
+                with self.process_group.collective():
                     dist.recv(own, src=0)
             return own.to(self.theta.device)
         assert vectors is not None
-        for rank in reversed(range(self.team.size)):
+        for rank in reversed(range(self.process_group.size)):
             own = torch.cat([vectors[..., place] for place in self._places(rank, tracked)], -1).contiguous()
             if rank > 0 and own.numel():
-                with self.team.collective():
+                with self.process_group.collective():
                     dist.send(own, dst=rank)
         return own.to(self.theta.device)
 
@@ -154,7 +156,7 @@ class ShardedModel(FlatModel):
         places, start, first = [], 0, self._first_tracked * tracked
         for shape, size in zip(self._shapes[first:], self._sizes[first:], strict=True):
             rows, width = (shape[0], size // shape[0]) if len(shape) and shape[0] else (1, size)
-            share = -(-rows // self.team.size)  # as torch.chunk cuts
+            share = -(-rows // self.process_group.size)  # as torch.chunk cuts
             first, last = min(rank * share, rows), min((rank + 1) * share, rows)
             places.append(slice(start + first * width, start + last * width))
             start += size

@@ -10,16 +10,24 @@ import torch
 from PIL import Image
 from torch import nn
 
-from labelaudit.config import OptimizerName
-from labelaudit.data.examples import Normalise
+from labelaudit.data.batches import Normalise
+from labelaudit.types import OptimizerName
 
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """Epochs and learning rate that suit a kind of model, with SGD momentum 0.9 and batches of about 32."""
+    """Training that suits a kind of model, with SGD momentum 0.9 and batches of about 32.
+
+    Attributes:
+        epochs: Passes over the rows.
+        learning_rate: η_0.
+        from_nothing: Whether the network starts from random parameters and so needs a number of steps, however few
+            the rows are.
+    """
 
     epochs: int
     learning_rate: float
+    from_nothing: bool = False
 
     def learning_rate_of(self, optimizer: OptimizerName) -> float:
         """The rate for an optimizer. Adam's steps have about the size of the rate whatever the gradient is."""

@@ -16,6 +16,7 @@ from labelaudit.config import ModelConfig
 from labelaudit.errors import InputError
 from labelaudit.models.spec import ModelSpec, TrainingDefaults
 from labelaudit.models.weights import check_names, read_weights
+from labelaudit.runtime.hub import cached_models, is_reachable, without_retries
 
 CONVOLUTIONAL = TrainingDefaults(epochs=3, learning_rate=0.001)
 TRANSFORMER = TrainingDefaults(epochs=3, learning_rate=0.0003)
@@ -74,7 +75,7 @@ def timm_spec(name: str, config: ModelConfig) -> ModelSpec:
         build=build,
         # timm fixes the input size of transformers, whose position embeddings depend on it.
         defaults=TRANSFORMER if pretrained_cfg.get("fixed_input_size") else CONVOLUTIONAL,
-        notes=("its weights are random: give --pretrained or --weights FILE, or it will see little",) * untrained,
+        notes=("its weights are random: give `pretrained` or `weights`, or it will see little",) * untrained,
     )
 
 
@@ -124,28 +125,40 @@ def class_tokens(network: nn.Module, blocks: int) -> Callable[[Tensor], Tensor]:
     return features
 
 
+def _is_cached(name: str) -> bool:
+    """Whether the Hugging Face cache has the weights of a model, which then need no connection."""
+    import timm
+
+    hub_id = timm.get_pretrained_cfg(name).to_dict().get("hf_hub_id") or ""
+    return hub_id.startswith("timm/") and hub_id.removeprefix("timm/") in cached_models("timm")
+
+
 def _create(name: str, config: ModelConfig, num_classes: int, arguments: dict[str, int]) -> nn.Module:
     import timm
 
     state = read_weights(config.weights) if config.weights else None
+    downloads = config.pretrained and not _is_cached(name)
+    reachable = downloads and is_reachable()
     try:
-        created = timm.create_model(
-            name,
-            pretrained=config.pretrained or state is not None,
-            pretrained_cfg_overlay={} if state is None else {"state_dict": dict(state)},
-            num_classes=num_classes,
-            **arguments,
-        )
+        with without_retries(offline=not reachable):
+            created = timm.create_model(
+                name,
+                pretrained=config.pretrained or state is not None,
+                pretrained_cfg_overlay={} if state is None else {"state_dict": dict(state)},
+                num_classes=num_classes,
+                **arguments,
+            )
     # What timm raises for weights that cannot be had or do not fit depends on the model.
     except Exception as error:
         reason = str(error).strip().splitlines()[-1].strip()
         if config.weights:
-            raise InputError(f"--weights: {config.weights} does not fit {name}: {reason}") from error
+            raise InputError(f"{config.weights} does not fit {name}: {reason}", option="weights") from error
         if config.pretrained:
+            reason = reason if reachable or not downloads else "the Hugging Face hub cannot be reached"
             raise InputError(
-                f"--pretrained: the weights of {name} could not be had ({reason}); give them with --weights"
+                f"the weights of {name} could not be had ({reason}); give them with `weights`", option="pretrained"
             ) from error
-        raise InputError(f"--model {name} cannot be built: {reason}") from error
+        raise InputError(f"`model` {name} cannot be built: {reason}") from error
     module: nn.Module = created
     pretrained_cfg = timm.get_pretrained_cfg(name)
     if state is not None and config.weights:

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from labelaudit.audit import Audit
+from labelaudit.audit.audit import Audit
+from labelaudit.audit.data import AuditData
 from labelaudit.config import AuditConfig
+from labelaudit.data.class_names import class_name_twins
 from labelaudit.data.dataset import NO_LABEL, fingerprint
+from labelaudit.detection.accuracy import HeldOutAccuracy
+from labelaudit.detection.promises import DEVIATIONS, expected_precision
 from labelaudit.detection.ranking import Ranking
+from labelaudit.detection.share import Share
 from labelaudit.detection.similar import similar_rows
 from labelaudit.influence.query_loss import QUERY_TEXT
-from labelaudit.pool import Pool
+from labelaudit.models.choice import advice_on_weak
 from labelaudit.report.report import Report
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
+from labelaudit.types import Floats, Labels
 
 PAIRS = 50  # of classes mistaken for each other that are kept
 
 
 def build_report(
-    pool: Pool,
+    data: AuditData,
     labels: NDArray[np.int64],
     truth: NDArray[np.int64] | None,
     audit: Audit,
@@ -36,7 +45,7 @@ def build_report(
     """Put an audit into the report's form.
 
     Args:
-        pool: The rows.
+        data: The rows.
         labels: The audited class indices, shape (N,).
         truth: The true ones where known, else `NO_LABEL`, shape (N,); None if none is known.
         audit: What was found.
@@ -44,28 +53,35 @@ def build_report(
         config: The settings, as given.
         seconds: How long each part took.
     """
-    rows = len(pool.dataset)
-    names = [*pool.classes, None]  # NO_LABEL, −1, is None
+    rows = len(data.dataset)
+    names = [*data.classes, None]  # NO_LABEL, −1, is None
     true = np.full(rows, NO_LABEL) if truth is None else truth
     signals, scored = audit.findings.signals, audit.findings.signals.scored
     out_of_fold, by_epoch = signals.out_of_fold, audit.findings.by_epoch
     p_label = np.full(rows, np.nan) if out_of_fold is None else out_of_fold[np.arange(rows), labels]
-    status, reason = _statuses(pool, labels, scored)
+    status, reason = _statuses(data, labels, scored)
+    suggested, p_suggested = _suggestions(ranking, audit)
+    similar = partial(similar_rows, audit.findings.sketches, audit.findings.networks.fold_of, labels, ranking)
+    terms = [audit.terms.get(row) if ranking.suggested[row] != NO_LABEL else None for row in range(rows)]
     table = pa.table(
         {
-            "id": list(pool.dataset.ids),
+            "id": list(data.dataset.ids),
             "row": np.arange(rows),
-            "content_hash": list(pool.hashes[:rows]),
+            "content_hash": list(data.hashes[:rows]),
             "label": [names[index] for index in labels],
-            "suggested_label": [names[index] for index in ranking.suggested],
+            "suggested_label": [names[index] for index in suggested],
             "influence": pa.array(signals.influence, mask=~scored),
             "influence_by_epoch": pa.array(list(by_epoch), mask=~scored) if by_epoch.shape[1] else [None] * rows,
             "rank": pa.array(ranking.rank, mask=~scored),
             "score": pa.array(ranking.score, mask=~scored),
             "suspect": ranking.suspect,
             "p_label": pa.array(p_label, mask=~np.isfinite(p_label)),
+            "p_suggested": pa.array(p_suggested, mask=~np.isfinite(p_suggested)),
             "loss": pa.array(signals.loss, mask=~scored),
-            "similar": similar_rows(audit.findings.sketches, audit.findings.networks.fold_of, labels, ranking),
+            "similar": similar(),
+            "similar_given": similar(labels),
+            "terms_suggested": [None if found is None else found.suggested for found in terms],
+            "terms_given": [None if found is None else found.given for found in terms],
             "status": status,
             "reason": reason,
             "true_label": [names[index] for index in true],
@@ -73,34 +89,65 @@ def build_report(
         },
         schema=SCHEMA,
     )
-    identity = zip(pool.dataset.ids, (names[index] for index in labels), pool.hashes[:rows], strict=True)
-    metadata: dict[str, Any] = {
+    identity = zip(data.dataset.ids, (names[index] for index in labels), data.hashes[:rows], strict=True)
+    metadata = _metadata(data, labels, audit, ranking, config, fingerprint(list(identity)), seconds)
+    return Report(table, metadata, data.dataset)
+
+
+def _metadata(
+    data: AuditData,
+    labels: NDArray[np.int64],
+    audit: Audit,
+    ranking: Ranking,
+    config: AuditConfig,
+    dataset_fingerprint: str,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """How the report was made, and what is estimated of the labels as a whole."""
+    resolved = config.model_copy(update={"source": data.dataset.settings})  # so that a later run does the same
+    if audit.text_encoding is not None:
+        model = config.model.model_copy(update={"text_encoding": audit.text_encoding})
+        resolved = resolved.model_copy(update={"model": model})
+    return {
         "schema_version": SCHEMA_VERSION,
         "labelaudit_version": version("labelaudit"),
         "torch_version": torch.__version__,
         "python_version": platform.python_version(),
         "platform": platform.platform(),
         "device": audit.device,
-        "source": {"path": pool.dataset.source, "kind": pool.dataset.kind, "notes": list(pool.dataset.notes)},
-        "test_source": pool.test.source if pool.test else None,
+        "source": {"path": data.dataset.source, "kind": data.dataset.kind, "notes": list(data.dataset.notes)},
+        "test_source": data.test.source if data.test else None,
         "query": {
             "rows": audit.query_text,
             "what": QUERY_TEXT[config.influence.query],
             "temperatures": list(audit.findings.temperatures),
         },
-        "noise": _noise(pool.classes, labels, audit, ranking),
-        "config": config.model_copy(update={"source": pool.dataset.settings}).model_dump(mode="json"),
+        "accuracy": _accuracy(data, audit.findings.accuracy),
+        "noise": _noise(data.classes, labels, audit, ranking),
+        "config": resolved.model_dump(mode="json"),
         "training": audit.training.model_dump(mode="json"),
-        "model": pool.inputs.model,
+        "model": data.inputs.model,
         "input": audit.input_text,
+        "images": None if data.inputs.images is None else asdict(data.inputs.images),
         "parameters": audit.findings.parameters,
         "tracked_parameters": audit.findings.tracked,
         "seed": config.seed,
-        "dataset_fingerprint": fingerprint(list(identity)),
-        "classes": list(pool.classes),
-        "seconds": seconds,
+        "dataset_fingerprint": dataset_fingerprint,
+        "classes": list(data.classes),
+        "class_name_twins": [asdict(twins) for twins in class_name_twins(data.dataset.labels)],
+        "seconds": {} if config.deterministic else seconds,
     }
-    return Report(table, metadata, pool.dataset)
+
+
+def _accuracy(data: AuditData, accuracy: HeldOutAccuracy) -> dict[str, Any]:
+    """How often the networks agree with labels they were not trained on, by class too, and what to do about it."""
+    by_class = zip(data.classes, accuracy.rows.tolist(), accuracy.right.tolist(), strict=True)
+    return {
+        "overall": accuracy.overall,
+        "most_frequent": accuracy.most_frequent,
+        "classes": {name: right / rows if rows else None for name, rows, right in by_class},
+        "advice": advice_on_weak(data.inputs.images, data.inputs.defaults, accuracy.overall, accuracy.most_frequent),
+    }
 
 
 def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ranking: Ranking) -> dict[str, Any]:
@@ -110,29 +157,70 @@ def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ra
     np.add.at(rows, labels[scored], posterior[scored])
     np.fill_diagonal(rows, 0)
     pairs = sorted(((rows[g, c], g, c) for g, c in zip(*np.nonzero(rows), strict=True)), reverse=True)[:PAIRS]
-    expected = ranking.expected_precision
+    share, doubt = audit.findings.noise.share, audit.findings.doubt
+    expected = expected_precision(ranking, share)
     return {
-        "rate": None if audit.findings.doubt else audit.findings.noise.rate,
+        "rate": None if doubt else share.point,
+        "rate_interval": None if doubt else [share.low, share.high],
         "pairs": [
-            {"given": classes[given], "true": classes[true], "rows": float(count)}
+            pair_of(classes[given], classes[true], float(count), share)
             for count, given, true in pairs
-            if not audit.findings.doubt and count >= 1
+            if not doubt and count >= 1
         ],
-        "expected_precision": None if expected is None else {"mean": expected[0], "std": expected[1]},
-        "doubt": audit.findings.doubt,
+        "expected_precision": None if expected is None else asdict(expected),
+        "doubt": doubt,
     }
 
 
-def _statuses(pool: Pool, labels: NDArray[np.int64], scored: NDArray[np.bool_]) -> tuple[list[str], list[str | None]]:
+def pair_of(given: str, true: str, rows: float, share: Share) -> dict[str, Any]:
+    """How many rows of one class are called another: expected, and from the ends of the share and by chance."""
+    least, most = (share.low / share.point, share.high / share.point) if share.point else (1.0, 1.0)
+    chance = DEVIATIONS * float(np.sqrt(rows))
+    return {
+        "given": given,
+        "true": true,
+        "rows": rows,
+        "interval": [max(0.0, rows * least - chance), rows * most + chance],
+    }
+
+
+def probabilities_of(report: Report, audit: Audit) -> pd.DataFrame:
+    """Class probabilities of each row by networks that were not trained on it, a column `p(CLASS)` for each class.
+
+    They are calibrated on the query. NaN where every network was trained on the row, or it could not be read.
+    """
+    classes, rows = report.metadata["classes"], len(report)
+    out_of_fold = audit.findings.signals.out_of_fold
+    values = np.full((rows, len(classes)), np.nan) if out_of_fold is None else out_of_fold.copy()
+    for row, probabilities in audit.unlabelled.items():
+        values[row] = probabilities
+    names = pd.DataFrame({name: report.table[name].to_pylist() for name in ("id", "label", "status")})
+    return pd.concat([names, pd.DataFrame(values, columns=[f"p({name})" for name in classes])], axis=1)
+
+
+def _suggestions(ranking: Ranking, audit: Audit) -> tuple[Labels, Floats]:
+    """The suggested class of each row, and of rows without a label its probability; NaN where there is a label."""
+    suggested, probability = ranking.suggested.copy(), np.full(len(ranking.suggested), np.nan)
+    for row, probabilities in audit.unlabelled.items():
+        suggested[row], probability[row] = probabilities.argmax(), probabilities.max()
+    return suggested, probability
+
+
+def _statuses(
+    data: AuditData, labels: NDArray[np.int64], scored: NDArray[np.bool_]
+) -> tuple[list[str], list[str | None]]:
     status: list[str] = []
     reason: list[str | None] = []
-    for row, problem in enumerate(pool.problems):
+    for row, problem in enumerate(data.problems):
         if scored[row]:
             status.append("scored")
             reason.append(None)
         elif problem is not None:
             status.append("unreadable")
             reason.append(problem)
+        elif row in data.alone:
+            status.append("unscorable")
+            reason.append("the only row of its class")
         elif labels[row] == NO_LABEL:
             status.append("unlabelled")
             reason.append("no label given")

@@ -46,3 +46,8 @@ def scientific(number: float) -> str:
         return "–"
     digits, power = f"{number:.1e}".split("e")
     return f"{digits}e{int(power)}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share in whole percent, which never says that something is certain."""
+    return ">99%" if share >= 0.995 else "<1%" if share < 0.005 else f"{share:.0%}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +95,7 @@ class ClassSummary:
     name: str
     rows: int
     suspects: int
+    accuracy: float | None
     wrong_share: float | None
     known_wrong: int | None
     worst: tuple[tuple[int, str], ...]  # row, id
@@ -165,13 +166,14 @@ def confusion_matrix(pairs: Sequence[Cell], classes: Sequence[str]) -> list[list
     return [[found.get((given, suggested), Cell(given, suggested, 0, 0)) for suggested in classes] for given in classes]
 
 
-def class_summaries(frame: pd.DataFrame, reliable: bool) -> list[ClassSummary]:
+def class_summaries(frame: pd.DataFrame, accuracy: Mapping[str, float | None], reliable: bool) -> list[ClassSummary]:
     """Each class, that with the most suspects first.
 
     The share of wrong labels is the mean score: scores are probabilities, made to add up to the estimate.
 
     Args:
         frame: The report's rows.
+        accuracy: Of the networks on rows of each class that they were not trained on.
         reliable: Whether the scores can be trusted to be that.
     """
     labelled = frame[frame["label"].notna()].sort_values("rank", kind="stable")  # unranked rows come last
@@ -186,6 +188,7 @@ def class_summaries(frame: pd.DataFrame, reliable: bool) -> list[ClassSummary]:
                 name=str(name),
                 rows=len(rows),
                 suspects=int(rows["suspect"].sum()),
+                accuracy=accuracy.get(str(name)),
                 wrong_share=float(mean) if reliable and not math.isnan(mean) else None,
                 known_wrong=int(rows["is_flipped"].eq(True).sum()) if truth else None,
                 worst=tuple((int(row), str(identity)) for row, identity in zip(worst["row"], worst["id"], strict=True)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 METADATA_KEY = b"labelaudit"
 
 SCHEMA = pa.schema(
@@ -20,8 +20,12 @@ SCHEMA = pa.schema(
         pa.field("score", pa.float64()),
         pa.field("suspect", pa.bool_(), nullable=False),
         pa.field("p_label", pa.float64()),
+        pa.field("p_suggested", pa.float64()),
         pa.field("loss", pa.float64()),
         pa.field("similar", pa.list_(pa.int64())),
+        pa.field("similar_given", pa.list_(pa.int64())),
+        pa.field("terms_suggested", pa.list_(pa.string())),
+        pa.field("terms_given", pa.list_(pa.string())),
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("true_label", pa.string()),

@@ -24,6 +24,7 @@ def summarise_report(report: Report) -> dict[str, Any]:
         "classes": len(metadata["classes"]),
         "status": {name: int(count) for name, count in counts.items()},
         "suspects": int(frame["suspect"].sum()),
+        "accuracy": metadata["accuracy"],
         "noise": metadata["noise"] | {"pairs": metadata["noise"]["pairs"][:SHOWN_PAIRS]},
         "model": metadata["model"],
         "query": metadata["query"],
@@ -33,9 +34,11 @@ def summarise_report(report: Report) -> dict[str, Any]:
             {name: (None if pd.isna(value) else value) for name, value in record.items()}
             for record in ranked.head(TOP)[
                 ["rank", "id", "label", "suggested_label", "true_label", "influence", "score", "suspect"]
-            ].astype(object).to_dict("records")
+            ]
+            .astype(object)
+            .to_dict("records")
         ],
-    }  # fmt: skip
+    }
 
 
 def _known(ranked: pd.DataFrame) -> dict[str, int] | None:

@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from labelaudit.data.examples import Features
+from labelaudit.data.batches import Features
 from labelaudit.data.noise import flip_rows
 from labelaudit.data.splits import cross_audit
 from labelaudit.influence.agreement import agreement
@@ -20,18 +20,18 @@ from labelaudit.influence.dynamics import classify_patterns, training_stages
 from labelaudit.influence.estimate import dynamic_influence, dynamic_influences
 from labelaudit.influence.influence_function import Solver, influence_function
 from labelaudit.influence.leave_one_out import leave_one_out
-from labelaudit.influence.query_loss import TestLoss
+from labelaudit.influence.query_loss import QueryLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.paper import Logistic, cnn
 from labelaudit.reproduction.recipe import Cell, Experiment, Setting
 from labelaudit.reproduction.tasks import Task
-from labelaudit.tracking import track
 from labelaudit.training.fine_tune import Plan, Run
 from labelaudit.training.optimizers import SGD
 from labelaudit.training.predict import predict
+from labelaudit.training.track import track
 from labelaudit.training.window import Window
+from labelaudit.types import Floats
 
-Floats = NDArray[np.float64]
 Figures = dict[str, float]
 QUERY_BATCH = 256
 
@@ -97,9 +97,9 @@ class Trial:
         """Windows by name, in this setting's way of leaving out and measuring."""
         return run.windows(name, self.setting.removal, self.setting.query_at)
 
-    def query(self, run: Run) -> TestLoss:
+    def query(self, run: Run) -> QueryLoss:
         """The test rows' loss."""
-        return TestLoss(self.setting.query, run.examples, self.task.test, QUERY_BATCH)
+        return QueryLoss(self.setting.query, run.batches, self.task.test, QUERY_BATCH)
 
     @property
     def scoring(self) -> Scoring:
@@ -230,8 +230,8 @@ def _agreement_figures(method: str, values: Floats, truth: Floats) -> Figures:
 
 def _losses(run: Run, rows: Tensor) -> Tensor:
     run.model.theta.copy_(run.final)
-    logits = predict(run.model, run.examples, rows, QUERY_BATCH)
-    return cross_entropy(logits.double(), run.examples.labels[rows], reduction="none")
+    logits = predict(run.model, run.batches, rows, QUERY_BATCH)
+    return cross_entropy(logits.double(), run.batches.labels[rows], reduction="none")
 
 
 def _out_of_fold_losses(trial: Trial) -> Tensor:
@@ -247,6 +247,6 @@ def _out_of_fold_losses(trial: Trial) -> Tensor:
 def _learnt(trial: Trial, run: Run) -> Figures:
     """How far the training got."""
     run.model.theta.copy_(run.final)
-    logits = predict(run.model, run.examples, trial.task.test, QUERY_BATCH)
+    logits = predict(run.model, run.batches, trial.task.test, QUERY_BATCH)
     right = logits.argmax(1) == trial.task.labels[trial.task.test]
     return {"test accuracy": right.double().mean().item(), "final training loss": run.epoch_losses[-1].item()}

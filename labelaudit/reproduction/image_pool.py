@@ -10,21 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from labelaudit.audit.data import AuditData, read_data
+from labelaudit.audit.inputs import ImageInputs
 from labelaudit.config import AuditConfig, ModelConfig
-from labelaudit.data.examples import Examples, Features
-from labelaudit.data.inputs import ImageInputs
+from labelaudit.data.batches import Batches, Features
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from labelaudit.influence.estimate import dynamic_influence
-from labelaudit.influence.query_loss import TestLoss
+from labelaudit.influence.query_loss import QueryLoss
 from labelaudit.influence.scoring import Scoring
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.timm_models import class_tokens, cut_off_head
-from labelaudit.pool import Pool, read_pool
-from labelaudit.progress import Silent, ignore
+from labelaudit.progress import NullProgress, ignore
 from labelaudit.reproduction.experiments import Outcome, plan_of
 from labelaudit.reproduction.recipe import Cell, ImagePool, Recipe, Setting
-from labelaudit.runtime import choose_device, free_memory, reproducible
+from labelaudit.runtime.machine import choose_device, free_memory, reproducible
 from labelaudit.training.fine_tune import fine_tune
 from labelaudit.training.predict import predict
 from labelaudit.training.recording import plan_recording
@@ -77,11 +77,11 @@ def rank_pool(
 
     place = choose_device(device)
     inputs = _inputs(pool)
-    examples: Examples = inputs.examples(torch.from_numpy(labels), rows, place, torch.float32, "none")
+    batches: Batches = inputs.batches(torch.from_numpy(labels), rows, place, torch.float32, "none")
     network = inputs.spec.network(2, seed)
     if setting.trained == "head":
         seen = standardised(_features(images, cell.model, setting.blocks, data, weights, place), torch.from_numpy(rows))
-        examples = Features(seen, examples.labels)
+        batches = Features(seen, batches.labels)
         network = _head(seen.shape[1])
     train, query_rows = torch.from_numpy(rows), torch.from_numpy(np.concatenate(query))
     with reproducible():
@@ -92,13 +92,13 @@ def rank_pool(
         recording = plan_recording(
             [window], window.stop, model.theta.nbytes, plan.optimizer, memory=free_memory(place) // 2
         )
-        run = fine_tune(model, examples, train, plan, seed, recording, ignore)
-        query_loss = TestLoss(setting.query, examples, query_rows, plan.batch_size)
+        run = fine_tune(model, batches, train, plan, seed, recording, ignore)
+        query_loss = QueryLoss(setting.query, batches, query_rows, plan.batch_size)
         scoring = Scoring(setting.estimator, setting.scoring_steps)
         influence = dynamic_influence(run, window, query_loss, scoring=scoring).values[0].numpy()
-        logits = predict(model, examples, train, plan.batch_size)
-        loss = cross_entropy(logits.double(), examples.labels[train], reduction="none").numpy()
-        accuracy = (query_loss.log_probabilities.argmax(1) == examples.labels[query_rows]).double().mean().item()
+        logits = predict(model, batches, train, plan.batch_size)
+        loss = cross_entropy(logits.double(), batches.labels[train], reduction="none").numpy()
+        accuracy = (query_loss.log_probabilities.argmax(1) == batches.labels[query_rows]).double().mean().item()
     flipped = np.arange(len(rows)) < cell.flips
     found = {"DIT": -influence, "final loss": loss}
     counts = {n: flipped[np.argsort(-s, kind="stable")[: cell.flips]].sum() for n, s in found.items()}
@@ -113,14 +113,14 @@ def _images(recipe: Recipe) -> ImagePool:
 
 
 @lru_cache(maxsize=1)
-def _open(images: ImagePool, model: str, data: Path, weights: Path) -> Pool:
+def _open(images: ImagePool, model: str, data: Path, weights: Path) -> AuditData:
     """Decode the images, once for all cells and seeds."""
     file = None if images.weights is None else weights / images.weights
     config = AuditConfig(model=ModelConfig(name=model, weights=file, image_size=images.image_size))
-    return read_pool(load_dataset(data / images.file, config.source), None, config, Silent())
+    return read_data(load_dataset(data / images.file, config.source), None, config, NullProgress())
 
 
-def _inputs(pool: Pool) -> ImageInputs:
+def _inputs(pool: AuditData) -> ImageInputs:
     assert isinstance(pool.inputs, ImageInputs)
     return pool.inputs
 

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import tomllib
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from labelaudit.config import Estimator, QueryAt, QueryName, Removal, Schedule
 from labelaudit.errors import InputError
+from labelaudit.runtime.regular_files import require_regular
+from labelaudit.types import Estimator, QueryAt, QueryName, Removal, Schedule
 
 Experiment = Literal["patterns", "agreement", "agreement-by-pattern", "stages", "flips", "image-pool"]
 SettingName = Literal["original", "ours"]
 
 
+def _own_network(name: str) -> str:
+    """Refuse a factory: what a file says is never imported."""
+    if ":" in name:
+        raise ValueError("a recipe names networks of labelaudit or timm, never code")
+    return name
+
+
+def _inside(name: str) -> str:
+    """Refuse a file that is not below the folder it is looked for in."""
+    path = PurePath(name)
+    if not name or path.is_absolute() or ".." in path.parts:
+        raise ValueError("a file is named relative to the folder it is in, without ..")
+    return name
+
+
+NetworkName = Annotated[str, AfterValidator(_own_network)]
+FileName = Annotated[str, AfterValidator(_inside)]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Setting(_Strict):
@@ -62,7 +82,7 @@ class Cell(_Strict):
         paper: Mean and deviation of each figure, in the paper.
     """
 
-    model: str
+    model: NetworkName
     task: str
     label: str = ""
     flips: Annotated[int, Field(ge=0)] = 0
@@ -95,11 +115,11 @@ class ImagePool(_Strict):
         image_size: Side in pixels.
     """
 
-    file: str
+    file: FileName
     flipped_class: str
     query_per_class: int
     pool: int
-    weights: str | None = None
+    weights: FileName | None = None
     image_size: int | None = None
 
 
@@ -145,16 +165,23 @@ def load_recipe(name: str) -> Recipe:
         InputError: There is no such recipe, or it is not valid.
     """
     path = Path(name) if name.endswith(".toml") else _folder() / f"{name}.toml"
-    if not path.is_file():
+    if ("/" in name and not name.endswith(".toml")) or not path.exists():
         raise InputError(f"there is no recipe {name!r}; there are {', '.join(recipe_names())}, or give a TOML file")
+    require_regular(path)
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: {error}") from error
+        return Recipe.model_validate(tomllib.loads(path.read_bytes().decode("utf-8-sig")))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {place}: {first['msg'].lower()} (it is {first['input']!r})") from error
+        raise InputError(_what_is_wrong(path, error)) from error
+    except RecursionError as error:
+        raise InputError(f"{path}: it is nested too deep") from error
+    except (OSError, ValueError) as error:  # as those of TOML and of text that is not UTF-8 are
+        raise InputError(f"{path}: it is no TOML: {error}") from error
+
+
+def _what_is_wrong(path: Path, error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{path}: {place}: {first['msg'].lower()} (it is {str(first['input'])[:100]!r})"
 
 
 def _folder() -> Path:

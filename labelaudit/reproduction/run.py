@@ -12,6 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,16 @@ import torch
 
 from labelaudit.data.dataset import content_hash
 from labelaudit.errors import InputError
-from labelaudit.files import file_hash, write_atomically
 from labelaudit.influence.dynamics import classify_patterns
 from labelaudit.progress import Progress
-from labelaudit.report.plots import plot_influence_over_epochs, plot_patterns, save_png
 from labelaudit.reproduction.experiments import EXPERIMENTS, Figures, Outcome, make_trial
 from labelaudit.reproduction.image_pool import check_pool, rank_pool
 from labelaudit.reproduction.recipe import Cell, Recipe, SettingName
 from labelaudit.reproduction.tasks import load_task, task_files
+from labelaudit.runtime.files import file_hash, write_atomically
 
-RESULTS = "seeds"  # the folder below --out
+RESULTS = "seeds"  # the folder below `out`
+DRAWN = "patterns"  # the experiment whose influence over the epochs is drawn
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,13 @@ def reproduce(
         JSON values: for each cell and setting the mean, deviation and number of each figure, and the paper's.
 
     Raises:
-        InputError: No cell's data is at hand, or no cell is called like that.
+        InputError: No cell's data is at hand, no cell is called like that, or matplotlib is missing.
     """
     wanted = [cell for cell in recipe.cells if only.lower() in cell.name.lower()]
     if not wanted:
         raise InputError(f"no cell's name contains {only!r}; there are: " + ", ".join(c.name for c in recipe.cells))
+    if recipe.experiment == DRAWN and find_spec("matplotlib") is None:
+        raise InputError("this table is drawn as well, which needs matplotlib: pip install 'labelaudit[plots]'")
     cells = _with_data(recipe, wanted, data, weights, progress)
     jobs = [
         Job(recipe, cell, name, seed, data, weights, device)
@@ -133,7 +136,7 @@ def reproduce(
         for seed in range(first_seed, first_seed + (seeds or setting.seeds or recipe.seeds))
     ]
     if not jobs:
-        raise InputError("the recipe has no such setting; try --setting both")
+        raise InputError("the recipe has no such setting; try `setting` both")
     folder = out / RESULTS
     folder.mkdir(parents=True, exist_ok=True)
     done = {job.file_name: kept for job in jobs if (kept := _load(folder / job.file_name, job)) is not None}
@@ -187,13 +190,13 @@ def _results(jobs: list[Job], processes: int | None) -> Iterable[tuple[Job, dict
             yield job, _work(job)
         return
     # Fresh processes: what torch has begun in this one would not survive a fork.
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,))
+    data = ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,))
     try:
-        futures: dict[Future[dict[str, Any]], Job] = {pool.submit(_work, job): job for job in jobs}
+        futures: dict[Future[dict[str, Any]], Job] = {data.submit(_work, job): job for job in jobs}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        data.shutdown(cancel_futures=True)
 
 
 def _work(job: Job) -> dict[str, Any]:
@@ -210,19 +213,34 @@ def _work(job: Job) -> dict[str, Any]:
 def _load(path: Path, job: Job) -> dict[str, Any] | None:
     """A kept result, if it is of the same job."""
     try:
-        kept = json.loads(path.read_text())
-    except (OSError, ValueError):
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
         return None
-    return kept["result"] if isinstance(kept, dict) and kept.get("mark") == job.mark else None
+    if not isinstance(kept, dict) or kept.get("mark") != job.mark or kept.get("sha256") != _hash(kept.get("result")):
+        return None
+    result: dict[str, Any] = kept["result"]
+    return result
+
+
+def _hash(result: Any) -> str:
+    return content_hash(json.dumps(result, sort_keys=True).encode())
 
 
 def _save(path: Path, job: Job, result: dict[str, Any]) -> None:
-    kept = {"mark": job.mark, "result": result}
+    kept = {"mark": job.mark, "sha256": _hash(result), "result": result}
     write_atomically(path, lambda file: file.write_text(json.dumps(kept) + "\n"))
 
 
 def _plot(jobs: list[Job], done: dict[str, dict[str, Any]], out: Path) -> None:
-    """Draw the first seed's influence over the epochs, and the patterns in it, of each cell that has any."""
+    """Draw the first seed's influence over the epochs, and the patterns in it, for each cell and setting."""
+    if jobs[0].recipe.experiment != DRAWN:
+        return
+    from labelaudit.reproduction.plots import (  # brings in matplotlib
+        plot_influence_over_epochs,
+        plot_patterns,
+        save_png,
+    )
+
     drawn = set()
     for job in jobs:
         influence = done.get(job.file_name, {}).get("influence")

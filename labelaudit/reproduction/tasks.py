@@ -22,10 +22,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from torch import Tensor
 
-from labelaudit.data.examples import standardise_each
+from labelaudit.data.batches import standardise_each
 from labelaudit.data.table_files import read_table
 from labelaudit.errors import InputError
-from labelaudit.files import file_hash
+from labelaudit.runtime.files import file_hash
 
 NUMBERS = ("age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week")
 CATEGORIES = (
@@ -295,7 +295,7 @@ def _read_table(path: Path, columns: tuple[str, ...], label: str, origin: str) -
     """The training and test rows of a table, as its column `split` says."""
     needed = [*columns, label, "split"]
     _require([path], f"{origin} with the columns {', '.join(needed)} (train or test)")
-    table = read_table(path)
+    table = read_table(path).table
     missing = [column for column in needed if column not in table.column_names]
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has: {', '.join(table.column_names)}")

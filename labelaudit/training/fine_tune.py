@@ -1,4 +1,4 @@
-"""The short fine-tune that records what the sweep needs (Algorithm 1)."""
+"""The short fine-tune that records what the sweep needs (docs/method.md, "Recording"; Algorithm 1)."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from labelaudit.checkpoints import Checkpoints
-from labelaudit.config import QueryAt, Removal, Schedule
-from labelaudit.data.examples import Examples
+from labelaudit.data.batches import Batches
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
+from labelaudit.runtime.checkpoints import Checkpoints, Sharding, require_alike
 from labelaudit.training.optimizers import Optimizer, clip
 from labelaudit.training.predict import predict, rows_at_once
 from labelaudit.training.recording import Recording
 from labelaudit.training.schedule import learning_rate
 from labelaudit.training.trajectory import State, Step, Trajectory
 from labelaudit.training.window import Window, parse_windows
+from labelaudit.types import QueryAt, Removal, Schedule, checked
+
+SHARDING: dict[str, Sharding] = {"theta": "parameters", "moments": "parameters"}  # of what a fine-tune saves
 
 
+@checked
 @dataclass(frozen=True)
 class Plan:
     """A fine-tune with nothing left to decide.
@@ -43,6 +46,19 @@ class Plan:
     schedule: Schedule = "constant"
     warmup_steps: int = 0
     clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no fine-tune.
+
+        Raises:
+            InputError: A number is out of its range.
+        """
+        for name, least in (("epochs", 1), ("batch_size", 1), ("warmup_steps", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"must be at least {least} (it is {getattr(self, name)})", option=name)
+        for name in ("learning_rate", "clip_norm"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise InputError(f"must be above 0 (it is {getattr(self, name)})", option=name)
 
     def steps_per_epoch(self, rows: int) -> int:
         """How many steps an epoch over that many rows has."""
@@ -66,7 +82,7 @@ class Run:
 
     Attributes:
         model: The network; its θ is whatever it was last set to.
-        examples: Where inputs and labels are.
+        batches: Where inputs and labels are.
         rows: The training rows, int64, shape (N,).
         plan: How it was done.
         trajectory: What was recorded.
@@ -81,7 +97,7 @@ class Run:
     """
 
     model: FlatModel
-    examples: Examples
+    batches: Batches
     rows: Tensor
     plan: Plan
     trajectory: Trajectory
@@ -96,6 +112,10 @@ class Run:
     def total_steps(self) -> int:
         """T."""
         return self.plan.epochs * self.plan.steps_per_epoch(len(self.rows))
+
+    def mean_held_out(self, final: Tensor) -> Tensor:
+        """The held-out rows' mean logits over the ends of all epochs but the first, by those at the end of the last."""
+        return (self.held_out_logits + final) / max(1, self.plan.epochs - 1)
 
     def windows(self, text: str, removal: Removal = "window", query_at: QueryAt = "ends") -> list[Window]:
         """The windows of this run that a text names, see `parse_windows`."""
@@ -121,11 +141,11 @@ class Run:
 
     def places(self) -> Tensor:
         """Which of the training rows an example is, −1 for none; shape (len(examples.labels),)."""
-        return places_of(self.rows, len(self.examples.labels))
+        return places_of(self.rows, len(self.batches.labels))
 
     def replay(self, step: Step, moments: Tensor) -> Tensor:
         """Take a recorded step again."""
-        return take_step(self.model, self.examples, self.plan, step, moments)
+        return take_step(self.model, self.batches, self.plan, step, moments)
 
     def state(self, index: int) -> State:
         """The recorded state before step `index`; at T it is the final one, without moments. θ is overwritten."""
@@ -136,7 +156,7 @@ class Run:
 
 def fine_tune(
     model: FlatModel,
-    examples: Examples,
+    batches: Batches,
     rows: Tensor,
     plan: Plan,
     seed: int,
@@ -149,7 +169,7 @@ def fine_tune(
 
     Args:
         model: The network.
-        examples: Where the rows' inputs and labels are.
+        batches: Where the rows' inputs and labels are.
         rows: The training rows, int64, shape (N,).
         plan: Optimizer, schedule, epochs, batch size.
         seed: Decides the data order; the same seed gives the same bits.
@@ -166,7 +186,7 @@ def fine_tune(
     trajectory = recording.trajectory(checkpoints, model.theta.device)
     moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
     margins = torch.zeros(len(rows), dtype=torch.float64)
-    mean_logits = torch.zeros(len(rows), _number_of_classes(model, examples, rows), dtype=torch.float64)
+    mean_logits = torch.zeros(len(rows), _number_of_classes(model, batches, rows), dtype=torch.float64)
     losses = torch.zeros(plan.epochs, dtype=torch.float64)
     held_out = rows[:0] if held_out is None else held_out
     held_out_logits = torch.zeros(len(held_out), mean_logits.shape[1], dtype=torch.float64)
@@ -183,49 +203,57 @@ def fine_tune(
         "step": reached,
         "recording": recording.as_tensor(),
     }
-    if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
-        for name, tensor in progress_so_far.items():
-            tensor.copy_(saved[name])
-    place = places_of(rows, len(examples.labels))
+    _go_on(checkpoints, progress_so_far)
+    place = places_of(rows, len(batches.labels))
     per_epoch = plan.steps_per_epoch(len(rows))
-    at_once = rows_at_once(examples, plan.batch_size)
+    at_once = rows_at_once(batches, plan.batch_size)
     for step in plan.steps(rows, seed):
         done = step.index < reached.item()
         if recording.first <= step.index < recording.stop:
             trajectory.record(step, model.theta, moments, stored=done)
         if not done:
             if checkpoints is not None and checkpoints.due() and (recording.on_disk or step.index <= recording.first):
-                checkpoints.save("training", progress_so_far)
-            logits = take_step(model, examples, plan, step, moments).double().cpu()
+                checkpoints.save("training", progress_so_far, SHARDING)
+            logits = take_step(model, batches, plan, step, moments).double().cpu()
             epoch = step.index // per_epoch
-            if not logits.isfinite().all():
-                raise InputError(
-                    f"the training loss became NaN or infinite in epoch {epoch + 1}, step {step.index % per_epoch + 1}"
-                    f": try a smaller --learning-rate (it was {plan.learning_rate:g})"
-                )
-            places, labels = place[step.rows], examples.labels[step.rows]
+            _require_finite(logits, plan, epoch, step.index % per_epoch)
+            places, labels = place[step.rows], batches.labels[step.rows]
             mean_logits[places] += logits / plan.epochs
             margins[places] += margin(logits, labels) / plan.epochs
             losses[epoch] += cross_entropy(logits, labels, reduction="sum") / len(rows)
             if (step.index + 1) % per_epoch == 0 and len(held_out) and 0 < epoch < plan.epochs - 1:
-                held_out_latest.copy_(predict(model, examples, held_out, at_once))
+                held_out_latest.copy_(predict(model, batches, held_out, at_once))
                 held_out_logits += held_out_latest
             reached.fill_(step.index + 1)
         progress(len(step.rows))
     if checkpoints is not None and recording.on_disk:
-        checkpoints.save("training", progress_so_far)
-    final = model.theta.clone()
+        checkpoints.save("training", progress_so_far, SHARDING)
     if plan.epochs < 3:
         held_out_latest = held_out_latest[:0]
-    return Run(
-        model, examples, rows, plan, trajectory, final, margins, mean_logits, losses, held_out_logits, held_out_latest
-    )
+    found = margins, mean_logits, losses, held_out_logits, held_out_latest
+    return Run(model, batches, rows, plan, trajectory, model.theta.clone(), *found)
 
 
-def take_step(model: FlatModel, examples: Examples, plan: Plan, step: Step, moments: Tensor) -> Tensor:
+def _go_on(checkpoints: Checkpoints | None, progress_so_far: dict[str, Tensor]) -> None:
+    """Copy what was saved, if anything was, into the tensors."""
+    if checkpoints is not None and (saved := checkpoints.load("training")) is not None:
+        require_alike(saved, progress_so_far)
+        for name, tensor in progress_so_far.items():
+            tensor.copy_(saved[name])
+
+
+def _require_finite(logits: Tensor, plan: Plan, epoch: int, step: int) -> None:
+    if not logits.isfinite().all():
+        raise InputError(
+            f"the training loss became NaN or infinite in epoch {epoch + 1}, step {step + 1}: try a smaller "
+            f"`learning_rate` (it was {plan.learning_rate:g})"
+        )
+
+
+def take_step(model: FlatModel, batches: Batches, plan: Plan, step: Step, moments: Tensor) -> Tensor:
     """Take one step on the model and `moments` (M, P) in place; return the batch's logits before it, (B, C)."""
-    share = model.team.share(len(step.rows))
-    inputs, labels = examples.batch(step.rows, step.index, share)
+    share = model.process_group.shard(len(step.rows))
+    inputs, labels = batches.batch(step.rows, step.index, share)
     logits = backpropagate(model, inputs, labels, len(step.rows))
     if plan.clip_norm is not None:
         clip(model.gradient, model.norm(model.gradient), plan.clip_norm)
@@ -246,7 +274,7 @@ def backpropagate(model: FlatModel, inputs: Tensor, labels: Tensor, rows: int | 
     logits = model(inputs)
     model.differentiate(cross_entropy(logits, labels, reduction="sum") / rows)
     model.add_up(model.gradient)
-    return model.team.gather(logits.detach(), rows)
+    return model.process_group.all_gather(logits.detach(), rows)
 
 
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
@@ -261,6 +289,6 @@ def places_of(rows: Tensor, total: int) -> Tensor:
     return torch.full((total,), -1).index_copy(0, rows, torch.arange(len(rows)))
 
 
-def _number_of_classes(model: FlatModel, examples: Examples, rows: Tensor) -> int:
+def _number_of_classes(model: FlatModel, batches: Batches, rows: Tensor) -> int:
     with torch.no_grad():
-        return model(examples.batch(rows[:1])[0]).shape[1]
+        return model(batches.batch(rows[:1])[0]).shape[1]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from labelaudit.data.examples import Examples
+from labelaudit.data.batches import Batches
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import Plan, backpropagate
@@ -43,16 +43,16 @@ class PassCosts:
     activations: int
 
 
-def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Plan, *, timed: bool = True) -> PassCosts:
+def measure_passes(model: FlatModel, batches: Batches, rows: Tensor, plan: Plan, *, timed: bool = True) -> PassCosts:
     """Weigh what a pass over a few of the rows keeps; time passes over them, or over a mini-batch if that is quick.
 
     A whole mini-batch might be just what does not fit. Without timing all seconds are 0.
     """
     batch_size = min(plan.batch_size, len(rows))
-    inputs, labels = examples.batch(rows[: min(PROBE_ROWS, batch_size)])
+    inputs, labels = batches.batch(rows[: min(PROBE_ROWS, batch_size)])
     parameters = model.theta.untyped_storage().data_ptr()
     kept: dict[int, torch.UntypedStorage] = {}
-    team = model.team
+    process_group = model.process_group
 
     def weigh(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
@@ -62,40 +62,40 @@ def measure_passes(model: FlatModel, examples: Examples, rows: Tensor, plan: Pla
 
     def train() -> None:
         """Every process takes the same rows, as if they were its share of more."""
-        backpropagate(model, inputs, labels, len(labels) * team.size)
+        backpropagate(model, inputs, labels, len(labels) * process_group.size)
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
         cross_entropy(model(inputs), labels)
     activations = sum(storage.nbytes() for storage in kept.values())  # 0 for a block's parameters, gone if sharded
-    activations //= len(labels) * team.size
+    activations //= len(labels) * process_group.size
     if not timed:
-        return PassCosts(0, 0, 0, 0, 0, int(team.most(activations)))
-    trained = team.most(_seconds(model, train))
+        return PassCosts(0, 0, 0, 0, 0, int(process_group.max(activations)))
+    trained = process_group.max(_seconds(model, train))
     if trained * batch_size / len(labels) < PROBE_SECONDS:
-        inputs, labels = examples.batch(rows[:batch_size])
-        trained = team.most(_least_seconds(model, train))
+        inputs, labels = batches.batch(rows[:batch_size])
+        trained = process_group.max(_least_seconds(model, train))
 
     def fetch() -> None:
-        examples.batch(rows[: len(labels)])
+        batches.batch(rows[: len(labels)])
 
     def predict() -> None:
         with torch.no_grad():
             model(inputs)
 
-    fetched = team.most(_least_seconds(model, fetch))
+    fetched = process_group.max(_least_seconds(model, fetch))
     with model.tracking():
-        tracked = team.most(_least_seconds(model, train))
+        tracked = process_group.max(_least_seconds(model, train))
         with model.over_same(inputs):
-            predicted = team.most(_seconds(model, predict))
-            predicted_again = team.most(_least_seconds(model, predict))
-    spared, rows_of_all = max(0.0, predicted - predicted_again), len(labels) * team.size
+            predicted = process_group.max(_seconds(model, predict))
+            predicted_again = process_group.max(_least_seconds(model, predict))
+    spared, rows_of_all = max(0.0, predicted - predicted_again), len(labels) * process_group.size
     return PassCosts(
         train=(fetched + trained) / rows_of_all,
         predict=(fetched + predicted) / rows_of_all,
         track=(fetched + tracked) / rows_of_all,
         again=(tracked - spared) / rows_of_all,
         predict_again=(predicted - spared) / rows_of_all,
-        activations=int(team.most(activations)),
+        activations=int(process_group.max(activations)),
     )
 
 
@@ -113,7 +113,7 @@ def vectors_memory(theta_bytes: int, tracked_bytes: int, optimizer: Optimizer, *
 def _least_seconds(model: FlatModel, run: Callable[[], object]) -> float:
     """The least time of some runs, up to twenty while they are quick and no other process waits."""
     seconds: list[float] = []
-    most = 20 if model.team.size == 1 else 1
+    most = 20 if model.process_group.size == 1 else 1
     while not seconds or (len(seconds) < most and sum(seconds) < QUICK):
         seconds.append(_seconds(model, run))
     return min(seconds)
@@ -127,14 +127,14 @@ def _seconds(model: FlatModel, run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def check_per_sample_loss(model: FlatModel, examples: Examples, rows: Tensor) -> None:
+def check_per_sample_loss(model: FlatModel, batches: Batches, rows: Tensor) -> None:
     """Make sure that a row's logits depend on that row and θ alone, without which leaving a sample out means nothing.
 
     Raises:
         InputError: They depend on chance, as with active dropout, or on the other rows of the batch, as with active
             batch normalisation.
     """
-    inputs, _ = examples.batch(rows[:PROBE_ROWS])
+    inputs, _ = batches.batch(rows[:PROBE_ROWS])
     with torch.no_grad(), model.full_precision():
         together, again = model(inputs), model(inputs)
         in_company = model(torch.cat([inputs, inputs[:1]]))[: len(inputs)]  # one row twice: another batch

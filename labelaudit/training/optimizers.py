@@ -1,4 +1,4 @@
-"""Optimizers: each forward step and, beside it, its exact adjoint (METHOD §3).
+"""Optimizers: each forward step and, beside it, its exact adjoint (docs/method.md, "Optimizers").
 
 A step maps (θ, moments, gradient of the mini-batch) to (θ', moments'). Its adjoint maps the adjoint of (θ', moments')
 to that of (θ, moments), and to c, the adjoint of the gradient. The gradient itself depends on θ, so that H c has to be
@@ -12,11 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from numbers import Real
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
+
+from labelaudit.errors import InputError
+from labelaudit.types import checked, require_number
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Adjoint:
         return cls(query.clone(), query.new_zeros(optimizer.moments, *query.shape))
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """A rule to take steps by, and its adjoint."""
 
@@ -69,6 +74,7 @@ class Optimizer(Protocol):
         """Carry the adjoint over a step in place, but for H c; return c, shape (K, P)."""
 
 
+@checked
 @dataclass(frozen=True)
 class SGD:
     """v' = μv + g + λθ, θ' = θ − ηv', or with Nesterov's look-ahead θ' = θ − η(g + λθ + μv'); as torch.optim.SGD.
@@ -84,6 +90,15 @@ class SGD:
     nesterov: bool = False
     adjoint_needs_state = False
 
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: One is out of its range.
+        """
+        require_number("momentum", self.momentum, least=0, below=1)
+        require_number("weight_decay", self.weight_decay, least=0)
+
     @property
     def moments(self) -> int:
         """The velocity v, unless there is no momentum."""
@@ -95,10 +110,18 @@ class SGD:
             theta.mul_(1 - learning_rate * self.weight_decay).sub_(gradient, alpha=learning_rate)
             return
         sgd(
-            [theta], [gradient], [moments[0]],
-            weight_decay=self.weight_decay, momentum=self.momentum, lr=learning_rate, dampening=0.0,
-            nesterov=self.nesterov, maximize=False, foreach=False, fused=True,
-        )  # fmt: skip
+            [theta],
+            [gradient],
+            [moments[0]],
+            weight_decay=self.weight_decay,
+            momentum=self.momentum,
+            lr=learning_rate,
+            dampening=0.0,
+            nesterov=self.nesterov,
+            maximize=False,
+            foreach=False,
+            fused=True,
+        )
 
     def pull_back(self, adjoint: Adjoint, point: Point) -> Tensor:
         """With (a, b) the adjoint of (θ', v'): c = b − ηa, a ← a + λc, b ← μc.
@@ -118,6 +141,7 @@ class SGD:
         return direction
 
 
+@checked
 @dataclass(frozen=True)
 class AdamW:
     """m' = β1 m + (1−β1) g, s' = β2 s + (1−β2) g², θ' = (1−ηλ)θ − η m̂/(√(ŝ+ε_root) + ε), hats: over 1−β^k.
@@ -139,6 +163,19 @@ class AdamW:
     epsilon_root: float = 1e-6
     moments = 2
     adjoint_needs_state = True
+
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: One is out of its range.
+        """
+        for name in ("weight_decay", "epsilon", "epsilon_root"):
+            require_number(name, getattr(self, name), least=0)
+        if len(self.betas) != 2 or not all(isinstance(beta, Real) for beta in self.betas):
+            raise InputError(f"give two numbers (they are {self.betas})", option="betas")
+        for beta in self.betas:
+            require_number("betas", beta, least=0, below=1)
 
     def step(self, theta: Tensor, moments: Tensor, gradient: Tensor, learning_rate: float, number: int) -> None:
         """Take a step in place."""
@@ -178,9 +215,12 @@ def clip(gradient: Tensor, norm: Tensor, max_norm: float) -> Tensor:
 
 
 def clip_adjoint(
-    direction: Tensor, gradient: Tensor, norm: float, max_norm: float,
+    direction: Tensor,
+    gradient: Tensor,
+    norm: float,
+    max_norm: float,
     inner: Callable[[Tensor, Tensor], Tensor] = torch.matmul,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Carry the adjoint c (K, P) of the clipped gradient to the gradient g (P,) itself.
 
     That is (r/‖g‖)(c − ĝ⟨ĝ, c⟩) where g is longer than r, else c. Of both a part is enough where the rest of c is 0;

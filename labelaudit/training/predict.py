@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from labelaudit.data.examples import Examples
+from labelaudit.data.batches import Batches
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, ignore
 
@@ -15,25 +15,25 @@ PROJECTED = 64  # numbers that stand for what the last layer gets
 INPUT_BYTES = 1 << 20  # so much of small rows is put through at once, however few a mini-batch has
 
 
-def predict(model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
+def predict(model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
-    return torch.cat([answer.cpu() for answer in answers(model, examples, rows, batch_size, progress)])
+    return torch.cat([answer.cpu() for answer in answers(model, batches, rows, batch_size, progress)])
 
 
 def answers(
-    model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
+    model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore
 ) -> Iterator[Tensor]:
     """Logits of the rows at the model's θ, batch by batch, each of shape (B, C)."""
-    for batch in rows.split(batch_size * model.team.size):
+    for batch in rows.split(batch_size * model.process_group.size):
         with torch.no_grad():
-            answer = model(examples.batch(batch, share=model.team.share(len(batch)))[0])
-        yield model.team.gather(answer, len(batch))
+            answer = model(batches.batch(batch, shard=model.process_group.shard(len(batch)))[0])
+        yield model.process_group.all_gather(answer, len(batch))
         progress(len(batch))
 
 
-def rows_at_once(examples: Examples, batch_size: int) -> int:
+def rows_at_once(batches: Batches, batch_size: int) -> int:
     """How many rows to put through where nothing is kept for a backward pass: a mini-batch, or more if small."""
-    row = examples.batch(torch.zeros(1, dtype=torch.int64))[0]
+    row = batches.batch(torch.zeros(1, dtype=torch.int64))[0]
     return max(batch_size, INPUT_BYTES // max(1, row.nbytes))
 
 
@@ -63,17 +63,17 @@ class LastLayerInputs:
 
     def collect(self, logits: Tensor) -> None:
         """Keep the rows of the batch that was just predicted."""
-        team = self._model.team
-        share = team.share(len(logits))
+        process_group = self._model.process_group
+        share = process_group.shard(len(logits))
         found, self._latest = self._latest, None
         usable = found is not None and len(found) == share.stop - share.start
-        if found is None or not team.least(usable):  # no such layer, or not one answer for each row
+        if found is None or not process_group.min(usable):  # no such layer, or not one answer for each row
             found = logits[share]
         found = found.flatten(1).float()
         if found.shape[1] > PROJECTED:
             generator = torch.Generator().manual_seed(found.shape[1])
             found = found @ torch.randn(found.shape[1], PROJECTED, generator=generator).to(found.device)
-        self._parts.append(team.gather(found, len(logits)).cpu())
+        self._parts.append(process_group.all_gather(found, len(logits)).cpu())
         self._logits.append(logits.cpu())
 
     @property
@@ -87,11 +87,11 @@ class LastLayerInputs:
         return torch.cat(self._parts)
 
 
-def look_at(
-    model: FlatModel, examples: Examples, rows: Tensor, batch_size: int, progress: Advance = ignore
+def extract_features(
+    model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore
 ) -> LastLayerInputs:
     """The rows as the network has them at the model's θ."""
     with LastLayerInputs(model) as seen:
-        for logits in answers(model, examples, rows, batch_size, progress):
+        for logits in answers(model, batches, rows, batch_size, progress):
             seen.collect(logits)
     return seen

@@ -9,12 +9,12 @@ from math import ceil, isqrt
 import torch
 from torch import Tensor
 
-from labelaudit.checkpoints import Checkpoints
-from labelaudit.config import TrajectoryMode
 from labelaudit.errors import InputError
+from labelaudit.runtime.checkpoints import Checkpoints
 from labelaudit.training.optimizers import Optimizer
 from labelaudit.training.trajectory import InMemory, OnDisk, Trajectory
 from labelaudit.training.window import Window
+from labelaudit.types import TrajectoryMode
 from labelaudit.units import gigabytes
 
 
@@ -43,7 +43,7 @@ class Recording:
     recompute: bool = False
 
     def as_tensor(self) -> Tensor:
-        """What has to stay as it is if the run is gone on with, for `like`."""
+        """What a resumed run has to keep, for `like`."""
         return torch.tensor([self.interval, self.keep_moments, self.on_disk, self.recompute], dtype=torch.int64)
 
     def like(self, saved: Tensor) -> Recording:
@@ -116,8 +116,8 @@ def plan_recording(
             "write into: give it one (run_folder)"
         )
     raise InputError(
-        f"the trajectory of {steps} steps does not fit: with --trajectory {mode} it needs {gigabytes(least.memory)} of "
+        f"the trajectory of {steps} steps does not fit: with `trajectory` {mode} it needs {gigabytes(least.memory)} of "
         f"memory ({gigabytes(memory)} may be used) and {gigabytes(least.disk)} of disk ({gigabytes(disk)} free). Try "
-        + ("--trajectory replay, " if mode in ("memory", "disk") else "")
-        + "a shorter --window, a larger --batch-size, or a smaller --model"
+        + ("`trajectory` replay, " if mode in ("memory", "disk") else "")
+        + "a shorter `window`, a larger `batch_size`, or a smaller `model`"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from labelaudit.config import Schedule
+from labelaudit.types import Schedule
 
 
 def learning_rate(schedule: Schedule, base: float, step: int, steps: int, warmup_steps: int = 0) -> float:

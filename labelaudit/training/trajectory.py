@@ -1,4 +1,4 @@
-"""What a fine-tune leaves behind: its steps, and enough of its states to have all again (Algorithm 1, App. D)."""
+"""The record of a fine-tune: its steps, and enough of its states to restore all (docs/method.md, "Recording")."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from labelaudit.checkpoints import Checkpoints
 from labelaudit.errors import InputError
+from labelaudit.runtime.checkpoints import Checkpoints, Sharding
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class OnDisk:
 
     def put(self, number: int, state: State) -> None:
         """Write it."""
-        self._files.save(f"state-{number:07d}", {"theta": state.theta, "moments": state.moments})
+        sharding: dict[str, Sharding] = {"theta": "parameters", "moments": "parameters"}
+        self._files.save(f"state-{number:07d}", {"theta": state.theta, "moments": state.moments}, sharding)
 
     def get(self, number: int) -> State:
         """Read it.

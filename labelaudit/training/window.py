@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from labelaudit.config import QueryAt, Removal
 from labelaudit.errors import InputError
+from labelaudit.types import QueryAt, Removal, checked
 
 NAMED = "last, first, middle, full, each, epochs as 3 or 3-5, or steps as steps:1-100"
 
 
+@checked
 @dataclass(frozen=True)
 class Window:
     """The steps t1 ≤ t < t2 of a run (Definition 5).
@@ -70,9 +71,9 @@ def parse_windows(
         elif match := re.fullmatch(r"(\d+)(?:-(\d+))?", text):
             numbers = [int(match[1]), int(match[2] or match[1])]
         else:
-            raise InputError(f"--window {text!r} is no window; give {NAMED}")
+            raise InputError(f"`window` {text!r} is no window; give {NAMED}")
     if numbers[0] < 1 or numbers[1] > total:
-        raise InputError(f"--window {text} is outside the run, which has {unit}s 1 to {total}")
+        raise InputError(f"`window` {text} is outside the run, which has {unit}s 1 to {total}")
     if numbers[1] < numbers[0]:
-        raise InputError(f"--window {text} ends before it begins; did you mean {numbers[1]}-{numbers[0]}?")
+        raise InputError(f"`window` {text} ends before it begins; did you mean {numbers[1]}-{numbers[0]}?")
     return [Window(text, (numbers[0] - 1) * length, numbers[1] * length, removal, query_at)]

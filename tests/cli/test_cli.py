@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from labelaudit import Report
 from labelaudit.cli.app import app
 from labelaudit.cli.console import printable
-from tests.conftest import SAMPLE
-from tests.reproduction.test_recipes import digits_as_mnist
+from labelaudit.report.wording import precision_in_words, share_in_words
+from tests.support.data import digit_folders, digits_as_mnist
+from tests.support.paths import SAMPLE
 
 TRAIN, TEST, TRUTH = (str(SAMPLE / name) for name in ("train", "test", "truth.csv"))
 
@@ -35,10 +36,7 @@ def run(tmp_path, monkeypatch):
 
 @pytest.fixture
 def small(tmp_path) -> Path:
-    for digit in "17":
-        (tmp_path / "data" / digit).mkdir(parents=True)
-        for file in sorted((SAMPLE / "train" / digit).iterdir())[:8]:
-            shutil.copy(file, tmp_path / "data" / digit / file.name)
+    digit_folders(tmp_path / "data", "17", 8)
     return tmp_path / "data"
 
 
@@ -47,26 +45,29 @@ def test_scan_prints_the_suspects_and_writes_the_report(run, tmp_path):
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0] == f"{TRAIN} · image folder · 600 rows · 10 classes"
+    report = Report.load(tmp_path / "labelaudit-report")
     assert lines[1].startswith(
-        "lr, 7,850 parameters, 28×28 grey · 5 epochs, batch 32, learning rate 0.003 · query: two-"
+        f"lr, 7,850 parameters, 28×28 grey · {report.metadata['training']['epochs']} epochs, batch 32, "
+        "learning rate 0.003 · query: cross-audit in 5 folds: "
     )
     assert lines[3].strip() == "The 20 most suspect labels"
     assert lines[4].split() == ["rank", "row", "given", "suggested", "true", "influence", "score", "suspect"]
-    report = Report.load(tmp_path / "labelaudit-report")
     first = report.ranked().iloc[0]
     assert lines[5].split()[:4] == ["1", first["id"], first["label"], first["suggested_label"]]
     expected = report.metadata["noise"]["expected_precision"]
-    assert (
-        f"{report.to_pandas()['suspect'].sum()} suspects among 600 scored rows, of which {expected['mean']:.0%} ± "
-        f"{expected['std']:.0%} are expected to be wrong"
-    ) in lines
-    assert any(
-        line.startswith(f"About {report.metadata['noise']['rate']:.1%} of the labels are wrong; ") for line in lines
-    )
+    suspects = report.to_pandas()["suspect"].sum()
+    assert f"{suspects} suspects among 600 scored rows, of which {precision_in_words(expected)}" in lines
+    share = share_in_words(report.metadata["noise"]).capitalize()
+    assert any(line.startswith(f"{share}; most often ") for line in lines)
+    assert any(line.startswith("On rows they were not trained on, the networks agree with ") for line in lines)
     assert lines[-2].endswith("of the 30 labels known to be wrong are among the first 30")
     assert lines[-1].startswith("Report: labelaudit-report/report.html (")
     assert result.stderr.startswith("note: this audit will take about ")
-    assert result.stderr.endswith(" MB of memory beside the data\n")
+    assert " MB of memory beside the data\n" in result.stderr
+    assert result.stderr.endswith(
+        "note: next: open labelaudit-report/report.html, decide, and export decisions.csv; then labelaudit apply "
+        "labelaudit-report --decisions decisions.csv --out corrected\n"
+    )
 
 
 def test_json_is_all_that_is_printed(run):
@@ -82,7 +83,7 @@ def test_notes_go_to_stderr_and_quiet_silences_them(run, small):
     (small / "loose.png").write_bytes(next((small / "1").iterdir()).read_bytes())
     loud = run("scan", str(small), "--model", "lr")
     assert "note: " in loud.stderr
-    assert "1 images in no class folder: kept as unlabelled" in loud.stderr
+    assert "1 image in no class folder: kept as unlabelled" in loud.stderr
     assert "17 rows (1 unlabelled)" in loud.stdout
     assert loud.stdout.splitlines()[5].split()[0] == "1"
     assert run("scan", str(small), "--model", "lr", "--overwrite", "-q").stderr == ""
@@ -99,6 +100,9 @@ def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
     figures = json.loads((out / "metrics.json").read_text())
     assert figures["flips"] == {"rate": 0.1, "noise": "pair", "known": None}
     assert figures["summary"]["score"]["auroc"]["mean"] > 0.7
+    assert f"Wrong labels: {figures['summary']['score']['noise_rate_estimated']['mean']:.1%} said (" in result.stdout
+    assert "10.0% true; the interval held in " in result.stdout
+    assert "A good result: " in result.stdout
     assert Report.load(out).to_pandas()["is_flipped"].sum() == 60
     # Another run must be told to replace it, and then leaves nothing of the first.
     again = ["flip-test", TRAIN, "--known", TRUTH, "--seeds", "1", "--model", "lr", "--json"]
@@ -115,7 +119,7 @@ def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
         (["scan", "nowhere"], "nowhere does not exist"),
         (["scan", TRAIN, "--model", "resnet5O"], "no model 'resnet5O'; the nearest names are resnet50"),
         (["scan", TRAIN, "--weights", "w.pt"], "--weights: w.pt does not exist"),
-        (["scan", TRAIN, "--batch-size", "301"], "--batch-size 301 is more than the 300 rows"),
+        (["scan", TRAIN, "--batch-size", "481"], "--batch-size 481 is more than the 480 rows"),
         (["scan", TRAIN, "--learning-rate", "-1"], "--learning-rate: input should be greater than 0 (it is -1.0)"),
         (["scan", TRAIN, "--momentum", "1"], "--momentum: input should be less than 1 (it is 1.0)"),
         (["scan", TRAIN, "--test-fraction", "2"], "--test-fraction: input should be less than 1 (it is 2.0)"),
@@ -124,7 +128,7 @@ def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
         (["scan", TRAIN, "--budget", "0"], "--budget: input should be"),
         (["scan", TRAIN, "--budget", "5", "--precision", "0.8"], "--precision and --budget exclude each other"),
         (["scan", TRAIN, "--learning-rate", "1e30", "--epochs", "3"], "try a smaller --learning-rate (it was 1e+30)"),
-        (["scan", TRAIN, "--window", "7"], "--window 7 is outside the run, which has epochs 1 to 6"),
+        (["scan", TRAIN, "--epochs", "6", "--window", "7"], "--window 7 is outside the run, which has epochs 1 to 6"),
         (["scan", TRAIN, "--window", "5-3"], "--window 5-3 ends before it begins; did you mean 3-5?"),
         (["scan", TRAIN, "--window", "each"], "a scan ranks by one, such as last"),
         (["scan", TRAIN, "--clip-norm", "0"], "--clip-norm: input should be greater than 0 (it is 0.0)"),
@@ -181,11 +185,11 @@ def test_a_failing_disk_is_exit_3(run, small, monkeypatch):
 
 
 def test_a_run_that_does_not_fit_is_refused_before_it_starts(run, small, monkeypatch):
-    monkeypatch.setattr("labelaudit.runtime.free_memory", lambda device: 1_000_000)
+    monkeypatch.setattr("labelaudit.runtime.machine.free_memory", lambda device: 1_000_000)
     result = run("scan", str(small), "--model", "cnn")
     assert result.exit_code == 2
     assert "the fine-tune needs " in result.stderr
-    assert "and 0.8 MB may be used: try a smaller --batch-size (it is 8)" in result.stderr
+    assert "and 0.8 MB may be used: try a smaller --batch-size (it is 12)" in result.stderr
 
 
 def test_hostile_names_cannot_touch_the_terminal(run, small):
@@ -239,8 +243,8 @@ def test_wrong_names_do_not_wait_for_torch(tmp_path):
         "flip-test there": "give either --rate",
         "flip-test there --rate 0.7": "--rate 0.7 is outside (0, 0.5]",
         "check nowhere": "error: nowhere does not exist",
-        "check there --baseline gone": "--baseline: gone does not exist; make it with",
-        "check there --baseline there": "--baseline: there holds no networks.safetensors; make it with",
+        "check there --baseline gone": "--baseline: gone does not exist; make one with",
+        "check there --baseline there": "--baseline: there holds no baseline; make one with",
         "apply gone --decisions d.csv --out o": "error: gone does not exist: give a report.parquet",
         "apply gone --decisions d.csv": "give --out for a corrected copy",
         "report there": "error: there/report.parquet does not exist",
@@ -339,10 +343,25 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert err.splitlines()[-1].startswith("error: interrupted")
+    assert err.splitlines()[-1].startswith("error: interrupted; nothing was saved yet, which happens every 60 s")
     assert "Traceback" not in err
     assert out == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_names_what_goes_on(run, tmp_path, monkeypatch):
+    """Once something is saved, the last line says how to go on; and so it goes on."""
+
+    def interrupted(*arguments, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("labelaudit.commands.scan.build_report", interrupted)  # all folds are done, and saved
+        stopped = run("scan", TRAIN, "--model", "lr", "--epochs", "1", "--checkpoint-every", "0")
+    assert stopped.exit_code == 130
+    said = "error: interrupted; go on with the same command and --resume: at most the last 0 s of work are lost"
+    assert stopped.stderr.splitlines()[-1] == said
+    assert run("scan", TRAIN, "--model", "lr", "--epochs", "1", "--resume").exit_code == 0
 
 
 def test_a_dry_run_says_what_it_will_take_and_writes_nothing(run, tmp_path, monkeypatch):
@@ -350,8 +369,11 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(run, tmp_path, monk
     result = run("scan", TRAIN, "--test", TEST, "--model", "dnn", "--track", "head", "--dry-run")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0] == (f"{TRAIN} · image folder · 600 rows, 200 in the test set · 10 classes (0, 1, 2, 3, 4, 5, …)")
-    assert lines[1] == "dnn, 6,442 parameters (influence goes through 90), 28×28 grey · 5 epochs, batch 32 · cpu"
+    assert lines[0] == (
+        f"{TRAIN} · image folder · 600 rows, 200 in the test set · 10 classes (0, 1, 2, 3, 4, 5 and 4 more)"
+    )
+    assert lines[1].startswith("dnn, 6,442 parameters (influence goes through 90), 28×28 grey · 1 fold, 11 epochs, ")
+    assert lines[1].endswith(" epochs, batch 32 · cpu")
     assert [line.split("  ")[0] for line in lines[2:]] == [
         "stage",
         "reading images",
@@ -370,7 +392,7 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(run, tmp_path, monk
 
 
 def test_a_dry_run_refuses_what_will_not_fit(run, monkeypatch):
-    monkeypatch.setattr("labelaudit.runtime.free_memory", lambda device: 3_000_000)
+    monkeypatch.setattr("labelaudit.runtime.machine.free_memory", lambda device: 3_000_000)
     result = run("scan", TRAIN, "--model", "cnn", "--dry-run")
     assert result.exit_code == 2
     assert "error: the fine-tune needs" in result.stderr
@@ -389,3 +411,13 @@ def test_rows_of_a_test_set_are_seen_through_the_same_frozen_layers(run):
     result = run("scan", TRAIN, "--test", TEST, "--model", "cnn", "--train", "last:1", "--epochs", "1")
     assert result.exit_code == 0
     assert "the query rows differ" not in result.stderr
+
+
+def test_class_probabilities_are_written_and_go_with_the_run_they_are_of(run, tmp_path):
+    command = ("scan", TRAIN, "--model", "lr", "--epochs", "1", "--out", "out", "--overwrite")
+    assert run(*command, "--save-probabilities").exit_code == 0
+    found = pd.read_parquet(tmp_path / "out" / "probabilities.parquet")
+    assert list(found.columns) == ["id", "label", "status", *(f"p({digit})" for digit in "0123456789")]
+    assert found.filter(like="p(").sum(axis=1).to_numpy() == pytest.approx(1)
+    assert run(*command).exit_code == 0
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"report.parquet", "report.html"}

@@ -6,7 +6,7 @@ import pytest
 
 from labelaudit.correction.decisions import guard, read_decisions, unguard
 from labelaudit.errors import InputError
-from tests.correction.reports import decisions_of, report_of
+from tests.support.reports import decisions_of, report_of
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_guarding_is_undone_exactly():
         ([("a", "yes", "")], "line 2: the decision 'yes' is none of accept, keep, unsure, relabel"),
         ([("b", "accept", "")], "suggests no label for 'b'"),
         ([("a", "relabel", " ")], "'a' is to be relabelled, but new_label is empty"),
-        ([("a", "relabel", "z")], "'z' is no class of the report (x, y); allow it with --new-classes"),
+        ([("a", "relabel", "z")], "'z' is no class of the report (x, y); allow it with `new_classes`"),
         ([("a", "keep", "y")], "keep leaves 'a' its label, but new_label is 'y'"),
         ([("a", "keep", "", "?")], "line 2: 4 cells, but 3 columns"),
     ],

@@ -4,14 +4,15 @@ import csv
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from labelaudit.correction.folders import check_folder_label, write_corrected_folder, write_manifest
 from labelaudit.data.folder import open_folder
 from labelaudit.errors import InputError
-from tests.conftest import SAMPLE
-from tests.correction.reports import tree
+from tests.support.paths import SAMPLE
+from tests.support.reports import tree
 
 
 @pytest.fixture
@@ -69,16 +70,55 @@ def test_names_that_differ_in_case_only_are_kept_apart(source, tmp_path):
 
 
 def test_links_in_the_source(source, tmp_path):
-    elsewhere = tmp_path / "elsewhere"
-    (source / "7").rename(elsewhere)
-    (source / "7").symlink_to(elsewhere)
+    (source / ".store").mkdir()
+    (source / "7").rename(source / ".store" / "seven")
+    (source / "7").symlink_to(source / ".store" / "seven")
     (source / "1" / "loop").symlink_to(source)
     (source / "1" / "gone.png").symlink_to("nowhere")
+    (source / "1" / "again").symlink_to(source / "1" / "sub")
     new_ids = write_corrected_folder(source, tmp_path / "out", {"7/c.png": "1", "1/gone.png": "7"}, "copy")
     assert new_ids == {"7/c.png": "1/c.png", "1/gone.png": "7/gone.png"}
-    assert (tmp_path / "out" / "7" / "gone.png").readlink().name == "nowhere"
-    assert not (tmp_path / "out" / "7").is_symlink()
-    assert sorted(path.name for path in elsewhere.iterdir()) == ["a.png", "c.png"]
+    out = tmp_path / "out"
+    assert (out / "7" / "gone.png").readlink() == Path("../1/nowhere")
+    assert not (out / "7").is_symlink()
+    assert (out / "1" / "loop").readlink() == Path("..")
+    assert (out / "1" / "again").readlink() == Path("sub")
+    assert sorted(path.name for path in (source / ".store" / "seven").iterdir()) == ["a.png", "c.png"]
+
+
+@pytest.mark.parametrize("target", ["../../out-there/new.png", "/etc/passwd", "../../elsewhere"])
+def test_links_that_leave_the_source_are_refused_dangling_or_not(source, tmp_path, target):
+    """A link to nothing in the source may lead to something beside the copy, and files be written through it."""
+    (tmp_path / "elsewhere").mkdir()
+    (source / "1" / "zz.png").symlink_to(target)
+    before = tree(tmp_path / "elsewhere")
+    for labels in ({}, {"1/a.png": "7"}):
+        with pytest.raises(InputError, match=r"zz.png is a link that leads outside .*source"):
+            write_corrected_folder(source, tmp_path / "out", labels, "copy")
+    assert tree(tmp_path / "elsewhere") == before
+    assert not (tmp_path / "out-there").exists()
+
+
+def test_nothing_is_written_through_a_link_of_the_source(source, tmp_path):
+    """A class folder that is a link to nothing in the source, and is made by a file that moves there."""
+    (source / "new").symlink_to("1/to-be-made")
+    with pytest.raises(InputError, match=r"a class folder cannot be made: .*new is a file's name"):
+        write_corrected_folder(source, tmp_path / "out", {"1/a.png": "new"}, "copy")
+    assert not (tmp_path / "out" / "1" / "to-be-made").exists()
+
+
+def test_a_manifest_holds_no_formulas(source, tmp_path):
+    (source / "=1+1").mkdir()
+    (source / "-1").mkdir()
+    for name in ("=1+1/=cmd.png", "-1/x.png"):
+        shutil.copy(source / "1" / "a.png", source / name)
+    notes = write_manifest(source, source.parent / "m.csv", {}, source)
+    assert notes == ["classes that a spreadsheet would run as formulas have an apostrophe before them: =1+1"]
+    with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as file:
+        rows = dict(csv.reader(file))
+    assert rows["./=1+1/=cmd.png"] == "'=1+1"
+    assert rows["./-1/x.png"] == "-1"
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows.items() for cell in row)
 
 
 def test_names_that_are_not_utf8(source, tmp_path):
@@ -107,7 +147,7 @@ def test_labels_that_are_no_folders(source, tmp_path, label):
 
 
 def test_a_class_of_the_name_of_a_file(source, tmp_path):
-    with pytest.raises(InputError, match="a class folder cannot be made"):
+    with pytest.raises(InputError, match=r"a class folder cannot be made"):
         write_corrected_folder(source, tmp_path / "out", {"1/a.png": "README.txt"}, "copy")
 
 
@@ -118,7 +158,7 @@ def test_what_is_neither_file_nor_folder(source, tmp_path):
 
 
 def test_manifest_points_to_the_files_where_they_are(source, tmp_path):
-    assert write_manifest(source, tmp_path / "m.csv", {"1/a.png": "7", "loose.png": "é,"}, tmp_path) is None
+    assert write_manifest(source, tmp_path / "m.csv", {"1/a.png": "7", "loose.png": "é,"}, tmp_path) == []
     with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [
@@ -131,6 +171,6 @@ def test_manifest_points_to_the_files_where_they_are(source, tmp_path):
         ["source/loose.png", "é,"],
     ]
     (tmp_path / "there").mkdir()
-    note = write_manifest(source, tmp_path / "there" / "m.csv", {}, tmp_path / "there")
-    assert note == f"paths in the manifest are relative to {source}: read it with --image-root {source}"
+    (note,) = write_manifest(source, tmp_path / "there" / "m.csv", {}, tmp_path / "there")
+    assert note == f"paths in the manifest are relative to {source}: read it with `image_root` {source}"
     assert "\r\n1/a.png,1\r\n" in (tmp_path / "there" / "m.csv").read_bytes().decode()

@@ -30,6 +30,13 @@ def test_one_part_of_several(tmp_path, capfd):
     assert datasets.load_from_disk(tmp_path / "in")["train"][:] == part[:]
 
 
+def test_a_row_is_left_out(tmp_path):
+    saved(tmp_path / "in", NAMES, [0, 1, 1])
+    write_corrected_saved(tmp_path / "in", tmp_path / "out", None, "label", {1: None, 2: "cat"})
+    loaded = datasets.load_from_disk(tmp_path / "out")
+    assert loaded[:] == {"id": ["a", "c"], "label": [0, 0], "n": [1, 3]}
+
+
 @pytest.mark.parametrize(
     ("kind", "labels", "new", "expected"),
     [

@@ -10,8 +10,9 @@ import pytest
 
 from labelaudit.correction.tables import write_corrected_table
 from labelaudit.data.sources import load_dataset
+from labelaudit.data.table_files import row_lines
 from labelaudit.errors import InputError
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 DIGITS = [file.read_bytes() for file in sorted((SAMPLE / "train" / "3").iterdir())[:4]]
 
@@ -45,12 +46,36 @@ def test_unchanged_rows_of_a_csv_keep_every_byte(tmp_path, newline, start):
     expected = newline.join(
         [
             *lines[:3],
-            'x,"1,5","a ""b"" c"',
-            f'"new ""class"", with\nall",,"two{newline}lines, and ""quotes"""',
+            'x,"1,5",a "b" c',
+            f'"new ""class"", with\nall","","two{newline}lines, and ""quotes"""',
             *lines[6:],
         ]
     )
     assert changed == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "corrected"),
+    [
+        ('"a","old","c"', '"a","new","c"'),
+        ('a , "b" ,c', "a ,new,c"),
+        ('"a ""x"", y",old,"" ""', '"a ""x"", y",new,"" ""'),
+        ('"a"b,old,', '"a"b,new,'),
+        ('"a,""",old,\'c\'', '"a,""",new,\'c\''),
+        ('"",old,', '"",new,'),
+        ('a,"",', 'a,"new",'),
+    ],
+)
+def test_only_the_cell_of_the_label_changes(tmp_path, line, corrected):
+    content = f"one,label,three\nx,y,z\n{line}\r\nx,y,z\n"
+    changed = correct(tmp_path / "t.csv", {1: "new"}, content=content.encode())
+    assert changed.decode() == content.replace(line, corrected)
+
+
+def test_a_label_of_two_lines_is_quoted_though_nothing_else_in_it_needs_to_be(tmp_path):
+    assert correct(tmp_path / "t.csv", {0: "two\nlines"}, content=b"n,label\n1,a\n2,b\n") == (
+        b'n,label\n1,"two\nlines"\n2,b\n'
+    )
 
 
 def test_tsv_and_a_column_of_the_same_name(tmp_path):
@@ -60,9 +85,9 @@ def test_tsv_and_a_column_of_the_same_name(tmp_path):
     assert correct(tmp_path / "t.csv", {0: "b"}, "label.1", b"label,label\na,a\nb,b\n") == b"label,label\na,b\nb,b\n"
 
 
-def test_a_csv_pandas_and_csv_read_differently_is_refused(tmp_path):
-    content = b"label,n\nkey1,a,1\nkey2,b,2\n"  # the first column has no name: pandas takes it for an index
-    with pytest.raises(InputError, match="cannot be rewritten without changing more than its labels"):
+def test_a_header_that_lacks_a_name_is_refused(tmp_path):
+    content = b"label,n\nkey1,a,1\nkey2,b,2\n"  # pandas would take the first column for an index
+    with pytest.raises(InputError, match="line 2: 3 cells, where the header has 2 names: does the header lack a name"):
         correct(tmp_path / "t.csv", {0: "b"}, content=content)
 
 
@@ -78,6 +103,16 @@ def test_json_lines(tmp_path):
     assert lines[:2] == content.split(b"\r\n")[:2]
     assert lines[2] == '{"label": "x", "text": "ü", "n": NaN, "deep": {"b": []}}'.encode()
     assert json.loads(lines[3]) == {"text": "no label", "label": "y"}
+
+
+def test_json_lines_end_at_line_feeds_only(tmp_path):
+    """U+2028 and U+0085 end a line for `str.splitlines`, and may stand in a JSON string as they are."""
+    kept = '{"text": "one\u2028two\x85three", "label": "x"}\n'
+    content = (kept + '{"text": "four", "label": "x"}\n').encode()
+    assert correct(tmp_path / "t.jsonl", {1: "y"}, content=content) == (
+        (kept + '{"text": "four", "label": "y"}\n').encode()
+    )
+    assert row_lines(tmp_path / "t.jsonl") == [1, 2]
 
 
 @pytest.mark.parametrize(("values", "label", "value"), [([1, 2], "2", "2"), ([True, False], "False", "false"),
@@ -154,3 +189,27 @@ def test_labels_that_are_no_value_of_the_column(tmp_path, values, label):
     pq.write_table(pa.table({"text": ["a b", "c d"], "label": pa.array(values, kind)}), tmp_path / "t.parquet")
     with pytest.raises(InputError, match=f"'{label}' cannot be written into the label column 'label' of .*t.parquet"):
         correct(tmp_path / "t.parquet", {0: label})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "corrected"),
+    [
+        ("t.csv", b"label,n\nx,1\n\ny,2\nx,3", b"label,n\n\ny,2\ny,3"),
+        ("t.jsonl", b'{"label": "x"}\n{"label": "y"}\n{"label": "x"}', b'{"label": "y"}\n{"label": "y"}'),
+        ("t.json", b'[ {"label": "x"},\n {"label": "y"} , {"label": "x"} ]', b'[\n {"label": "y"} , {"label": "y"} ]'),
+    ],
+)
+def test_a_row_is_left_out(tmp_path, name, content, corrected):
+    assert correct(tmp_path / name, {0: None, 2: "y"}, content=content) == corrected
+
+
+def test_the_last_row_of_a_list_is_left_out(tmp_path):
+    content = b'[{"label": "x", "n": 1}, {"label": "y", "n": 2}]'
+    assert correct(tmp_path / "t.json", {1: None}, content=content) == b'[{"label": "x", "n": 1}]'
+
+
+def test_a_row_of_parquet_is_left_out(tmp_path):
+    table = pa.table({"label": ["x", "y", "x"], "n": [1, 2, 3]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    correct(tmp_path / "t.parquet", {0: None, 2: "y"})
+    assert pq.read_table(tmp_path / "out" / "t.parquet").to_pydict() == {"label": ["y", "y"], "n": [2, 3]}

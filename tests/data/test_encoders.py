@@ -53,20 +53,9 @@ def test_rare_categories_share_a_column():
     assert encoded[-1].nonzero()[0].tolist() == [99]  # an unseen one is rare, too
 
 
-def test_words_of_one_text_and_of_most_texts_say_nothing():
-    texts = ("the cat sat", "the cat ran", "dog ran dog", "dog sat once", None, "cat")
-    encoded = encode(Texts(texts), np.arange(4))
-    # cat, dog, ran, sat are each in two of four; "once" in one, "the" is a stop word
-    assert encoded.shape == (6, 4)
-    assert not encoded[4].any()
-    assert (encoded[0] > 0).tolist() == [True, False, False, True]
-    assert (encoded[5] > 0).tolist() == [True, False, False, False]
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (Texts(("a b", "c d", "e f", "g h")), "no words in common"),
         (Cells(pd.DataFrame({"x": [1.0, 1, 1, 1]})), r"every column is the same in all rows \(x\)"),
         (Vectors(np.ones((4, 3), np.float32)), "all rows are alike"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -31,7 +31,7 @@ def test_class_is_the_first_folder_and_order_is_by_path(tmp_path):
     dataset = load_dataset(tmp_path)
     assert dataset.ids == ("cat/z.webp", "dog/b.JPG", "dog/deep/er/a.Tiff", "loose.gif")
     assert dataset.labels == ("cat", "dog", "dog", None)
-    assert dataset.notes == ("1 other files left out", "1 images in no class folder: kept as unlabelled")
+    assert dataset.notes == ("1 other file left out (1 .txt)", "1 image in no class folder: kept as unlabelled")
 
 
 def test_names_that_are_not_utf8_become_escapes(tmp_path):
@@ -53,7 +53,7 @@ def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
     ("files", "message"),
     [
         ([], "no images in"),
-        (["readme.txt"], "it holds 1 files of other kinds"),
+        (["readme.txt"], "it holds 1 file of other kinds"),
         (["1.png", "2.png"], "no class folders"),
         (["train/1.png", "test/2.png"], "look like splits, not classes"),
     ],

@@ -11,7 +11,7 @@ from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.images import decode, open_image, summarise_images
 from labelaudit.progress import ignore
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 DIGIT = (SAMPLE / "train/0/00119.png").read_bytes()
 

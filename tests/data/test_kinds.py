@@ -21,7 +21,7 @@ from labelaudit.data.hashing import content_bytes, hash_rows
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from labelaudit.progress import ignore
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 LABELS = ["a", "b", "a"]
 DIGITS = [file.read_bytes() for file in sorted((SAMPLE / "train" / "3").iterdir())[:3]]
@@ -66,9 +66,14 @@ def test_columns_that_are_neither_numbers_nor_categories_are_left_out(tmp_path):
     )
     pq.write_table(table, tmp_path / "t.parquet")
     dataset = load_dataset(tmp_path / "t.parquet")
-    assert dataset.content.frame.columns.tolist() == ["on", "when"]
-    assert dataset.content.frame["when"].tolist() == list(range(30))  # days
-    assert dataset.notes[1] == "left out 'name' (nearly every row has its own), 'tags' (list<element: string>)"
+    assert dataset.content.frame.columns.tolist() == ["on"]
+    assert dataset.notes[1] == (
+        "left out 'tags' (list<element: string>), 'name' (nearly every row has its own), 'when' (it numbers the rows)"
+    )
+    dates = load_dataset(tmp_path / "t.parquet", SourceConfig(feature_columns=("when",))).content.frame
+    assert dates.columns.tolist() == ["when", "when month", "when weekday", "when hour"]
+    assert dates["when"].tolist() == list(range(30))  # days since 1970
+    assert dates.iloc[-1].tolist() == [29, 1, 4, 0]  # Friday, 30 January 1970, midnight
 
 
 @pytest.mark.parametrize("column", ["text", "anything"])
@@ -79,7 +84,8 @@ def test_texts(tmp_path, column):
     assert dataset.kind == "texts"
     assert dataset.content == Texts((frame[column][0], None, frame[column][2]))
     assert dataset.problems == (None, "no text", None)
-    assert dataset.notes == (f"guessed labels: column 'label', texts: column '{column}'",)
+    ids = "ids: row numbers (`id_column` names a column to take instead)"
+    assert dataset.notes == (f"guessed labels: column 'label', texts: column '{column}'; {ids}",)
 
 
 def test_vectors_in_a_column(tmp_path):
@@ -114,10 +120,10 @@ def test_options_override_what_is_guessed(tmp_path):
 @pytest.mark.parametrize(
     ("text", "config", "message"),
     [
-        ("n,label\n1,a\n2,b\n", {"kind": "texts"}, "no column that could be the texts; name it with --text-column"),
-        ("n,label\n1,a\n2,b\n", {"text_column": "x"}, r"no column 'x' \(--text-column\)"),
-        ("n,label\n1,a\n2,b\n", {"text_column": "n", "kind": "table"}, "--text-column and --kind table contradict"),
-        ("n,label\n1,a\n2,b\n", {"feature_columns": ("n", "m")}, r"no column 'm' \(--feature-columns\)"),
+        ("n,label\n1,a\n2,b\n", {"kind": "texts"}, "no column that could be the texts; name it with `text_column`"),
+        ("n,label\n1,a\n2,b\n", {"text_column": "x"}, r"no column 'x' \(`text_column`\)"),
+        ("n,label\n1,a\n2,b\n", {"text_column": "n", "kind": "table"}, "`text_column` and `kind` table contradict"),
+        ("n,label\n1,a\n2,b\n", {"feature_columns": ("n", "m")}, r"no column 'm' \(`feature_columns`\)"),
         ("image,bbox\nx.png,1 2 3\n", {}, "looks like detection data"),
     ],
 )
@@ -172,7 +178,7 @@ def test_a_saved_hugging_face_dataset(tmp_path):
     assert dataset.labels[:2] == ("cat", "dog")
     assert isinstance(dataset.content, EncodedImages)
     assert [dataset.content.read(row) for row in range(3)] == DIGITS
-    with pytest.raises(InputError, match="has no splits, so none can be chosen with --split train"):
+    with pytest.raises(InputError, match="has no splits, so none can be chosen with `split` train"):
         load_dataset(tmp_path / "one", SourceConfig(split="train"))
 
 
@@ -181,7 +187,7 @@ def test_splits_of_a_hugging_face_dataset(tmp_path):
     both.save_to_disk(tmp_path / "both")
     dataset = load_dataset(tmp_path / "both")
     assert len(dataset) == 3
-    assert dataset.notes[-1] == "took split 'train' of train (3 rows), test (2 rows) (--split)"
+    assert dataset.notes[-1] == "took split 'train' of train (3 rows), test (2 rows) (`split`)"
     assert dataset.settings.split == "train"
     assert len(load_dataset(tmp_path / "both", SourceConfig(split="test"))) == 2
     with pytest.raises(InputError, match=r"no split 'x'; it has: train \(3 rows\), test"):
@@ -232,8 +238,8 @@ def test_arrays():
     ("source", "message"),
     [
         ((np.ones((2, 2)), [1, 2, 3]), "2 inputs do not go with 3 labels"),
-        ((np.ones((2, 2)), [[1, 0], [0, 1]]), "several labels a row"),
-        ((np.ones((2, 2)), [0.5, 1.0]), "the labels are fractions"),
+        ((np.ones((2, 2)), [[1, 1], [0, 1]]), "several labels a row"),
+        ((np.ones((2, 2)), [0.5, 1.0]), "the array of labels holds fractions, such as 0.5"),
         ((np.ones((2, 2, 2, 2)), [0, 1]), r"an array of shape \(2, 2, 2, 2\) and type float64 is no dataset"),
         (42, "int is no dataset"),
         ([1, 2], "items are int, not pairs"),
@@ -262,8 +268,8 @@ def test_torch_datasets():
     vectors = torch.utils.data.TensorDataset(torch.eye(3), torch.tensor([0, 1, 1]))
     assert load_dataset(vectors).content.values.tolist() == torch.eye(3).tolist()
     normalised = torch.utils.data.TensorDataset(torch.randn(2, 1, 4, 4), torch.tensor([0, 1]))
-    with pytest.raises(OSError, match="not between 0 and 1"):
-        load_dataset(normalised).content.read(0)
+    with pytest.raises(InputError, match=r"images are normalised .* give the dataset without that transform"):
+        load_dataset(normalised)
 
 
 def test_hugging_face_class_names_in_parquet(tmp_path):

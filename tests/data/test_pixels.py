@@ -7,7 +7,7 @@ import torch
 from labelaudit import scan
 from labelaudit.data.pixels import DecodedAnew, allocate, choose_place
 from labelaudit.errors import InputError
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 SHAPE = (10, 3, 20, 20)  # 12,000 bytes
 
@@ -37,8 +37,8 @@ def test_memory_where_it_is_plentiful_else_the_disk(machine):
 @pytest.mark.parametrize(
     ("cache", "limit", "message"),
     [
-        ("auto", None, r"10 images of 20×20 pixels need 0.0 MB; 0.0 MB of the disk of .* try --image-cache none"),
-        ("memory", None, r"0.0 MB of memory may be used: try --image-cache disk, --image-cache none"),
+        ("auto", None, r"10 images of 20×20 pixels need 0.0 MB; 0.0 MB of the disk of .* try `image_cache` none"),
+        ("memory", None, r"0.0 MB of memory may be used: try `image_cache` disk, `image_cache` none"),
         ("disk", 1e-6, "of the disk of"),
     ],
 )
@@ -73,14 +73,15 @@ def test_decoded_anew_it_is_what_was_asked_for():
 
 def test_wherever_images_are_kept_the_report_is_the_same(monkeypatch, tmp_path):
     monkeypatch.setenv("LABELAUDIT_CACHE", str(tmp_path))
-    source = tmp_path / "data"
+    source, test = tmp_path / "data", tmp_path / "test"
     for digit in "01":
-        (source / digit).mkdir(parents=True)
-        for file in sorted((SAMPLE / "train" / digit).iterdir())[:8]:
-            (source / digit / file.name).write_bytes(file.read_bytes())
+        for folder, part in ((source, slice(8)), (test, slice(8, 12))):
+            (folder / digit).mkdir(parents=True)
+            for file in sorted((SAMPLE / "train" / digit).iterdir())[part]:
+                (folder / digit / file.name).write_bytes(file.read_bytes())
     (source / "0" / "broken.png").write_bytes(b"no image")
     reports = [
-        scan(source, model="lr", epochs=1, max_unreadable=1.0, test=source, image_cache=cache).table
+        scan(source, model="lr", epochs=1, max_unreadable=1.0, test=test, image_cache=cache).table
         for cache in ("memory", "disk", "none")
     ]
     assert reports[0].equals(reports[1])

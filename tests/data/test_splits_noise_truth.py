@@ -26,7 +26,7 @@ def test_cross_audit_scores_every_row_once_in_stratified_halves():
 def test_hold_out_is_stratified_and_refuses_what_cannot_be():
     (fold,) = hold_out(ROWS, LABELS, 0.1, seed=1)
     assert np.bincount(LABELS[fold.query // 2]).tolist() == [4, 3, 1]
-    with pytest.raises(InputError, match=re.escape("--test-fraction 0.01 of 80 rows")):
+    with pytest.raises(InputError, match=re.escape("`test_fraction` 0.01 of 80 rows")):
         hold_out(ROWS, LABELS, 0.01, seed=1)
 
 
@@ -41,9 +41,28 @@ def test_flips_are_exactly_as_many_as_asked_and_seeded():
     assert np.array_equal(pair[changed], (LABELS[changed] + 1) % 3)
 
 
+def test_confusions_follow_the_probabilities():
+    labels = np.repeat([0, 1], 4000)
+    sure, wavering, named_otherwise = [0.98, 0.01, 0.01], [0.5, 0.375, 0.125], [0.1, 0.8, 0.1]
+    kinds = np.tile([0, 1, 2, 2], 1000)
+    probabilities = np.array([sure, wavering, named_otherwise])[kinds]
+    probabilities = np.concatenate([probabilities, np.tile([0.0, 1.0, 0.0], (4000, 1))])
+    noisy = plant_flips(labels, 3, 0.1, "confusion", 0, probabilities)
+    changed = noisy != labels
+    assert changed.sum() == 800
+    assert not changed[:4000][kinds == 2].any()  # the network says otherwise: they may be wrong already
+    assert not changed[4000:].any()  # there is no doubt of them
+    assert changed[:4000][kinds == 0].sum() == pytest.approx(54, abs=30)  # .02 against .5, until few are left
+    assert (noisy[:4000][changed[:4000] & (kinds == 1)] == 1).mean() == pytest.approx(0.75, abs=0.05)
+    assert np.array_equal(noisy, plant_flips(labels, 3, 0.1, "confusion", 0, probabilities))
+    assert not np.array_equal(noisy, plant_flips(labels, 3, 0.1, "confusion", 1, probabilities))
+    with pytest.raises(InputError, match="there are 2 of these, not 3"):
+        plant_flips(np.array([0, 0, 1, 1, 1, 1]), 2, 0.5, "confusion", 0, np.tile([0.6, 0.4], (6, 1)))
+
+
 @pytest.mark.parametrize("rate", [0.0, -0.1, 0.51, float("nan"), 0.001])
 def test_rates_that_cannot_be_planted(rate):
-    with pytest.raises(InputError, match="--rate"):
+    with pytest.raises(InputError, match="`rate`"):
         plant_flips(LABELS, 3, rate, "symmetric", seed=0)
 
 
@@ -68,3 +87,17 @@ def test_truth_is_by_id_and_may_be_partial(tmp_path):
     assert read_truth(tmp_path / "truth.csv", ("a", "b", "c"), ("0", "1")) == ("0", None, "1")
     with pytest.raises(InputError, match="does not exist"):
         read_truth(tmp_path / "none.csv", ("a",), ("0", "1"))
+
+
+def test_decisions_are_a_truth(tmp_path):
+    (tmp_path / "d.csv").write_text(
+        "id,label,decision,new_label\na,0,keep,\nb,0,accept,1\nc,1,relabel,0\nd,1,unsure,\ne,1,drop,\n"
+    )
+    assert read_truth(tmp_path / "d.csv", tuple("abcdef"), ("0", "1")) == ("0", "1", "0", None, None, None)
+    for line, message in (
+        ("a,0,maybe,", "the decision 'maybe' is none of"),
+        ("a,0,accept,", "accept without a new_label"),
+    ):
+        (tmp_path / "d.csv").write_text(f"id,label,decision,new_label\n{line}\n")
+        with pytest.raises(InputError, match=message):
+            read_truth(tmp_path / "d.csv", ("a",), ("0", "1"))

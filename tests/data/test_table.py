@@ -13,7 +13,7 @@ import pytest
 from labelaudit.config import SourceConfig
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 DIGITS = sorted((SAMPLE / "train" / "3").iterdir())[:3]
 
@@ -50,7 +50,10 @@ def test_manifest(folder, suffix):
     assert dataset.ids == ("images/0.png", "images/1.png", "images/2.png")
     assert dataset.labels == ("01", "b", "NA")
     assert [dataset.content.read(row) for row in range(3)] == [file.read_bytes() for file in DIGITS]
-    assert dataset.notes == ("guessed labels: column 'label', image paths: column 'path', ids: column 'path'",)
+    assert dataset.notes == (
+        "guessed labels: column 'label', image paths: column 'path', ids: column 'path'",
+        "'NA' (1 rows) is read as a class; leave the cells empty if it means no label",
+    )
 
 
 def test_columns_by_option_and_another_root(folder):
@@ -83,6 +86,9 @@ def test_parquet_with_images(tmp_path, as_struct):
         (pa.array(["a", "b", "a"]).dictionary_encode(), ("a", "b", "a")),
         (pa.array([True, False, True]), ("True", "False", "True")),
         (pa.array([" ", "b", None]), (None, "b", None)),
+        (pa.array([b"a", b"b", None]), ("a", "b", None)),
+        (pa.array(["a", "b", "a"], pa.string_view()), ("a", "b", "a")),
+        (pa.array([["a"], [], ["b"]]), ("a", None, "b")),
     ],
 )
 def test_label_types(tmp_path, values, labels):
@@ -96,7 +102,8 @@ def test_label_types(tmp_path, values, labels):
         (pa.array([0.5, 1.0, 2.0]), "holds fractions"),
         (pa.array([["a"], ["a", "b"], []]), "multi-label"),
         (pa.array([None, None, ""]), "is empty"),
-        (pa.array([b"a", b"b", b"c"]), "labels must be text or whole numbers"),
+        (pa.array([b"a", b"\xff", b"c"]), "holds bytes that are no text: labels must be text or whole numbers"),
+        (pa.array([1, 2, 3], pa.date32()), r"is of type date32\[day\]: labels must be text or whole numbers"),
     ],
 )
 def test_label_types_that_are_refused(tmp_path, values, message):
@@ -108,13 +115,12 @@ def test_label_types_that_are_refused(tmp_path, values, message):
 @pytest.mark.parametrize(
     ("table", "config", "message"),
     [
-        (frame().rename(columns={"label": "what"}), {}, "no label column I know; name one with --label-column"),
+        (frame().rename(columns={"label": "what"}), {}, "no label column I know; name one with `label_column`"),
         (frame()[["label"]], {}, "nothing beside its labels and ids"),
-        (frame(), {"label_column": "klass"}, "no column 'klass' (--label-column); it has: path, label"),
+        (frame(), {"label_column": "klass"}, "no column 'klass' (`label_column`); it has: path, label"),
         (frame(label=["", "", ""]), {}, "label column 'label' is empty"),
-        (frame(id=["a", "b", "a"]), {}, "rows 0 and 2 have the same id 'a'"),
-        (frame(id=["a", "", "c"]), {}, "row 1: the id column 'id' is empty"),
-        (frame(path=["images/0.png"] * 3), {}, "rows 0 and 1 have the same id"),
+        (frame(id=["a", "b", "a"]), {"id_column": "id"}, "rows 0 and 2 have the same id 'a'"),
+        (frame(id=["a", "", "c"]), {"id_column": "id"}, "row 1: the id column 'id' is empty"),
         (frame(path=["images/0.png", "", "images/2.png"]), {}, "row 1: the"),
         (frame(path=["images/0.png", "../x.png", "images/2.png"]), {}, "row 1: image path '../x.png' leads outside"),
         (
@@ -140,12 +146,13 @@ def test_missing_files_can_be_kept_as_unreadable(folder):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("m.csv", b"\x89PNG\r\n\xff", "cannot read"),
+        ("m.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "cannot read .*it is no text file"),
         ("m.csv", b"", "cannot read"),
-        ("m.csv", b'path,label\na,b\nc,d,e,"\n', "cannot read"),
+        ("m.csv", b'path,label\na,b\nc,d,e,"\n', "line 3: a quoted cell begins here that does not end"),
         ("m.jsonl", b'{"path": "a"}\nnonsense\n', "line 2: not valid JSON"),
-        ("m.jsonl", b"[1]\n", "line 1: expected an object"),
-        ("m.jsonl", b'{"label": 1}\n{"label": "a"}\n', "cannot read"),
+        ("m.jsonl", b"[1]\n", "element 0: expected an object"),
+        ("m.jsonl", b'{"label": 1}\n[1]\n', "line 2: expected an object"),
+        ("m.jsonl", b'{"label": 1, "label": 2}\n', "line 1: an object has the same key twice"),
         ("m.parquet", b"PAR1 no", "cannot read"),
     ],
 )
@@ -157,6 +164,6 @@ def test_files_that_are_not_what_they_say(tmp_path, name, content, message):
 
 def test_several_image_columns_must_be_told_apart(tmp_path):
     pq.write_table(pa.table({"left": [b"1"], "right": [b"2"], "label": ["a"]}), tmp_path / "d.parquet")
-    with pytest.raises(InputError, match="--image-column: left, right"):
+    with pytest.raises(InputError, match="`image_column`: left, right"):
         load_dataset(tmp_path / "d.parquet")
     assert load_dataset(tmp_path / "d.parquet", SourceConfig(image_column="right")).content.read(0) == b"2"

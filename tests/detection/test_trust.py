@@ -9,17 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from labelaudit.audit import Findings, audit_folds, why_unreliable
-from labelaudit.config import Aim, AuditConfig, TrainingConfig
-from labelaudit.data.examples import Features, standardise_each
+from labelaudit.audit.collect import AuditTask
+from labelaudit.audit.judge import Findings, audit_folds, why_unreliable
+from labelaudit.config import AuditConfig, SelectionRule, TrainingConfig
+from labelaudit.data.batches import Features, standardise_each
 from labelaudit.data.noise import flip_rows
 from labelaudit.data.splits import cross_audit
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.ranking import rank_rows
+from labelaudit.detection.share import Share
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn
-from labelaudit.progress import Silent
-from tests.conftest import CPU
+from labelaudit.progress import NullProgress
+from tests.support.data import CPU
+from tests.support.progress import Notes
 
 ROWS, CLASSES = 2000, 10
 MANY_ROWS = 4000  # with fewer, the network is weaker, doubts more right labels and believes more wrong ones
@@ -32,31 +35,24 @@ def digits(file: Path, rows: int = ROWS) -> tuple[torch.Tensor, np.ndarray]:
     return standardise_each(torch.from_numpy(images).float()[:, None] / 255), labels.astype(np.int64)
 
 
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-def audited(file: Path, labels: np.ndarray, progress: Silent, learning_rate: float = 0.01) -> Findings:
+def audited(file: Path, labels: np.ndarray, progress: NullProgress, learning_rate: float = 0.01) -> Findings:
     def network(number: int, seed: int) -> FlatModel:
         torch.manual_seed(seed)
         return FlatModel(cnn(CLASSES, 1, 28), CPU, torch.float32)
 
     config = AuditConfig(training=TrainingConfig(epochs=6, batch_size=32, learning_rate=learning_rate))
     rows = len(labels)
-    examples = Features(digits(file, rows)[0], torch.from_numpy(labels))
-    return audit_folds(examples, cross_audit(np.arange(rows), labels, 0), network, rows, CLASSES, config, progress)
+    batches = Features(digits(file, rows)[0], torch.from_numpy(labels))
+    folds = cross_audit(np.arange(rows), labels, 0)
+    return audit_folds(AuditTask(batches, folds, network, rows, CLASSES), config, progress)
 
 
 def test_clean_digits_have_next_to_no_suspects(shared):
     file = shared("data/mnist.npz")
     labels = digits(file, MANY_ROWS)[1]
-    findings = audited(file, labels, Silent())
+    findings = audited(file, labels, NullProgress())
     assert findings.noise.rate < 0.01
-    assert rank_rows(findings.signals, labels, "score", Aim(), reliable=True).suspect.mean() <= 0.005
+    assert rank_rows(findings.signals, labels, "score", SelectionRule(), reliable=True).suspect.mean() <= 0.005
 
 
 def test_flips_are_counted_found_and_corrected_as_promised(shared):
@@ -64,9 +60,9 @@ def test_flips_are_counted_found_and_corrected_as_promised(shared):
     file = shared("data/mnist.npz")
     true = digits(file, MANY_ROWS)[1]
     given = flip_rows(true, CLASSES, MANY_ROWS // 5, "pair", 0)
-    findings = audited(file, given, Silent())
+    findings = audited(file, given, NullProgress())
     assert findings.noise.rate == pytest.approx(0.2, abs=0.05)
-    ranking = rank_rows(findings.signals, given, "score", Aim(precision=0.9), reliable=findings.doubt is None)
+    ranking = rank_rows(findings.signals, given, "score", SelectionRule(precision=0.9), reliable=findings.doubt is None)
     chosen = ranking.suspect
     assert (given != true)[chosen].mean() > 0.85
     assert chosen.sum() > MANY_ROWS // 10  # half of the flips
@@ -85,7 +81,7 @@ def test_labels_that_say_nothing_are_told_not_listed(shared):
     assert findings.doubt is not None
     assert findings.doubt in progress.notes[-1]
     assert "not reliable" in progress.notes[-1]
-    assert not rank_rows(findings.signals, labels, "score", Aim(), reliable=False).suspect.any()
+    assert not rank_rows(findings.signals, labels, "score", SelectionRule(), reliable=False).suspect.any()
 
 
 @pytest.mark.parametrize(
@@ -96,12 +92,14 @@ def test_a_network_that_only_knows_how_frequent_the_classes_are_knows_nothing(co
     labels = np.arange(200) % 10 == 0
     p_true = np.where(labels, 0.1 + confidence, 0.9 + confidence / 10)
     log_p = np.log(np.stack([np.where(labels, 1 - p_true, p_true), np.where(labels, p_true, 1 - p_true)], 1))
-    noise = Noise(0.1, np.eye(2), 1.0)
+    noise = Noise(Share(0.1, 0.1, 0.1), np.eye(2), 1.0)
     assert (why_unreliable(log_p, labels.astype(np.int64), noise) is None) == reliable
 
 
 def test_more_wrong_labels_than_can_be_told_apart_are_told():
     labels = np.arange(100) % 4
     knowing = np.log(0.97 * np.eye(4)[labels] + 0.01)
-    assert why_unreliable(knowing, labels, Noise(0.3, np.eye(4), 1.0)) is None
-    assert "70% of the labels are wrong" in (why_unreliable(knowing, labels, Noise(0.7, np.eye(4), 1.0)) or "")
+    assert why_unreliable(knowing, labels, Noise(Share(0.3, 0.3, 0.3), np.eye(4), 1.0)) is None
+    assert "70% of the labels are wrong" in (
+        why_unreliable(knowing, labels, Noise(Share(0.7, 0.7, 0.7), np.eye(4), 1.0)) or ""
+    )

@@ -10,9 +10,10 @@ from labelaudit.influence.derivatives import (
     choose_differentiation,
     forward_over_reverse,
 )
-from labelaudit.influence.query_loss import TestLoss
+from labelaudit.influence.query_loss import QueryLoss
 from labelaudit.models.paper import cnn
-from tests.conftest import digits, examples_of, flat, plan, train
+from tests.support.data import batches_of, digits
+from tests.support.training import flat, plan, train
 
 
 def small_vit() -> torch.nn.Module:
@@ -33,11 +34,11 @@ def trained(factory, dtype):
     """A network a few steps into training on real digits, and a direction the sweep would take."""
     torch.manual_seed(0)
     model = flat(factory(), dtype)
-    examples = examples_of(*digits((1, 7, 4), 16), dtype=dtype)
+    batches = batches_of(*digits((1, 7, 4), 16), dtype=dtype)
     rows = torch.arange(48)
-    train(model, examples, rows, plan(learning_rate=0.01))
-    direction = -0.01 * TestLoss("loss", examples, rows, 48).gradient(model)
-    return model, *examples.batch(rows[:24]), direction
+    train(model, batches, rows, plan(learning_rate=0.01))
+    direction = -0.01 * QueryLoss("loss", batches, rows, 48).gradient(model)
+    return model, *batches.batch(rows[:24]), direction
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -46,12 +47,21 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("factory", [small_vit, smooth_cnn])
 def test_central_differences_agree_with_forward_over_reverse_in_float32(factory):
+    """What curvature adds is small; the rest is float32's rounding of two gradients, divided by a step of 1e-3.
+
+    Rounding depends on the order in which terms are summed, and that on the number of threads: H u of the convolutional
+    network is 0.4e-3 away with two threads, and 1.04e-3 with one.
+    """
     model, inputs, labels, direction = trained(factory, torch.float32)
     exact = forward_over_reverse(model, inputs, labels, direction, hessian=True)
     close = central_differences(model, inputs, labels, direction, hessian=True)
-    assert relative(close.hessian_vectors, exact.hessian_vectors) <= 1e-3
+    assert relative(close.hessian_vectors, exact.hessian_vectors) <= 2e-3
     assert relative(close.logit_changes, exact.logit_changes) <= 1e-3
     assert relative(close.logits, exact.logits) <= 1e-5
+    model, inputs, labels, direction = trained(factory, torch.float64)
+    exact = forward_over_reverse(model, inputs, labels, direction, hessian=True)
+    close = central_differences(model, inputs, labels, direction, hessian=True, perturbation=1e-3)
+    assert relative(close.hessian_vectors, exact.hessian_vectors) <= 1e-4
 
 
 def test_across_relu_kinks_the_products_agree_and_so_does_h_u_once_no_kink_is_crossed():

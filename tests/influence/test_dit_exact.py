@@ -8,21 +8,22 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from labelaudit.checkpoints import RunFolder
 from labelaudit.errors import InputError
 from labelaudit.influence.derivatives import central_differences, forward_over_reverse
 from labelaudit.influence.dit import sweep
-from labelaudit.influence.query_loss import TestLoss, loss_by_class, loss_by_sample
-from labelaudit.influence.scoring import Scoring, Stretch
+from labelaudit.influence.query_loss import QueryLoss, loss_by_class, loss_by_sample
+from labelaudit.influence.scoring import Scoring, Segment
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import cnn, dnn, logistic_regression
 from labelaudit.models.parts import parameters_of
 from labelaudit.progress import ignore
+from labelaudit.runtime.checkpoints import RunFolder
 from labelaudit.training.fine_tune import Run, fine_tune
 from labelaudit.training.optimizers import SGD, AdamW
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import Window, parse_windows
-from tests.conftest import digits, examples_of, flat, plan, train
+from tests.support.data import batches_of, digits
+from tests.support.training import flat, plan, train
 
 ROWS, QUERY = torch.arange(21), torch.arange(21, 30)
 PLANS = {
@@ -78,7 +79,7 @@ def rate_of(setting, t, total):
     return setting.learning_rate * base * min(1.0, (t + 1) / (setting.warmup_steps + 1))
 
 
-def derivative_by_autograd(factory, examples, run: Run, window: Window, expected=False, untracked=0):
+def derivative_by_autograd(factory, batches, run: Run, window: Window, expected=False, untracked=0):
     """−d(query)/d(weight of each row): training is rebuilt, step by step, as one differentiable function.
 
     The first `untracked` parameters, and their gradients and moments, are taken as given.
@@ -92,15 +93,15 @@ def derivative_by_autograd(factory, examples, run: Run, window: Window, expected
     state = (model.theta.clone().requires_grad_(), *torch.zeros(2, len(model.theta), dtype=torch.float64))
     state = state[: 2 if isinstance(setting.optimizer, SGD) else 3]
     order = torch.Generator().manual_seed(3)
-    batches = [b for _ in range(setting.epochs) for b in torch.randperm(21, generator=order).split(setting.batch_size)]
+    steps = [b for _ in range(setting.epochs) for b in torch.randperm(21, generator=order).split(setting.batch_size)]
     thetas = [state[0]]
-    for t, batch in enumerate(batches):
-        inputs, labels = examples.batch(ROWS[batch], augmentation_seed=t)
+    for t, batch in enumerate(steps):
+        inputs, labels = batches.batch(ROWS[batch], augmentation_seed=t)
         losses = cross_entropy(model.at(state[0], inputs), labels, reduction="none")
         objective = losses.mean()
         if (window.removal == "start" or t >= window.start) and t < window.stop:
             if expected:
-                everything = cross_entropy(model.at(state[0], examples.batch(ROWS)[0]), examples.labels[ROWS],
+                everything = cross_entropy(model.at(state[0], batches.batch(ROWS)[0]), batches.labels[ROWS],
                                            reduction="none")  # fmt: skip
                 objective = objective + (weights * everything).mean()
             else:
@@ -108,10 +109,10 @@ def derivative_by_autograd(factory, examples, run: Run, window: Window, expected
         gradient = given(torch.autograd.grad(objective, state[0], create_graph=True)[0])
         if setting.clip_norm is not None and gradient.norm() > setting.clip_norm:
             gradient = gradient * setting.clip_norm / gradient.norm()
-        state = differentiable_step(setting.optimizer, state, gradient, rate_of(setting, t, len(batches)), t + 1)
+        state = differentiable_step(setting.optimizer, state, gradient, rate_of(setting, t, len(steps)), t + 1)
         state = tuple(map(given, state))
         thetas.append(state[0])
-    inputs, labels = examples.batch(QUERY)
+    inputs, labels = batches.batch(QUERY)
 
     def test_loss(theta):
         return cross_entropy(model.at(theta, inputs), labels)
@@ -130,16 +131,16 @@ VISITED = Scoring()
 
 
 def swept(factory, setting, windows, scoring=VISITED, mode="memory", query=None, method=None, tracked="all"):
-    examples = examples_of(*digits((1, 7, 4), 10))
+    batches = batches_of(*digits((1, 7, 4), 10))
     module = network(factory)
     model = FlatModel(module, torch.device("cpu"), torch.float64, parameters_of(module, tracked))
-    run = train(model, examples, ROWS, setting, seed=3, windows="full", mode=mode)
-    query = query(examples) if query else TestLoss("loss", examples, QUERY, 4)
+    run = train(model, batches, ROWS, setting, seed=3, windows="full", mode=mode)
+    query = query(batches) if query else QueryLoss("loss", batches, QUERY, 4)
     return run, sweep(run, windows, query, method or forward_over_reverse, scoring, ignore)
 
 
 def given(run, influence):
-    return influence[..., torch.arange(len(ROWS)), run.examples.labels[ROWS]]
+    return influence[..., torch.arange(len(ROWS)), run.batches.labels[ROWS]]
 
 
 def assert_close(actual, truth, relative=1e-8):
@@ -154,7 +155,7 @@ def test_every_window_is_the_derivative_of_training(name):
     run, influence = swept(dnn, setting, list(WINDOWS.values()))
     assert influence.shape == (7, 1, 21, 3)
     for window, part in zip(WINDOWS.values(), influence, strict=True):
-        assert_close(given(run, part[0]), derivative_by_autograd(dnn, run.examples, run, window))
+        assert_close(given(run, part[0]), derivative_by_autograd(dnn, run.batches, run, window))
 
 
 @pytest.mark.parametrize("factory", [logistic_regression, cnn])
@@ -162,14 +163,14 @@ def test_other_networks(factory):
     setting = plan(optimizer=SGD(0.9, 0.01), batch_size=11, epochs=2)
     window = Window("last", 2, 4)
     run, influence = swept(factory, setting, [window])
-    assert_close(given(run, influence[0, 0]), derivative_by_autograd(factory, run.examples, run, window))
+    assert_close(given(run, influence[0, 0]), derivative_by_autograd(factory, run.batches, run, window))
 
 
 @pytest.mark.parametrize("name", ["momentum, weight decay, cosine", "adamw, clipping"])
 def test_expected_is_the_derivative_with_every_row_in_every_step(name):
     window = Window("last", 3, 6)
     run, influence = swept(dnn, PLANS[name], [window], Scoring("expected", 10**6))
-    truth = derivative_by_autograd(dnn, run.examples, run, window, expected=True)
+    truth = derivative_by_autograd(dnn, run.batches, run, window, expected=True)
     assert_close(given(run, influence[0, 0]), truth)
 
 
@@ -186,12 +187,12 @@ def test_expected_from_some_steps_is_close_to_it_from_all():
 
 def test_expected_from_the_start_scores_the_window_itself_too():
     """The adjoint jumps where the window begins, so that steps on both sides are needed."""
-    assert Scoring("expected", 2).stretches(Window("last", 16, 22, "start")) == [
-        Stretch(16, 19, 17), Stretch(19, 22, 20), Stretch(0, 8, 4), Stretch(8, 16, 12)
+    assert Scoring("expected", 2).segments(Window("last", 16, 22, "start")) == [
+        Segment(16, 19, 17), Segment(19, 22, 20), Segment(0, 8, 4), Segment(8, 16, 12)
     ]  # fmt: skip
     window = Window("last", 3, 6, "start")
     run, influence = swept(dnn, plan(optimizer=SGD(0.9)), [window], Scoring("expected", 10**6))
-    assert_close(given(run, influence[0, 0]), derivative_by_autograd(dnn, run.examples, run, window, expected=True))
+    assert_close(given(run, influence[0, 0]), derivative_by_autograd(dnn, run.batches, run, window, expected=True))
 
 
 @pytest.mark.parametrize("name", ["momentum, weight decay, cosine", "nesterov", "clipping", "adamw, clipping"])
@@ -203,7 +204,7 @@ def test_through_some_parameters_it_is_the_derivative_with_the_others_given(name
     assert len(run.model.tracked) == 8 * 8 + 8 + 8 * 3 + 3
     untracked = len(run.model.theta) - len(run.model.tracked)
     for window, part in zip(windows, influence, strict=True):
-        truth = derivative_by_autograd(dnn, run.examples, run, window, untracked=untracked)
+        truth = derivative_by_autograd(dnn, run.batches, run, window, untracked=untracked)
         assert_close(given(run, part[0]), truth, 1e-8 if method is forward_over_reverse else 1e-5)
     whole = swept(dnn, setting, windows)[1]
     assert not torch.allclose(influence, whole, rtol=0.01)
@@ -213,7 +214,7 @@ def test_windows_swept_together_or_alone_are_the_same():
     setting = plan(optimizer=AdamW(0.01), learning_rate=0.003, epochs=3)
     run, together = swept(dnn, setting, list(WINDOWS.values()))
     for window, part in zip(WINDOWS.values(), together, strict=True):
-        alone = sweep(run, [window], TestLoss("loss", run.examples, QUERY, 4), forward_over_reverse, Scoring(), ignore)
+        alone = sweep(run, [window], QueryLoss("loss", run.batches, QUERY, 4), forward_over_reverse, Scoring(), ignore)
         assert_close(part, alone[0], relative=1e-12)
 
 
@@ -235,7 +236,7 @@ def test_a_query_of_several_quantities_is_one_sweep_for_all():
     run, by_class = swept(dnn, setting, window, query=lambda e: loss_by_class("loss", e, QUERY, 4, classes))
     assert by_sample.shape == (1, 9, 21, 3)
     assert_close(by_sample.mean(1), whole[0], relative=1e-10)
-    share = torch.bincount(run.examples.labels[QUERY]).double() / len(QUERY)
+    share = torch.bincount(run.batches.labels[QUERY]).double() / len(QUERY)
     assert_close((by_class[0] * share[:, None, None]).sum(0), whole[0, 0], relative=1e-10)
     _, differences = swept(dnn, setting, window, method=central_differences,
                            query=lambda e: loss_by_class("loss", e, QUERY, 4, classes))  # fmt: skip
@@ -247,8 +248,8 @@ def test_a_query_of_several_quantities_is_one_sweep_for_all():
 def test_replayed_and_stored_trajectories_give_the_same_bits(optimizer, mode, tmp_path):
     setting = plan(optimizer=optimizer, batch_size=2, learning_rate=0.003)
     windows = [Window("part", 5, 17), Window("last", 11, 22)]
-    examples = examples_of(*digits((1, 7, 4), 10), augmentation="shift")
-    query = TestLoss("loss", examples, QUERY, 4)
+    batches = batches_of(*digits((1, 7, 4), 10), augmentation="shift")
+    query = QueryLoss("loss", batches, QUERY, 4)
     files = RunFolder(tmp_path / "run", every_seconds=1e9).open({})
     results = []
     for chosen in ("memory", mode):
@@ -256,7 +257,7 @@ def test_replayed_and_stored_trajectories_give_the_same_bits(optimizer, mode, tm
         recording = plan_recording(
             windows, 22, model.theta.nbytes, optimizer, memory=1 << 30, disk=1 << 30, mode=chosen
         )
-        run = fine_tune(model, examples, ROWS, setting, 3, recording, ignore, files)
+        run = fine_tune(model, batches, ROWS, setting, 3, recording, ignore, files)
         results.append(sweep(run, windows, query, forward_over_reverse, Scoring(), ignore))
         assert run.trajectory.interval == (4 if chosen == "replay" else 1)
     assert torch.equal(*results)
@@ -267,8 +268,8 @@ def test_other_labels_columns_are_influences_under_that_label():
     setting = plan(optimizer=SGD(), epochs=1, batch_size=21)
     run, influence = swept(dnn, setting, [Window("last", 0, 1)])
     model = flat(network(dnn))
-    query = TestLoss("loss", run.examples, QUERY, 9).gradient(run.model)[0]
-    inputs, _ = run.examples.batch(ROWS)
+    query = QueryLoss("loss", run.batches, QUERY, 9).gradient(run.model)[0]
+    inputs, _ = run.batches.batch(ROWS)
     for label in range(3):
         for row in (0, 5):
             model.gradient.zero_()
@@ -278,9 +279,9 @@ def test_other_labels_columns_are_influences_under_that_label():
 
 
 def test_a_window_that_was_not_recorded_is_refused():
-    examples = examples_of(*digits((1, 7, 4), 10))
-    run = train(flat(network(dnn)), examples, ROWS, plan(), windows="last")
-    query = TestLoss("loss", examples, QUERY, 4)
+    batches = batches_of(*digits((1, 7, 4), 10))
+    run = train(flat(network(dnn)), batches, ROWS, plan(), windows="last")
+    query = QueryLoss("loss", batches, QUERY, 4)
     for window in (Window("first", 0, 3), Window("last", 3, 6, "start"), Window("beyond", 3, 7)):
         with pytest.raises(InputError, match=rf"the window {window.name} needs .* recorded are 4 to 6 of 6"):
             sweep(run, [window], query, forward_over_reverse, Scoring(), ignore)

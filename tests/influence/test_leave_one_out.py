@@ -8,20 +8,21 @@ import torch
 from scipy.stats import pearsonr
 from torch.nn.functional import cross_entropy
 
-from labelaudit.checkpoints import RunFolder
 from labelaudit.errors import InputError
 from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.influence_function import Solver, influence_function
 from labelaudit.influence.leave_one_out import leave_one_out
-from labelaudit.influence.query_loss import TestLoss
+from labelaudit.influence.query_loss import QueryLoss
 from labelaudit.models.paper import cnn, dnn, logistic_regression
 from labelaudit.progress import ignore
+from labelaudit.runtime.checkpoints import RunFolder
 from labelaudit.training.optimizers import SGD, AdamW
 from labelaudit.training.window import Window
-from tests.conftest import digits, examples_of, flat, plan, train
+from tests.support.data import batches_of, digits
+from tests.support.training import flat, plan, train
 
 ROWS, QUERY = torch.arange(21), torch.arange(21, 30)
-EXAMPLES = examples_of(*digits((1, 7, 4), 10))
+EXAMPLES = batches_of(*digits((1, 7, 4), 10))
 
 
 def network(factory):
@@ -70,7 +71,7 @@ def losses_without(left_out, factory, make_optimizer, steps, window, clip_norm=N
 @pytest.mark.parametrize("window", [Window("last", 3, 6), Window("middle", 2, 5, "start"), Window("steps", 4, 5)])
 def test_it_is_training_without_the_row_by_torchs_own_optimizers(factory, optimizer, make, clip_norm, window):
     run = recorded(factory, optimizer, clip_norm=clip_norm)
-    result = leave_one_out(run, window, TestLoss("loss", EXAMPLES, QUERY, 4), ignore)
+    result = leave_one_out(run, window, QueryLoss("loss", EXAMPLES, QUERY, 4), ignore)
     steps = run.trajectory.steps
     whole = losses_without(None, factory, make, steps, (0, 0), clip_norm)
     for row in (0, 7, 20):
@@ -84,7 +85,7 @@ def test_it_is_training_without_the_row_by_torchs_own_optimizers(factory, optimi
 
 def test_processes_and_resumption_give_the_same(tmp_path):
     run = recorded(cnn, SGD(0.9))
-    query = TestLoss("loss", EXAMPLES, QUERY, 9)
+    query = QueryLoss("loss", EXAMPLES, QUERY, 9)
     window = Window("last", 3, 6)
     done: list[int] = []
     alone = leave_one_out(run, window, query, done.append)
@@ -108,7 +109,7 @@ def test_processes_and_resumption_give_the_same(tmp_path):
 
 def test_windows_share_a_folder_without_being_mixed_up(tmp_path):
     run = recorded(dnn, SGD(0.9))
-    query = TestLoss("loss", EXAMPLES, QUERY, 9)
+    query = QueryLoss("loss", EXAMPLES, QUERY, 9)
     files = RunFolder(tmp_path / "run").open({})
     for window in run.windows("each"):
         kept = leave_one_out(run, window, query, checkpoints=files)
@@ -118,7 +119,7 @@ def test_windows_share_a_folder_without_being_mixed_up(tmp_path):
 def test_what_was_not_recorded_is_refused():
     setting = plan(optimizer=SGD(0.9), epochs=2)
     last = train(flat(network(dnn)), EXAMPLES, ROWS, setting, windows="last", keep_moments=True)
-    query = TestLoss("loss", EXAMPLES, QUERY, 9)
+    query = QueryLoss("loss", EXAMPLES, QUERY, 9)
     for window in (Window("first", 0, 3), Window("last", 3, 6, "start"), Window("beyond", 3, 99)):
         with pytest.raises(InputError, match=f"the window {window.name} needs the steps"):
             leave_one_out(last, window, query)
@@ -130,14 +131,16 @@ def test_what_was_not_recorded_is_refused():
 def test_an_unsolved_system_is_told_and_not_returned():
     run = recorded(dnn, SGD(0.9))
     with pytest.raises(InputError, match=r"is not solved in 3 steps; .* give it more damping"):
-        influence_function(run, Window("full", 0, 6), TestLoss("loss", EXAMPLES, QUERY, 9), solver=Solver(iterations=3))
+        influence_function(
+            run, Window("full", 0, 6), QueryLoss("loss", EXAMPLES, QUERY, 9), solver=Solver(iterations=3)
+        )
 
 
 def test_influence_function_is_exact_on_a_quadratic_bowl():
     """LR at its optimum with a penalty: v solves a system numpy can solve, too."""
     setting = plan(optimizer=SGD(0.0, 0.1), epochs=1, batch_size=21)
     run = train(flat(network(logistic_regression)), EXAMPLES, ROWS, setting, windows="full")
-    query = TestLoss("loss", EXAMPLES, QUERY, 9)
+    query = QueryLoss("loss", EXAMPLES, QUERY, 9)
     window = Window("full", 0, 1)
     result = influence_function(run, window, query, ignore, Solver(iterations=5000))
     theta = run.final.clone().requires_grad_()
@@ -162,12 +165,12 @@ def test_dit_agrees_with_retraining_on_mnist_1_7(shared, removal, query_at):
     labels = torch.from_numpy((mnist["y_train"][chosen] == 7).astype(np.int64))
     flipped = np.random.default_rng(0).choice(256, 25, replace=False)
     labels[flipped] = 1 - labels[flipped]
-    examples = examples_of(torch.from_numpy(mnist["x_train"][chosen])[:, None], labels)
+    batches = batches_of(torch.from_numpy(mnist["x_train"][chosen])[:, None], labels)
     torch.manual_seed(0)
     setting = plan(optimizer=SGD(0.9, 1e-3), epochs=3, batch_size=64, learning_rate=0.003)
     model = flat(logistic_regression(2, 784))
-    run = train(model, examples, torch.arange(256), setting, windows="full", keep_moments=True)
-    query = TestLoss("loss", examples, torch.arange(256, 512), 256)
+    run = train(model, batches, torch.arange(256), setting, windows="full", keep_moments=True)
+    query = QueryLoss("loss", batches, torch.arange(256, 512), 256)
     window = Window("last", 8, 12, removal, query_at)
     estimated = dynamic_influence(run, window, query, ignore).values[0]
     actual = leave_one_out(run, window, query, ignore).values[0]

@@ -8,16 +8,17 @@ from labelaudit.errors import InputError
 from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.leave_one_out import leave_one_out
 from labelaudit.influence.queries import ValueQuery, feature_importance, parameter_importance, prediction
-from labelaudit.influence.query_loss import TestLoss, loss_by_class, loss_by_sample
+from labelaudit.influence.query_loss import QueryLoss, loss_by_class, loss_by_sample
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import dnn
 from labelaudit.models.parts import parameters_of
 from labelaudit.progress import ignore
 from labelaudit.training.optimizers import SGD
 from labelaudit.training.window import Window
-from tests.conftest import digits, examples_of, flat, plan, train
+from tests.support.data import batches_of, digits
+from tests.support.training import flat, plan, train
 
-EXAMPLES = examples_of(*digits((1, 7, 4), 10))
+EXAMPLES = batches_of(*digits((1, 7, 4), 10))
 TRAIN, TEST = torch.arange(21), torch.arange(21, 30)
 CLASSES = ("one", "seven", "four")
 
@@ -31,10 +32,10 @@ def queries(model):
     inputs, labels = EXAMPLES.batch(TEST)
     names = [f"row {i}" for i in TEST.tolist()]
     return {
-        "loss": TestLoss("loss", EXAMPLES, TEST, 4),
-        "calibrated": TestLoss("calibrated", EXAMPLES, TEST, 4),
-        "probability": TestLoss("probability", EXAMPLES, TEST, 4),
-        "margin": TestLoss("margin", EXAMPLES, TEST, 4),
+        "loss": QueryLoss("loss", EXAMPLES, TEST, 4),
+        "calibrated": QueryLoss("calibrated", EXAMPLES, TEST, 4),
+        "probability": QueryLoss("probability", EXAMPLES, TEST, 4),
+        "margin": QueryLoss("margin", EXAMPLES, TEST, 4),
         "by class": loss_by_class("loss", EXAMPLES, TEST, 4, CLASSES),
         "by sample": loss_by_sample("loss", EXAMPLES, TEST, 4, names),
         "prediction": prediction(model, inputs[:2], names[:2], CLASSES, "seven"),
@@ -73,7 +74,7 @@ def test_names_of_groups_and_the_way_a_gradient_is_split_among_them():
     assert by_class.names == ("test loss on one", "test loss on seven")
     ids = [f"row {i}" for i in TEST.tolist()]
     assert loss_by_sample("loss", EXAMPLES, TEST, 4, ids).names[0] == "loss on row 21"
-    whole = TestLoss("loss", EXAMPLES, TEST[:2], 4).gradient(model)
+    whole = QueryLoss("loss", EXAMPLES, TEST[:2], 4).gradient(model)
     assert torch.allclose(by_class.gradient(model).mean(0), whole[0], rtol=1e-10, atol=1e-15)
 
 

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from labelaudit.influence.query_loss import TestLoss, fit_temperature
+from labelaudit.influence.query_loss import QueryLoss, fit_temperature
 from labelaudit.models.paper import dnn
-from tests.conftest import digits, examples_of, flat
+from tests.support.data import batches_of, digits
+from tests.support.training import flat
 
-EXAMPLES = examples_of(*digits((1, 7, 4), 10))
+EXAMPLES = batches_of(*digits((1, 7, 4), 10))
 ROWS = torch.arange(3, 20)
 
 
@@ -22,7 +23,7 @@ def model_at_start():
 def test_gradient_and_value_are_of_the_mean_loss_over_all_rows_at_once(name, scale):
     model = model_at_start()
     model.theta.mul_(1 + scale / 10)
-    query = TestLoss(name, EXAMPLES, ROWS, 5)
+    query = QueryLoss(name, EXAMPLES, ROWS, 5)
     theta = model.theta.clone().requires_grad_()
     inputs, labels = EXAMPLES.batch(ROWS)
     logits = model.at(theta, inputs)
@@ -42,7 +43,7 @@ def test_gradient_and_value_are_of_the_mean_loss_over_all_rows_at_once(name, sca
 
 
 def test_a_query_is_evaluated_anew_when_theta_has_moved():
-    model, query = model_at_start(), TestLoss("loss", EXAMPLES, ROWS, 5)
+    model, query = model_at_start(), QueryLoss("loss", EXAMPLES, ROWS, 5)
     before = query.value(model)
     model.theta.mul_(2)
     assert query.value(model) != before
@@ -53,22 +54,22 @@ def test_with_the_temperature_presumed_one_pass_answers_and_differentiates(asked
     model = model_at_start()
     model.theta.mul_(4)
     there = model.theta.clone()
-    logits = TestLoss("calibrated", EXAMPLES, ROWS, 5).evaluate(model)
-    query = TestLoss("calibrated", EXAMPLES, ROWS, 5)
-    query.presume(there, 3 * logits)
+    logits = QueryLoss("calibrated", EXAMPLES, ROWS, 5).evaluate(model)
+    query = QueryLoss("calibrated", EXAMPLES, ROWS, 5)
+    query.reuse_temperature(there, 3 * logits)
     passes = []
     model.module.register_forward_hook(lambda module, inputs, output: passes.append(len(output)))
     found = getattr(query, asked)(model)
     assert passes == [5, 5, 5, 2]
     temperature = fit_temperature(3 * logits, EXAMPLES.labels[ROWS])
-    fixed = TestLoss("calibrated", EXAMPLES, ROWS, 5, fixed_temperature=temperature)
+    fixed = QueryLoss("calibrated", EXAMPLES, ROWS, 5, fixed_temperature=temperature)
     assert torch.equal(found, fixed.gradient(model) if asked == "gradient" else logits)
     assert query.temperature == temperature
     passes.clear()
     assert torch.equal(query.evaluate(model), logits)
     assert passes == []
     # what is reported is calibrated by what was found; elsewhere nothing is presumed
-    anew = TestLoss("calibrated", EXAMPLES, ROWS, 5)
+    anew = QueryLoss("calibrated", EXAMPLES, ROWS, 5)
     assert anew.evaluate(model) is not None
     assert torch.equal(query.log_probabilities, anew.log_probabilities)
     model.theta.mul_(2)

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.paper import dnn
-from tests.conftest import flat
+from tests.support.training import flat
 
 
 def test_theta_and_gradient_are_the_networks_own():

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from labelaudit.config import ModelConfig
 from labelaudit.data.images import ImageSummary
 from labelaudit.errors import InputError
-from labelaudit.models.registry import model_spec
+from labelaudit.models.registry import NEEDS_PRETRAINED, model_spec
 
 GREY, COLOUR = ImageSummary(grayscale=True, side=28), ImageSummary(grayscale=False, side=500)
 TINY = "test_vit"  # timm's own tiny test models
@@ -53,8 +53,10 @@ def test_the_papers_cnn_pools_before_the_relu_bit_for_bit_alike():
 def test_large_photographs_are_shrunk_with_a_note():
     spec = model_spec(ModelConfig(name="cnn"), COLOUR)
     assert (spec.channels, spec.image_size) == (3, 64)
-    assert "shrunk to 64×64" in spec.notes[0]
-    assert model_spec(ModelConfig(name="cnn", image_size=100), COLOUR).notes == ()
+    assert spec.notes == ("images are shrunk to 64×64", NEEDS_PRETRAINED)
+    assert model_spec(ModelConfig(name="cnn", image_size=100), COLOUR).notes == (NEEDS_PRETRAINED,)
+    assert model_spec(ModelConfig(name="cnn", image_size=28), COLOUR).notes == ()
+    assert model_spec(ModelConfig(name="cnn", image_size=100), ImageSummary(grayscale=True, side=500)).notes == ()
 
 
 def test_timm_models_use_their_own_input_transform():

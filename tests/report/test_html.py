@@ -24,7 +24,8 @@ from labelaudit.data.dataset import Dataset, content_hash
 from labelaudit.data.hashing import hash_rows
 from labelaudit.errors import InputError
 from labelaudit.progress import ignore
-from labelaudit.report.escaping import embed_json, scientific, visible
+from labelaudit.report.cards import choose_rows
+from labelaudit.report.escaping import embed_json, percent, scientific, visible
 from labelaudit.report.figures import (
     CURVE_POINTS,
     class_summaries,
@@ -33,9 +34,9 @@ from labelaudit.report.figures import (
     precision_recall,
     score_histogram,
 )
-from labelaudit.report.html import choose_rows, render_html, write_html
+from labelaudit.report.html import render_html, write_html
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -86,8 +87,12 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "score": pa.array(score, mask=~scored),
         "suspect": suspect,
         "p_label": pa.array(1 - score, mask=~scored),
+        "p_suggested": [None] * rows,
         "loss": pa.array(score * 3, mask=~scored),
         "similar": near,
+        "similar_given": [None] * rows,
+        "terms_suggested": [None] * rows,
+        "terms_given": [None] * rows,
         "status": status.tolist(),
         "reason": [
             None if ok else problem or "no label given" for ok, problem in zip(scored, dataset.problems, strict=True)
@@ -103,16 +108,20 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "platform": "somewhere",
         "device": "cpu",
         "source": {"path": dataset.source, "kind": dataset.kind, "notes": []},
+        "test_source": None,
         "query": {"rows": "two-fold cross-audit", "what": "mean loss", "temperatures": [1.0]},
+        "accuracy": {"overall": 0.9, "most_frequent": 0.5, "classes": dict.fromkeys(classes, 0.9)},
         "noise": {
             "rate": None if doubt else 0.05,
+            "rate_interval": None if doubt else [0.03, 0.08],
             "pairs": [],
-            "expected_precision": None if doubt else {"mean": 0.9, "std": 0.02},
+            "expected_precision": None if doubt else {"mean": 0.9, "low": 0.8, "high": 0.95},
             "doubt": doubt,
         },
         "config": AuditConfig().model_dump(mode="json"),
         "training": {"epochs": 3},
         "model": "cnn",
+        "input": "28×28 grey",
         "parameters": 1000,
         "tracked_parameters": 1000,
         "seed": 0,
@@ -255,6 +264,12 @@ def test_json_cannot_end_its_element():
     assert json.loads(text) == {"a": "</script><!-- <script> & \u2028 ' \" \\", "b": [1, None]}
 
 
+def test_no_percentage_says_that_something_is_certain():
+    assert [percent(share) for share in (0, 0.004, 0.006, 0.5, 0.994, 0.995, 1)] == [
+        "<1%", "<1%", "1%", "50%", "99%", ">99%", ">99%",
+    ]  # fmt: skip
+
+
 def test_what_cannot_be_seen_is_written_out():
     assert visible("a\nb\u202ec\x00\x85é日") == r"a\nb\u202ec\x00\x85é日"
     assert visible("a\r\n\tb\u2066", lines=True) == "a\n\tb\\u2066"
@@ -268,19 +283,40 @@ def test_what_cannot_be_seen_is_written_out():
 def test_at_most_so_many_are_shown_and_the_page_says_so():
     dataset = texts_dataset([str(row % 3) for row in range(900)])
     report = make_report(dataset, suspects=700)
-    chosen = choose_rows(report.to_pandas(), 500)
+    chosen = choose_rows(report.to_pandas(), 500, "f" * 64)
     ranked = report.ranked()["row"].tolist()
     assert (chosen.suspects, chosen.further, len(chosen.sample)) == (ranked[:500], [], 24)
     assert set(chosen.sample) <= set(ranked[700:])
     assert len(set(chosen.sample)) == 24
-    assert choose_rows(report.to_pandas(), 500) == chosen
+    assert choose_rows(report.to_pandas(), 500, "f" * 64) == chosen
     shown = render_html(report, dataset, shown=5)
     assert "The 5 most suspect of 700; report.parquet has them all, of 900 scored rows." in shown
-    assert len(Page(shown).all("article")) == 5 + 24
-    few = choose_rows(make_report(dataset, suspects=30).to_pandas(), 500)
+    drawn = choose_rows(report.to_pandas(), 5, "f" * 64).drawn
+    assert len(Page(shown).all("article")) == 5 + len(drawn) + 24
+    few = choose_rows(make_report(dataset, suspects=30).to_pandas(), 500, "f" * 64)
     assert (few.suspects, few.further) == (ranked[:30], ranked[30:100])
-    fewer = choose_rows(make_report(dataset, suspects=30).to_pandas(), 40)
+    fewer = choose_rows(make_report(dataset, suspects=30).to_pandas(), 40, "f" * 64)
     assert (fewer.suspects, fewer.further) == (ranked[:30], ranked[30:40])
+
+
+def test_the_spot_check_is_drawn_from_the_whole_list_and_the_same_for_everyone():
+    dataset = texts_dataset([str(row % 3) for row in range(900)])
+    frame = make_report(dataset, suspects=700).to_pandas()
+    chosen = choose_rows(frame, 100, "0123456789abcdef" * 4)
+    suspects = set(frame.loc[frame["suspect"], "row"])
+    assert len(set(chosen.spot)) == 30
+    assert set(chosen.spot) <= suspects
+    assert set(chosen.drawn) == set(chosen.spot) - set(chosen.suspects)
+    assert len(chosen.drawn) > 15  # six of seven suspects are not among the first 100
+    assert choose_rows(frame, 500, "0123456789abcdef" * 4).spot == chosen.spot
+    assert choose_rows(frame, 100, "1123456789abcdef" * 4).spot != chosen.spot
+    counts = np.zeros(900)
+    for seed in range(400):  # every suspect is drawn as often as any other
+        counts[choose_rows(frame, 100, f"{seed:016x}").spot] += 1
+    expected = 400 * 30 / 700
+    assert ((counts[sorted(suspects)] - expected) ** 2 / expected).sum() < 850  # χ², 699 degrees of freedom
+    few = make_report(dataset, suspects=7).to_pandas()
+    assert set(choose_rows(few, 100, "f" * 64).spot) == set(few.loc[few["suspect"], "row"])
 
 
 def test_a_report_of_100_000_photographs_is_small(tmp_path):
@@ -301,7 +337,8 @@ def test_a_report_of_100_000_photographs_is_small(tmp_path):
     assert (tmp_path / "report.html").stat().st_size < 15_000_000
     page = Page((tmp_path / "report.html").read_text())
     images = page.all("img")
-    assert len([image for image in images if "title" not in image]) == 524
+    drawn = choose_rows(report.to_pandas(), 500, "f" * 64).drawn
+    assert len([image for image in images if "title" not in image]) == 500 + 24 + len(drawn) + 1
     assert len([image for image in images if "title" in image]) > 500  # as many as there is room for
     assert len(page.data["classes"]) == 300
 
@@ -367,14 +404,14 @@ def test_classes_are_summed_up():
         "suspect": [True, False, False, False, False, False],
         "is_flipped": [True, None, False, False, None, None],
     })  # fmt: skip
-    first, second = class_summaries(frame, reliable=True)
+    first, second = class_summaries(frame, {"a": 0.75, "b": None}, reliable=True)
     assert (first.name, first.rows, first.suspects, first.known_wrong) == ("a", 3, 1, 1)
     assert first.wrong_share == pytest.approx(0.4)
     assert first.worst == ((0, "u"), (1, "v"), (2, "w"))
     assert (second.name, second.rows, second.wrong_share, second.worst) == ("b", 2, 0.5, ((3, "x"),))
-    assert [summary.wrong_share for summary in class_summaries(frame, reliable=False)] == [None, None]
+    assert [summary.wrong_share for summary in class_summaries(frame, {}, reliable=False)] == [None, None]
     frame["is_flipped"] = None
-    assert class_summaries(frame, reliable=True)[0].known_wrong is None
+    assert class_summaries(frame, {}, reliable=True)[0].known_wrong is None
 
 
 def test_rows_left_out_are_counted_by_reason():

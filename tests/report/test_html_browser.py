@@ -6,20 +6,25 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
 import pytest
+from scipy.stats import beta
 
 from labelaudit import load_dataset
-from labelaudit.data.content import Texts
+from labelaudit.data.content import Cells, Texts
 from labelaudit.report.html import write_html
-from tests.conftest import SAMPLE
 from tests.report.test_html import HOSTILE, make_dataset, make_report
+from tests.support.paths import ROOT, SAMPLE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 
+STATIC = ROOT / "labelaudit" / "report" / "static"
 PATIENCE = 120_000  # milliseconds
-COLUMNS = ["id", "row", "content_hash", "label", "decision", "new_label"]
+COLUMNS = ["id", "row", "content_hash", "label", "decision", "new_label", "note"]
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +112,9 @@ def export(page) -> tuple[str, list[list[str]]]:
     return text, list(csv.reader(io.StringIO(text, newline="")))
 
 
-def decided(report, row: int, decision: str, new_label: str) -> list[str]:
+def decided(report, row: int, decision: str, new_label: str, note: str = "") -> list[str]:
     record = report.to_pandas().iloc[row]
-    return [record["id"], str(row), record["content_hash"], record["label"], decision, new_label]
+    return [record["id"], str(row), record["content_hash"], record["label"], decision, new_label, note]
 
 
 def test_a_review_by_keys_ends_in_decisions(open_page, digits):
@@ -126,7 +131,7 @@ def test_a_review_by_keys_ends_in_decisions(open_page, digits):
     other = next(name for name in "0123456789" if name not in ranked.iloc[3][["label", "suggested_label"]].tolist())
     page.keyboard.type("no such class")
     press(page, "Enter")
-    assert page.inner_text("#chooser-error") == "There is no class of this name."
+    assert page.inner_text("#chooser-error").startswith("No row is called no such class yet.")
     page.fill("#chooser-class", ranked.iloc[3]["label"])
     press(page, "Enter")
     assert page.inner_text("#chooser-error") == "That is the label it has: keep it with k."
@@ -297,7 +302,7 @@ def test_decisions_go_on_elsewhere(open_page, hostile, tmp_path):
     foreign = lines[1].copy()
     foreign[0] = "another id"
     wrong = lines[2].copy()
-    wrong[4:] = ["relabel", "no such class"]
+    wrong[4:6] = ["relabel", " "]
     file = tmp_path / "decisions.csv"
     buffer = io.StringIO(newline="")
     csv.writer(buffer).writerows([foreign, wrong])
@@ -323,9 +328,9 @@ def test_on_a_phone_nothing_scrolls_sideways(open_page, which, request):
     page = open_page(path, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     buttons = page.locator(".card.current button:visible")
-    assert buttons.count() == 4
+    assert buttons.count() == 7 if which == "digits" else 6  # the picture, and what can be decided
     assert all(button.bounding_box()["height"] >= 44 for button in buttons.all())
-    buttons.nth(1).tap()
+    page.locator(".card.current [data-decision=keep]").tap()
     assert page.inner_text("#progress-text").startswith("1 of ")
 
 
@@ -334,8 +339,8 @@ def test_text_is_legible_in_both_schemes(open_page, digits, scheme):
     page = open_page(digits[0], color_scheme=scheme)
     press(page, "a k u")
     colours = page.evaluate(
-        """() => ["body", ".muted", "h3 .suggested b", ".id", "dl.numbers dt", "nav a", "button.primary", "dl.tiles dt",
-                  ".card[data-decision=accept] .id", ".card[data-decision=keep] dt", ".card[data-decision=unsure] .id",
+        """() => ["body", ".muted", "h3 .suggested b", ".id", ".plain", "nav a", "button.primary", "dl.tiles dt",
+                  ".card[data-decision=accept] .id", ".card[data-decision=keep] .id", ".card[data-decision=unsure] .id",
                   "[data-decision=accept][aria-pressed=true]", "[data-decision=unsure][aria-pressed=true]"
              ].map((name) => {
              const element = document.querySelector(name);
@@ -361,8 +366,11 @@ def test_on_paper_there_are_rows_and_no_controls(open_page, digits):
     page = open_page(path)
     press(page, "k")
     page.emulate_media(media="print")
-    assert page.locator("button:not([data-pair]):visible, select:visible, input:visible, nav:visible").count() == 0
-    assert len(shown(page)) == 124
+    assert (
+        page.locator("button:not([data-pair]):not(.zoom):visible, select:visible, input:visible, nav:visible").count()
+        == 0
+    )
+    assert len(shown(page)) == 40  # the suspects alone
     assert page.locator(".verdict:visible").all_inner_texts() == [f"Kept: {report.ranked().iloc[0]['label']}"]
 
 
@@ -398,3 +406,231 @@ def test_what_is_stored_can_be_broken(open_page, digits):
         page.evaluate("([key, value]) => localStorage.setItem(key, value)", [key, stored])
         page.reload()
         assert page.inner_text("#progress-text") == "0 of 40 reviewed"
+
+
+def test_a_spot_check_hides_the_suggestion_and_says_what_it_says_of_the_list(open_page, digits):
+    path, report = digits
+    page = open_page(path)
+    drawn = page.evaluate("JSON.parse(document.getElementById('data').textContent).spot")
+    assert set(drawn) <= set(report.suspects()["row"])
+    assert not page.locator("#spot-result").is_visible()
+    page.click("#spot-open")
+    for number, row in enumerate(drawn):
+        assert shown(page) == [row]  # in the order they were drawn, one at a time
+        card = page.locator(f"#row-{row}")
+        hidden = card.locator(".suggested, .similar, .plain, .why, .rank, [data-decision=accept]")
+        assert hidden.count() >= 6
+        assert not any(part.is_visible() for part in hidden.all())
+        if number >= 27:
+            press(page, "k")
+            continue
+        if number == 0:
+            press(page, "a")
+            assert "hidden until you decide" in page.inner_text("#live")
+        press(page, "w")
+        assert card.locator(".suggested").is_visible()
+        press(page, "d" if number == 1 else "a")
+        if number == 0:
+            assert page.inner_text("#spot-result") == "Spot check: 1 of 1 was wrong; 29 left"
+    assert page.inner_text("#spot-result") == "Spot check: 27 of 30 were wrong: at least 76% of the list (95%)"
+    page.click("#spot-open")
+    assert len(shown(page)) == 124
+    assert page.inner_text("#progress-text") == "30 of 40 reviewed"
+    assert page.locator("#spot-result").is_visible()
+    page.locator(f"#row-{drawn[2]} [data-decision=unsure]").click()
+    result = page.inner_text("#spot-result")
+    bound = int(100 * beta.ppf(0.05, 26, 5))
+    assert result == (
+        f"Spot check: 26 of 30 were wrong, 1 unsure, which count as right: at least {bound}% of the list (95%)"
+    )
+
+
+def test_a_spot_check_of_all_suspects_needs_no_bound(open_page, tmp_path):
+    dataset = make_dataset(Texts(tuple("abcdefgh")), list("abcdefgh"), ["x", "y"] * 4)
+    write_html(make_report(dataset, suspects=3), dataset, tmp_path / "report.html")
+    page = open_page(tmp_path / "report.html")
+    page.click("#spot-open")
+    press(page, "w a k k")
+    assert page.inner_text("#spot-result") == "Spot check: 1 of 3 was wrong: the whole list"
+
+
+def test_the_bound_is_that_of_clopper_and_pearson(browser):
+    page = browser.new_page()
+    source = (STATIC / "spot_check.js").read_text()
+    pairs = [(k, n) for n in (1, 2, 7, 30) for k in range(n + 1)]
+    bounds = page.evaluate(f"(pairs) => {{ {source}; return pairs.map(([k, n]) => wrongAtLeast(k, n)); }}", pairs)
+    for (k, n), bound in zip(pairs, bounds, strict=True):
+        assert bound == pytest.approx(0 if k == 0 else beta.ppf(0.05, k, n - k + 1), abs=1e-9)
+    page.close()
+
+
+def test_a_note_and_a_new_class_go_with_the_decisions(open_page, digits):
+    path, report = digits
+    page = open_page(path)
+    first, second = report.ranked()["row"].tolist()[:2]
+    press(page, "c")
+    assert page.inner_text("#live").startswith("Decide on the row first")
+    press(page, "o")
+    page.fill("#chooser-class", "letter")
+    press(page, "Enter")
+    assert page.locator("#chooser").is_visible()
+    press(page, "Enter d p")  # the keys act at once, though a dialog was just closed
+    press(page, "c")
+    page.fill("#note-text", "=a smudge, no digit")
+    press(page, "Enter p")
+    assert export(page)[1][1:] == sorted(
+        [decided(report, first, "relabel", "letter"), decided(report, second, "drop", "", "'=a smudge, no digit")],
+        key=lambda line: int(line[1]),
+    )
+    page.reload()
+    playwright.expect(page.locator(f"#row-{second} .note span")).to_have_text("=a smudge, no digit")
+
+
+def test_keys_are_not_lost_when_a_dialog_closes(open_page, digits):
+    page = open_page(digits[0])
+    page.evaluate(  # at once, before the browser has moved the focus
+        """() => { const type = (key) => document.activeElement.dispatchEvent(
+                     new KeyboardEvent("keydown", {key, bubbles: true}));
+                   type("?"); document.querySelector("#help form").requestSubmit(); type("k");
+                   type("o"); document.querySelector("#chooser-cancel").click(); type("u"); }"""
+    )
+    assert page.inner_text("#progress-text") == "2 of 40 reviewed"
+    press(page, "? Escape a")
+    assert page.inner_text("#progress-text") == "3 of 40 reviewed"
+
+
+def test_all_of_a_pair_are_accepted_and_taken_back_together(open_page, digits):
+    path, report = digits
+    page = open_page(path)
+    suspects = report.suspects()
+    sizes = suspects.groupby(["label", "suggested_label"]).size()
+    (given, suggested), size = sizes.idxmax(), sizes.max()
+    page.select_option("#sort", "pair")
+    heading = page.locator(".pair", has_text=f"{given} → {suggested}")
+    assert page.locator(".pair").count() == len(sizes)
+    of_pair = suspects[(suspects["label"] == given) & (suspects["suggested_label"] == suggested)]["row"].tolist()
+    page.locator(f"#row-{of_pair[0]} [data-decision=keep]").click()
+    button = heading.locator("button")
+    assert button.inner_text() == f"Accept all {size - 1} shown"
+    button.click()
+    assert page.inner_text("#progress-text") == f"{size} of 40 reviewed"
+    assert page.locator(f"#row-{of_pair[0]}").get_attribute("data-decision") == "keep"
+    assert all(page.locator(f"#row-{row}").get_attribute("data-decision") == "accept" for row in of_pair[1:])
+    assert button.is_disabled()
+    press(page, "z")
+    assert page.inner_text("#progress-text") == "1 of 40 reviewed"
+    page.select_option("#sort", "rank")
+    assert page.locator(".pair").count() == 0
+
+
+def test_a_list_has_twenty_rows_on_a_screen_and_one_at_a_time_has_its_buttons_in_reach(open_page, digits):
+    page = open_page(digits[0], viewport={"width": 1280, "height": 900})
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.select_option("#view", "list")
+    tops = [card.bounding_box()["y"] for card in page.locator(".card:visible").all()[1:22]]
+    assert tops[-1] - tops[0] < 900
+    assert page.evaluate("document.documentElement.scrollHeight") < 0.6 * height
+    page.locator(".card").nth(5).click()
+    assert page.locator(".card .actions:visible").count() == 1
+    page.select_option("#view", "one")
+    assert len(shown(page)) == 1
+    page.locator(".card.current .zoom").click()
+    assert page.locator("#zoom-picture").bounding_box()["width"] > 600
+    press(page, "Escape j")
+    assert not page.locator("#zoom").is_visible()
+    assert shown(page) == [current(page)]
+
+
+def test_on_a_phone_rows_come_one_by_one_by_swiping(open_page, digits):
+    path, report = digits
+    page = open_page(path, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    first, second = report.ranked()["row"].tolist()[:2]
+    assert shown(page) == [first]
+    swipe = """([from, to]) => { const card = document.querySelector(".card.current");
+        const touch = (x) => new Touch({identifier: 1, target: card, clientX: x, clientY: 400});
+        card.dispatchEvent(new TouchEvent(
+          "touchstart", {touches: [touch(from)], changedTouches: [touch(from)], bubbles: true}));
+        card.dispatchEvent(new TouchEvent("touchend", {changedTouches: [touch(to)], bubbles: true})); }"""
+    page.evaluate(swipe, [300, 100])
+    assert shown(page) == [second]
+    page.evaluate(swipe, [100, 140])  # too short
+    assert shown(page) == [second]
+    page.evaluate(swipe, [100, 300])
+    assert shown(page) == [first]
+
+
+def test_the_time_left_follows_the_pace(open_page, digits):
+    page = open_page(digits[0])
+    page.evaluate("performance.now = () => (performance.at = (performance.at || 0) + 30_000)")
+    press(page, "k k k k k")
+    assert page.inner_text("#time-left") == ""
+    press(page, "k")
+    assert page.inner_text("#time-left") == "about 17 min left"  # 34 rows of half a minute
+
+
+def test_three_hundred_suspects_make_a_short_page(open_page, tmp_path):
+    dataset = load_dataset(SAMPLE / "train")
+    write_html(make_report(dataset, suspects=300, similar=3), dataset, tmp_path / "report.html")
+    page = open_page(tmp_path / "report.html", viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollHeight") < 8_000
+    page.locator("#fold summary").click()
+    page.select_option("#view", "list")
+    assert page.evaluate("document.documentElement.scrollHeight") < 25_000
+
+
+@pytest.fixture
+def open_reasons(open_page, tmp_path):
+    """Write and open the page of a dataset with one suspect."""
+
+    def write(content, labels, **reasons):
+        dataset = make_dataset(content, [f"r{row}" for row in range(len(labels))], labels)
+        report = make_report(dataset, suspects=1)
+        row = int(report.suspects()["row"].iloc[0])
+        table = report.table
+        for name, value in reasons.items():
+            at = table.schema.get_field_index(name)
+            column = [value if number == row else None for number in range(len(labels))]
+            table = table.set_column(at, table.schema.field(at), pa.array(column, table.schema.field(at).type))
+        report = replace(report, table=table)
+        write_html(report, dataset, tmp_path / "reasons.html")
+        return open_page(tmp_path / "reasons.html"), row
+
+    return write
+
+
+def test_neighbours_of_both_classes_are_beside_each_other(open_reasons):
+    texts = Texts(tuple(f"text {number}" for number in range(8)))
+    page, row = open_reasons(texts, list("abababab"), similar=[1, 2], similar_given=[3])
+    card = page.locator(f"#row-{row}")
+    assert [part.inner_text().split(" (")[1] for part in card.locator(".similar > p").all()] == ["suggested)", "given)"]
+    assert [part.inner_text() for part in card.locator(".similar li").all()] == ["text 1", "text 2", "text 3"]
+
+
+def test_a_tables_row_is_compared_column_by_column(open_reasons):
+    frame = pd.DataFrame({f"c{number}": [number * (row % 3) for row in range(8)] for number in range(14)})
+    page, row = open_reasons(Cells(frame), list("abababab"), similar=[0, 1], similar_given=[2])
+    card = page.locator(f"#row-{row}")
+    heads = [head.inner_text() for head in card.locator(".compared thead th").all()]
+    assert len(heads) == 3
+    cells = card.locator(".compared tbody tr").nth(1).locator("td").all()
+    own, *others = (cell.inner_text() for cell in cells)
+    assert ["differs" in cell.get_attribute("class") for cell in cells[1:]] == [value != own for value in others]
+    assert not card.get_by_text("c13", exact=True).first.is_visible()
+    card.locator(".compared summary").click()
+    assert card.locator(".compared").get_by_text("c13", exact=True).is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_words_that_speak_for_a_class_are_marked_and_headers_folded(open_reasons):
+    mail = "From: someone@example.org\nTo: us\nSubject: Disk\n\nThe SCSI disk of my Mac"
+    page, row = open_reasons(
+        Texts((mail,) * 8), list("abababab"), terms_suggested=["mac"], terms_given=["scsi", "disk"]
+    )
+    card = page.locator(f"#row-{row}")
+    assert [mark.inner_text() for mark in card.locator(".short .for-given").all()] == ["Disk", "SCSI", "disk"]
+    assert [mark.inner_text() for mark in card.locator(".short .for-suggested").all()] == ["Mac"]
+    assert not card.get_by_text("someone@example.org").is_visible()
+    card.locator(".headers summary").click()
+    assert card.get_by_text("someone@example.org").is_visible()
+    other = page.locator(f".card:not(#row-{row})").first
+    assert other.locator("mark").count() == 0

@@ -10,8 +10,19 @@ from PIL import Image
 
 from labelaudit.data.content import Cells, EncodedImages, Texts, Vectors
 from labelaudit.data.dataset import content_hash
+from labelaudit.data.hashing import content_bytes
 from labelaudit.report.escaping import shorten
-from labelaudit.report.previews import TEXT_LONG, Excerpt, Fields, Missing, Numbers, preview_rows
+from labelaudit.report.previews import (
+    LARGE_SIDE,
+    SIDE,
+    SMALL_SIDE,
+    TEXT_LONG,
+    Excerpt,
+    Fields,
+    Missing,
+    Numbers,
+    preview_rows,
+)
 
 RAMP = np.add.outer(np.arange(90, dtype=np.uint8), np.arange(60, dtype=np.uint8))  # 90 high, 60 wide
 
@@ -22,8 +33,10 @@ def encode(image: Image.Image, form: str, **options) -> bytes:
     return buffer.getvalue()
 
 
-def preview(content, row=0, hashes=None, small=False):
-    return preview_rows(content, [row], hashes or {}, small)[row]
+def preview(content, row=0, small=False):
+    """A preview of a row that is as it was in the audit."""
+    hashes = {row: content_hash(content_bytes(content, row))}
+    return preview_rows(content, [row], hashes, SMALL_SIDE if small else SIDE)[row]
 
 
 def shown(picture) -> Image.Image:
@@ -63,6 +76,13 @@ def test_tiny_images_keep_every_pixel(size, small, shown_as):
     np.testing.assert_array_equal(np.asarray(shown(picture)), pixels)
 
 
+def test_pictures_to_be_enlarged_have_more_pixels_than_they_are_shown_with():
+    file = encode(Image.new("RGB", (1000, 500), "red"), "PNG")
+    picture = preview_rows(images(file), [0], {0: content_hash(file)}, LARGE_SIDE)[0]
+    assert (picture.width, picture.height) == (128, 64)
+    assert shown(picture).size == (400, 200)
+
+
 def test_large_photographs_are_upright():
     pixels = np.zeros((1200, 2000, 3), dtype=np.uint8)
     pixels[:, :1000] = 255  # the left half is white
@@ -77,7 +97,8 @@ def test_large_photographs_are_upright():
 
 def test_sixteen_bits_and_transparency_are_shown_as_the_network_sees_them():
     deep = Image.fromarray((RAMP.astype(np.uint16) << 8)[:28, :28])
-    np.testing.assert_array_equal(np.asarray(shown(preview(images(encode(deep, "PNG"))))), RAMP[:28, :28])
+    spread = np.round(RAMP[:28, :28] * (255 / 54))  # the image's own range, 0 … 54 · 256, becomes 0 … 255
+    np.testing.assert_array_equal(np.asarray(shown(preview(images(encode(deep, "PNG"))))), spread)
     clear = encode(Image.new("RGBA", (20, 20), (0, 0, 0, 0)), "PNG")
     assert np.asarray(shown(preview(images(clear)))).min() == 255
 
@@ -87,14 +108,13 @@ def test_what_cannot_be_shown_says_why():
         raise FileNotFoundError(2, "No such file or directory", "a.png")
 
     truncated = encode(Image.fromarray(RAMP), "BMP")[:-200]
-    assert preview(EncodedImages(absent)) == Missing("cannot be read: No such file or directory")
+    assert preview_rows(EncodedImages(absent), [0], {}) == {0: Missing("cannot be read: No such file or directory")}
     assert preview(images(b"no image")) == Missing("not an image")
     assert preview(images(truncated)).reason.startswith("cannot be decoded: ")
     file = encode(Image.fromarray(RAMP), "PNG")
-    assert preview(images(file), hashes={0: content_hash(b"before")}) == Missing(
-        "not shown: it has changed since the audit"
-    )
-    assert preview(images(file), hashes={0: content_hash(file)}).kind == "picture"
+    for hashes in ({0: content_hash(b"before")}, {0: None}, {}):  # none: it could not be read then
+        assert preview_rows(images(file), [0], hashes)[0] == Missing("not shown: it has changed since the audit")
+    assert preview(images(file)).kind == "picture"
     assert preview(Texts((None,))) == Missing("no text")
     assert preview(Vectors(np.array([[np.nan, 1]], dtype=np.float32))) == Missing("no vector")
 
@@ -123,7 +143,7 @@ def test_cells_are_shown_with_their_names():
 
 def test_vectors_are_shown_by_their_first_numbers():
     values = np.arange(16, dtype=np.float32).reshape(2, 8) / 3
-    assert preview(Vectors(values), 1) == Numbers("8 numbers: 2.67, 3, 3.33, 3.67, 4, 4.33, …")
+    assert preview(Vectors(values), 1) == Numbers("8 numbers: 2.67, 3, 3.33, 3.67, 4, 4.33 and 2 more")
     assert preview(Vectors(values[:, :2])) == Numbers("2 numbers: 0, 0.333")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import FrozenInstanceError, asdict
 
 import duckdb
 import pandas as pd
@@ -11,13 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from labelaudit import AuditConfig, InputError, Report, scan
-from labelaudit.config import ModelConfig
-from labelaudit.files import check_output, write_atomically
+from labelaudit.config import ModelConfig, TrainingConfig
+from labelaudit.report.estimates import Accuracy
 from labelaudit.report.schema import METADATA_KEY, SCHEMA
 from labelaudit.report.summary import summarise_report
-from tests.conftest import SAMPLE
+from labelaudit.runtime.files import check_output, write_atomically
+from tests.support.paths import SAMPLE
 
-QUICK = AuditConfig(model=ModelConfig(name="lr"))
+QUICK = AuditConfig(model=ModelConfig(name="lr"), training=TrainingConfig(epochs=5), folds="2")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,8 @@ def report() -> Report:
 def test_columns_are_the_designs(report):
     assert report.table.schema.names == [
         "id", "row", "content_hash", "label", "suggested_label", "influence", "influence_by_epoch", "rank", "score",
-        "suspect", "p_label", "loss", "similar", "status", "reason", "true_label", "is_flipped",
+        "suspect", "p_label", "p_suggested", "loss", "similar", "similar_given", "terms_suggested", "terms_given",
+        "status", "reason", "true_label", "is_flipped",
     ]  # fmt: skip
     assert report.table.schema.field("influence").type == pa.float64()
     frame = report.to_pandas()
@@ -56,6 +59,57 @@ def test_others_read_it_back(report, tmp_path):
     again = Report.load(path.parent)
     assert again.table.equals(report.table)
     assert again.metadata == report.metadata
+
+
+def test_a_report_shows_itself_in_three_lines(report):
+    suspects = int(report.to_pandas()["suspect"].sum())
+    lines = repr(report).splitlines()
+    assert len(lines) == 3
+    assert lines[0].endswith("600 rows, 10 classes")
+    assert lines[1].startswith(f"  {suspects} suspects; about ")
+    assert len(report) == 600
+
+
+def test_suspects_have_the_columns_that_hold_something(report):
+    assert {"id", "label", "suggested_label", "score", "true_label"} <= set(report.suspects())
+    assert not {"influence_by_epoch", "reason"} & set(report.suspects())
+    none = Report(report.table.slice(0, 0), report.metadata)
+    assert list(none.suspects()) == SCHEMA.names
+
+
+def test_a_report_is_saved_as_its_ending_says(report, tmp_path):
+    report.save(tmp_path / "page.HTML")
+    assert (tmp_path / "page.HTML").read_text().startswith("<!DOCTYPE html>")
+    for name in ("report.csv", "report", "report.parquet.gz"):
+        with pytest.raises(InputError, match=r"does not end in \.parquet or \.html"):
+            report.save(tmp_path / name)
+    assert [file.name for file in tmp_path.iterdir()] == ["page.HTML"]
+
+
+def test_accuracy_is_that_of_the_given_labels_by_networks_that_did_not_train_on_them(report):
+    frame, accuracy = report.to_pandas(), report.metadata["accuracy"]
+    # a row whose given label has more than half of the probability is predicted, and none below a tenth of ten classes
+    assert (frame["p_label"] > 0.5).mean() <= report.accuracy.overall <= (frame["p_label"] >= 0.1).mean()
+    assert accuracy["most_frequent"] == frame["label"].value_counts().max() / 600
+    rows = frame["label"].value_counts()
+    assert sum(share * rows[name] for name, share in accuracy["classes"].items()) == pytest.approx(
+        600 * report.accuracy.overall
+    )
+
+
+def test_accuracy_and_noise_are_objects_that_cannot_be_changed(report):
+    stored = report.metadata["noise"]
+    assert report.accuracy == Accuracy(**report.metadata["accuracy"])
+    assert (report.noise.rate, report.noise.doubt) == (stored["rate"], None)
+    assert report.noise.rate_interval == tuple(stored["rate_interval"])
+    assert [(pair.given, pair.true, pair.rows) for pair in report.noise.pairs] == [
+        (pair["given"], pair["true"], pair["rows"]) for pair in stored["pairs"]
+    ]
+    assert asdict(report.noise.expected_precision) == stored["expected_precision"]
+    with pytest.raises(FrozenInstanceError):
+        report.noise.rate = 0.0
+    with pytest.raises(TypeError):
+        report.accuracy.classes["0"] = 1.0
 
 
 def test_metadata_says_how_it_was_made(report):

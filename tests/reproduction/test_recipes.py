@@ -1,43 +1,30 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 
 import numpy as np
 import pytest
 import torch
 
-from labelaudit.data.examples import Features
+from labelaudit.data.batches import Features
 from labelaudit.errors import InputError
-from labelaudit.progress import Silent
 from labelaudit.reproduction.experiments import EXPERIMENTS, make_trial, two_class_network
 from labelaudit.reproduction.image_pool import standardised
 from labelaudit.reproduction.recipe import Cell, Recipe, Setting, load_recipe, recipe_names
 from labelaudit.reproduction.run import reproduce
-from tests.conftest import ROOT, SAMPLE, digits, flat
+from tests.support.data import digits, digits_as_mnist
+from tests.support.paths import ROOT, SAMPLE
+from tests.support.progress import Notes
+from tests.support.training import flat
 
 QUICK = Setting(learning_rate=0.05, epochs=3, batch_size=8, solver="sgd", damping=0.1)
-
-
-def digits_as_mnist(folder):
-    """An mnist.npz made of the sample's ones and sevens."""
-    train, labels = digits((1, 7), 40)
-    names = np.where(labels.numpy() == 1, 7, 1)
-    np.savez(folder / "mnist.npz", x_train=train[:50, 0], y_train=names[:50], x_test=train[50:, 0], y_test=names[50:])
-    return folder
 
 
 def recipe(experiment: str, cells: tuple[Cell, ...] | None = None) -> Recipe:
     cells = cells or (Cell(model="dnn", task="mnist", original=QUICK, flips=3 if experiment == "flips" else 0),)
     return Recipe(title="Quick", experiment=experiment, cells=cells, seeds=2, train=20)
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.texts.append(text)
 
 
 def run(wanted: Recipe, tmp_path, progress=None, **options):
@@ -103,12 +90,12 @@ def test_results_are_kept_and_not_computed_again(tmp_path, monkeypatch):
     kept[1].write_text("{}")  # as if killed while it was written, by someone who does not rename
     progress = Notes()
     second = run(wanted, tmp_path, progress)
-    assert progress.texts == [f"1 of 2 results are in {tmp_path / 'out' / 'seeds'} already"]
+    assert progress.notes == [f"1 of 2 results are in {tmp_path / 'out' / 'seeds'} already"]
     assert second["cells"][0]["settings"]["original"]["figures"] == first["cells"][0]["settings"]["original"]["figures"]
     changed = wanted.model_copy(update={"train": 21})
     progress = Notes()
     run(changed, tmp_path, progress)
-    assert progress.texts == []
+    assert progress.notes == []
     more = run(changed, tmp_path, processes=2, seeds=3)
     assert more["seeds"] == [0, 1, 2]
 
@@ -123,13 +110,13 @@ def test_results_of_other_data_are_not_kept(tmp_path):
     options = {"weights": tmp_path, "processes": 1, "seeds": 1}
     progress = Notes()
     reproduce(wanted, moved, tmp_path / "out", progress, **options)
-    assert progress.texts == [f"1 of 1 results are in {tmp_path / 'out' / 'seeds'} already"]
+    assert progress.notes == [f"1 of 1 results are in {tmp_path / 'out' / 'seeds'} already"]
     arrays = dict(np.load(tmp_path / "mnist.npz"))
     arrays["x_train"] = arrays["x_train"][:, ::-1]  # as long as before
     np.savez(moved / "mnist.npz", **arrays)
     progress = Notes()
     changed = reproduce(wanted, moved, tmp_path / "out", progress, **options)
-    assert progress.texts == []
+    assert progress.notes == []
     figures = [result["cells"][0]["settings"]["original"]["figures"] for result in (first, changed)]
     assert figures[0] != figures[1]
 
@@ -140,14 +127,23 @@ def test_cells_without_data_are_left_out_by_name_and_none_is_an_error(tmp_path):
     progress = Notes()
     result = run(with_query(recipe("stages", cells), 20), tmp_path, progress, seeds=1)
     assert [cell["cell"] for cell in result["cells"]] == ["lr · mnist"]
-    assert progress.texts[0].startswith("left out emnist: ")
-    assert "emnist-letters-train-images-idx3-ubyte" in progress.texts[0]
+    assert progress.notes[0].startswith("left out emnist: ")
+    assert "emnist-letters-train-images-idx3-ubyte" in progress.notes[0]
     with pytest.raises(InputError, match="emnist-letters-train-images"):
         run(recipe("stages", cells[1:]), tmp_path)
     with pytest.raises(InputError, match=r"no cell's name contains 'vit'; there are: lr · mnist, lr · emnist"):
         run(recipe("stages", cells), tmp_path, only="vit")
-    with pytest.raises(InputError, match="no such setting; try --setting both"):
+    with pytest.raises(InputError, match="no such setting; try `setting` both"):
         run(with_query(recipe("stages", cells[:1]), 20), tmp_path, settings=("ours",))
+
+
+def test_pictures_without_matplotlib_are_refused_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    digits_as_mnist(tmp_path)
+    cells = (Cell(model="lr", task="mnist", original=QUICK),)
+    with pytest.raises(InputError, match=r"needs matplotlib: pip install 'labelaudit\[plots\]'"):
+        run(with_query(recipe("patterns", cells), 20), tmp_path, seeds=1)
+    assert run(with_query(recipe("stages", cells), 20), tmp_path, seeds=1)["seeds"] == [0]
 
 
 def test_what_is_no_recipe_is_told(tmp_path):
@@ -182,9 +178,9 @@ def test_flips_are_planted_in_training_rows_only(tmp_path):
 @pytest.mark.parametrize(("name", "parameters"), [("lr", 785), ("dnn", 6361), ("cnn", 320 + 18496 + 3137)])
 def test_the_papers_networks_have_one_output(name, parameters):
     pixels, labels = digits((1, 7), 3)
-    examples = Features(pixels.double() / 255, labels)
-    model = flat(two_class_network(name, examples.inputs))
-    logits = model(examples.batch(labels * 0)[0])
+    batches = Features(pixels.double() / 255, labels)
+    model = flat(two_class_network(name, batches.inputs))
+    logits = model(batches.batch(labels * 0)[0])
     assert len(model.theta) == parameters
     assert logits.shape == (6, 2)
     assert not logits[:, 0].any()  # softmax over (0, z) is the logistic function of z

@@ -13,7 +13,7 @@ from PIL import Image
 
 from labelaudit.errors import InputError
 from labelaudit.reproduction.tasks import CATEGORIES, NUMBERS, TASK_NAMES, Task, load_task, read_idx
-from tests.conftest import SAMPLE
+from tests.support.paths import SAMPLE
 
 SIZES = {"train": 60, "validation": 40, "test": 30}
 FILES = {"adult": "adult.parquet", "20news": "20news_ibm_mac.parquet", "mnist": "mnist.npz"}

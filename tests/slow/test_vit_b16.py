@@ -15,9 +15,9 @@ ROWS = 12
 @pytest.mark.slow
 def test_vit_b16_is_fine_tuned_and_audited(shared, tmp_path):
     table = pq.read_table(shared("data/hymenoptera_224.parquet"))
-    pool = table.take(np.linspace(0, table.num_rows - 1, ROWS).astype(int))
-    assert set(pool["label"].to_pylist()) == {"ants", "bees"}
-    pq.write_table(pool, tmp_path / "pool.parquet")
+    data = table.take(np.linspace(0, table.num_rows - 1, ROWS).astype(int))
+    assert set(data["label"].to_pylist()) == {"ants", "bees"}
+    pq.write_table(data, tmp_path / "pool.parquet")
     config = AuditConfig(
         model=ModelConfig(name="vit_base_patch16_224"),
         training=TrainingConfig(epochs=1, batch_size=3),

@@ -12,9 +12,10 @@ from labelaudit.training.optimizers import SGD, AdamW
 from labelaudit.training.predict import predict
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import parse_windows
-from tests.conftest import digits, examples_of, flat, plan, train
+from tests.support.data import batches_of, digits
+from tests.support.training import flat, plan, train
 
-EXAMPLES = examples_of(*digits((1, 7, 4), 7))
+EXAMPLES = batches_of(*digits((1, 7, 4), 7))
 ROWS = torch.arange(21)
 
 
@@ -88,7 +89,7 @@ def test_every_optimizer_is_torchs(optimizer, make, clip_norm):
 
 
 def test_divergence_is_told_with_the_way_out():
-    with pytest.raises(InputError, match=r"NaN or infinite in epoch \d+, step \d: try a smaller --learning-rate"):
+    with pytest.raises(InputError, match=r"NaN or infinite in epoch \d+, step \d: try a smaller `learning_rate`"):
         train(flat(network()), EXAMPLES, ROWS, plan(learning_rate=1e150, epochs=9))
 
 

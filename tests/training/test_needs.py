@@ -7,9 +7,10 @@ from torch import nn
 from labelaudit.errors import InputError
 from labelaudit.models.paper import cnn
 from labelaudit.training.needs import check_per_sample_loss, measure_passes
-from tests.conftest import digits, examples_of, flat, plan
+from tests.support.data import batches_of, digits
+from tests.support.training import flat, plan
 
-EXAMPLES = examples_of(*digits((1, 7, 4), 7))
+EXAMPLES = batches_of(*digits((1, 7, 4), 7))
 ROWS = torch.arange(21)
 
 
@@ -48,7 +49,7 @@ def test_a_loss_that_is_not_one_samples_is_refused_with_the_remedy(module, messa
 def test_layers_that_are_well_behaved_in_evaluation_mode_are_let_through(layer):
     network = nn.Sequential(layer, cnn(3, 1, 28))
     check_per_sample_loss(flat(network), EXAMPLES, ROWS)
-    check_per_sample_loss(flat(network, torch.float32), examples_of(*digits((1, 7, 4), 7), dtype=torch.float32), ROWS)
+    check_per_sample_loss(flat(network, torch.float32), batches_of(*digits((1, 7, 4), 7), dtype=torch.float32), ROWS)
 
 
 def test_a_pass_is_weighed_by_hand():

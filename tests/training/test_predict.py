@@ -3,27 +3,27 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from labelaudit.data.examples import Features
-from labelaudit.training.predict import PROJECTED, look_at, predict
-from tests.conftest import flat
+from labelaudit.data.batches import Features
+from labelaudit.training.predict import PROJECTED, extract_features, predict
+from tests.support.training import flat
 
 ROWS = torch.arange(10)
 
 
-def examples(width):
+def batches(width):
     inputs = torch.randn(10, width, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     return Features(inputs, torch.zeros(10, dtype=torch.long))
 
 
 def predict_and_sketch(model, data, rows, batch_size):
-    seen = look_at(model, data, rows, batch_size)
+    seen = extract_features(model, data, rows, batch_size)
     return seen.logits, seen.rows
 
 
 def test_what_the_last_layer_gets_is_remembered_as_it_is():
     torch.manual_seed(0)
     model = flat(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)))
-    data = examples(4)
+    data = batches(4)
     logits, sketch = predict_and_sketch(model, data, ROWS, 4)
     assert torch.equal(logits, predict(model, data, ROWS, 4))
     with torch.no_grad():
@@ -34,7 +34,7 @@ def test_what_the_last_layer_gets_is_remembered_as_it_is():
 
 def test_long_rows_keep_their_distances():
     torch.manual_seed(0)
-    data = examples(3000)
+    data = batches(3000)
     _, sketch = predict_and_sketch(flat(nn.Linear(3000, 2)), data, ROWS, 4)
     assert sketch.shape == (10, PROJECTED)
     before, after = torch.pdist(data.inputs.float()), torch.pdist(sketch) / PROJECTED**0.5
@@ -50,6 +50,6 @@ def test_networks_without_a_linear_layer_are_known_by_their_logits():
         def forward(self, inputs):
             return self.factor * inputs
 
-    data = examples(3)
+    data = batches(3)
     logits, sketch = predict_and_sketch(flat(Scale()), data, ROWS, 4)
     assert torch.equal(sketch, logits.float())

@@ -3,17 +3,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from labelaudit.checkpoints import RunFolder
 from labelaudit.errors import InputError
 from labelaudit.models.paper import dnn
 from labelaudit.progress import ignore
+from labelaudit.runtime.checkpoints import RunFolder
 from labelaudit.training.fine_tune import fine_tune, take_step
 from labelaudit.training.optimizers import SGD, AdamW
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import Window
-from tests.conftest import digits, examples_of, flat, plan
+from tests.support.data import batches_of, digits
+from tests.support.training import flat, plan
 
-EXAMPLES = examples_of(*digits((1, 7, 4), 7), augmentation="shift")
+EXAMPLES = batches_of(*digits((1, 7, 4), 7), augmentation="shift")
 ROWS = torch.arange(21)
 LAST = [Window("last", 100, 200)]
 
@@ -32,9 +33,11 @@ def test_auto_takes_the_first_that_fits():
 
 
 def test_what_does_not_fit_is_refused_with_the_need_and_the_way_out():
-    with pytest.raises(InputError, match=r"trajectory of 100 steps does not fit.* shorter --window, a larger --batch"):
+    with pytest.raises(
+        InputError, match=r"trajectory of 100 steps does not fit.* shorter `window`, a larger `batch_size`"
+    ):
         recording(319, disk=159)
-    with pytest.raises(InputError, match=r"--trajectory memory it needs 0.0 MB.*Try --trajectory replay"):
+    with pytest.raises(InputError, match=r"`trajectory` memory it needs 0.0 MB.*Try `trajectory` replay"):
         recording(799, disk=10**9, mode="memory")
 
 

@@ -33,13 +33,13 @@ def test_each_names_one_window_an_epoch():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("6", "--window 6 is outside the run, which has epochs 1 to 5"),
-        ("0-2", "--window 0-2 is outside the run, which has epochs 1 to 5"),
-        ("steps:3-11", "--window steps:3-11 is outside the run, which has steps 1 to 10"),
-        ("4-2", "--window 4-2 ends before it begins; did you mean 2-4?"),
-        ("", "--window '' is no window; give last, first, middle"),
-        ("-1", "--window '-1' is no window"),
-        ("2:4", "--window '2:4' is no window"),
+        ("6", "`window` 6 is outside the run, which has epochs 1 to 5"),
+        ("0-2", "`window` 0-2 is outside the run, which has epochs 1 to 5"),
+        ("steps:3-11", "`window` steps:3-11 is outside the run, which has steps 1 to 10"),
+        ("4-2", "`window` 4-2 ends before it begins; did you mean 2-4?"),
+        ("", "`window` '' is no window; give last, first, middle"),
+        ("-1", "`window` '-1' is no window"),
+        ("2:4", "`window` '2:4' is no window"),
     ],
 )
 def test_what_is_no_window_is_refused(text, message):

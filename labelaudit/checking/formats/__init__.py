@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 from labelaudit.checking.formats.github import render_github
 from labelaudit.checking.formats.json_document import render_json
@@ -11,8 +11,8 @@ from labelaudit.checking.formats.markdown import render_markdown
 from labelaudit.checking.formats.sarif import render_sarif
 from labelaudit.checking.formats.text import render_text
 from labelaudit.checking.result import CheckResult
+from labelaudit.types import Format
 
-Format = Literal["text", "github", "junit", "sarif", "markdown", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _RENDERERS = {

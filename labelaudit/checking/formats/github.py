@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from labelaudit.checking.formats.locations import relative_path
@@ -17,11 +18,13 @@ from labelaudit.checking.formats.wording import (
     verdict,
 )
 from labelaudit.checking.result import ChangedRow, CheckResult
-from labelaudit.units import counted
+from labelaudit.units import counted, listed
 
 SHOWN = 10  # GitHub's own limit: this many annotations of each level a step
 NAMED = 100  # of the rest, so that the command stays below GitHub's 64 KiB
 SUMMARY_BYTES = 1 << 20  # a longer step summary is refused as a whole
+_CONTROLS = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters but line ends, which a command has an escape for."""
 _CUT = "\n\n*The rest was cut: a step summary may be 1 MiB long.*\n"
 
 
@@ -44,7 +47,12 @@ def render_github(result: CheckResult) -> str:
         lines.append(_command("notice", "Accepted", f"{counted(len(accepted), 'row')} accepted before"))
     lines += [_command("notice", "Note", printable(note)) for note in result.notes]
     lines.append(_command("notice", verdict(result), summary(result)))
-    return "\n".join(filter(None, lines)) + "\n"
+    return "\n".join(map(disarm, filter(None, lines))) + "\n"
+
+
+def disarm(line: str) -> str:
+    """A line without commands of the runner's older form, `##[name]`, which it finds anywhere in a line."""
+    return line.replace("##[", "##\\[")
 
 
 def write_step_summary(result: CheckResult, path: Path) -> None:
@@ -66,13 +74,15 @@ def write_step_summary(result: CheckResult, path: Path) -> None:
 def _rest(what: str, rows: list[ChangedRow] | tuple[ChangedRow, ...], many: str | None = None) -> str:
     if not rows:
         return ""
-    named = ", ".join(printable(row.id) for row in rows[:NAMED]) + ", …" * (len(rows) > NAMED)
+    named = listed([printable(row.id) for row in rows], NAMED)
     noun = what + "s" if many is None else many
     return _command("notice", "More", f"{len(rows):,} more {what if len(rows) == 1 else noun}: {named}")
 
 
 def _annotation(level: str, title: str, row: ChangedRow) -> str:
-    place = {"file": relative_path(row.path)} | ({} if row.line is None else {"line": str(row.line)})
+    place = {"file": _CONTROLS.sub(lambda found: printable(found[0]), relative_path(row.path))} | (
+        {} if row.line is None else {"line": str(row.line)}
+    )
     return _command(level, title, f"{printable(row.id)}: {describe(row)}", place)
 
 

@@ -7,6 +7,7 @@ import json
 
 from labelaudit.checking.formats.wording import counts
 from labelaudit.checking.result import ChangedRow, CheckResult
+from labelaudit.data.class_names import Twins
 from labelaudit.errors import InputError
 
 VERSION = 1
@@ -25,6 +26,7 @@ def render_json(result: CheckResult) -> str:
         "seconds": result.seconds,
         "failures": list(result.failures),
         "notes": list(result.notes),
+        "class_name_twins": [dataclasses.asdict(twins) for twins in result.class_name_twins],
         "changes": [dataclasses.asdict(row) for row in result.changes],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
@@ -40,9 +42,13 @@ def read_json(text: str) -> CheckResult:
         document = json.loads(text)
         if document["version"] != VERSION:
             raise InputError(f"a check's result has version {document['version']}, this labelaudit reads {VERSION}")
-        values = {field.name: document[field.name] for field in dataclasses.fields(CheckResult)}
+        values = {field.name: document[field.name] for field in dataclasses.fields(CheckResult) if field.compare}
         for name in ("failures", "notes"):
             values[name] = tuple(values[name])
-        return CheckResult(**values | {"changes": tuple(ChangedRow(**row) for row in values["changes"])})
+        changes = tuple(ChangedRow(**row) for row in values["changes"])
+        twins = tuple(
+            Twins(tuple(pair["names"]), tuple(pair["rows"]), pair["reason"]) for pair in values["class_name_twins"]
+        )
+        return CheckResult(**values | {"changes": changes, "class_name_twins": twins})
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"this is no JSON of labelaudit check ({error})") from error

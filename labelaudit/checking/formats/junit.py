@@ -35,9 +35,15 @@ def render_junit(result: CheckResult) -> str:
     seconds = f"{result.seconds:.3f}"
     suites = ET.Element("testsuites")
     suite = ET.SubElement(
-        suites, "testsuite", name="labelaudit check", tests=str(tests), failures=str(failures), errors="0",
-        skipped=str(len(problems)), time=seconds,
-    )  # fmt: skip
+        suites,
+        "testsuite",
+        name="labelaudit check",
+        tests=str(tests),
+        failures=str(failures),
+        errors="0",
+        skipped=str(len(problems)),
+        time=seconds,
+    )
     properties = ET.SubElement(suite, "properties")
     for key, value in {
         "source": printable(result.source),
@@ -50,13 +56,15 @@ def render_junit(result: CheckResult) -> str:
     case = ET.SubElement(suite, "testcase", classname=_CLASS, name="verdict", time=seconds)
     reasons = [printable(failure) for failure in result.failures]
     listed = [f"{where(row)}: {describe(row)}" for row in others[:SHOWN]]
-    listed += [f"… and {counted(len(others) - SHOWN, 'more relabelled row')}"] * (len(others) > SHOWN)
+    if len(others) > SHOWN:
+        listed.append(f"… and {counted(len(others) - SHOWN, 'more relabelled row')}")
     if reasons:
         failure = ET.SubElement(case, "failure", type="labelaudit.check", message="; ".join(reasons))
         failure.text = "\n".join([verdict(result), *reasons, summary(result), *listed])
     accepted = accepted_rows(result)
     said = [] if reasons else [summary(result), *listed]
-    said += [f"{counted(len(accepted), 'row')} accepted before"] * bool(accepted)
+    if accepted:
+        said.append(f"{counted(len(accepted), 'row')} accepted before")
     said += [f"note: {printable(note)}" for note in result.notes]
     if said:
         ET.SubElement(case, "system-out").text = "\n".join(said)

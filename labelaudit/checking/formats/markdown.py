@@ -36,12 +36,19 @@ def render_markdown(result: CheckResult) -> str:
             _table(
                 ["row", "label", "suggested", "score", "change", "where"],
                 [
-                    [_code(row.id), _label(row.label), _label(row.suggested_label), _score(row),
-                     _sentence(change(row)), _place(row)]
+                    [
+                        _code(row.id),
+                        _label(row.label),
+                        _label(row.suggested_label),
+                        _score(row),
+                        _sentence(change(row)),
+                        _place(row),
+                    ]
                     for row in result.suspects[:SHOWN]
                 ],
-            ) + _more(len(result.suspects))
-        )  # fmt: skip
+            )
+            + _more(len(result.suspects))
+        )
     others = relabelled(result)
     if others:
         parts.append(f"#### {counted(len(others), 'relabelled row')} not suspect")
@@ -68,7 +75,7 @@ def _table(head: list[str], rows: list[list[str]], align: str = "---") -> str:
 
 
 def _more(total: int) -> str:
-    return f"\n\nand {total - SHOWN:,} more" * (total > SHOWN)
+    return f"\n\nand {total - SHOWN:,} more" if total > SHOWN else ""
 
 
 def _entities(text: str) -> str:

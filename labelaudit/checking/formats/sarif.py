@@ -10,6 +10,7 @@ from typing import Any
 from labelaudit.checking.formats.locations import uri
 from labelaudit.checking.formats.wording import accepted_rows, describe, printable, relabelled, unscored
 from labelaudit.checking.result import ChangedRow, CheckResult
+from labelaudit.data.class_names import Twins
 from labelaudit.units import counted
 
 MAX_RESULTS = 25_000  # GitHub refuses files with more, and shows the first 5,000
@@ -24,9 +25,9 @@ _RULES = [
         },
         "help": {
             "text": "Look at the row. If the label is wrong, correct it; if it is right, add the row's id to the list "
-            "given with --accepted. The rank is 100 times the probability that the label is wrong.",
+            "of accepted rows. The rank is 100 times the probability that the label is wrong.",
             "markdown": "Look at the row. If the label is wrong, correct it; if it is right, add the row's id to the "
-            "list given with `--accepted`. The rank is 100 times the probability that the label is wrong.",
+            "list of accepted rows. The rank is 100 times the probability that the label is wrong.",
         },
         "defaultConfiguration": {"level": "error"},
         "properties": {"tags": ["data-quality"]},
@@ -43,6 +44,20 @@ _RULES = [
         "defaultConfiguration": {"level": "warning"},
         "properties": {"tags": ["data-quality"]},
     },
+    {
+        "id": "labelaudit/class-name",
+        "name": "ClassName",
+        "shortDescription": {"text": "A new class name looks like another one."},
+        "fullDescription": {
+            "text": "The names differ in blanks, capitals, how characters are encoded, as numbers, or in one letter."
+        },
+        "help": {
+            "text": "If they are one class, correct the label of these rows; else make a new baseline.",
+            "markdown": "If they are one class, correct the label of these rows; else make a new baseline.",
+        },
+        "defaultConfiguration": {"level": "error"},
+        "properties": {"tags": ["data-quality"]},
+    },
 ]
 
 
@@ -56,10 +71,12 @@ def render_sarif(result: CheckResult) -> str:
     found += [(row, 1, "warning") for row in relabelled(result)]
     accepted, problems = accepted_rows(result), unscored(result)
     notifications = [("error", failure) for failure in result.failures]
-    notifications += [("warning", f"{counted(len(found) - MAX_RESULTS, 'more result')} left out: a run may have "
-                       f"{MAX_RESULTS:,}; --format json has all")] * (len(found) > MAX_RESULTS)  # fmt: skip
+    if len(found) > MAX_RESULTS:
+        left_out = counted(len(found) - MAX_RESULTS, "more result")
+        notifications.append(("warning", f"{left_out} left out: a run may have {MAX_RESULTS:,}; the JSON has all"))
     notifications += [("warning", f"{printable(row.id)} {describe(row)}") for row in problems[:MAX_RESULTS]]
-    notifications += [("note", f"{counted(len(accepted), 'row')} accepted before")] * bool(accepted)
+    if accepted:
+        notifications.append(("note", f"{counted(len(accepted), 'row')} accepted before"))
     notifications += [("note", note) for note in result.notes]
     run = {
         "tool": {"driver": {"name": "labelaudit", "version": version("labelaudit"), "rules": _RULES}},
@@ -72,7 +89,10 @@ def render_sarif(result: CheckResult) -> str:
             }
         ],
         "columnKind": "unicodeCodePoints",
-        "results": [_result(row, rule, level) for row, rule, level in found[:MAX_RESULTS]],
+        "results": [
+            *(_twins_result(twins, result.source) for twins in result.class_name_twins),
+            *(_result(row, rule, level) for row, rule, level in found[:MAX_RESULTS]),
+        ],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, allow_nan=False) + "\n"
 
@@ -106,6 +126,22 @@ def _result(row: ChangedRow, rule: int, level: str) -> dict[str, Any]:
             "oldLabel": row.old_label,
             "suggestedLabel": row.suggested_label,
             "influence": row.influence,
+        },
+    }
+
+
+def _twins_result(twins: Twins, source: str) -> dict[str, Any]:
+    fingerprint = hashlib.sha256(json.dumps(twins.names).encode()).hexdigest()
+    place = {"artifactLocation": {"uri": uri(source)}, "region": {"startLine": 1}}
+    return {
+        "ruleId": _RULES[2]["id"],
+        "ruleIndex": 2,
+        "level": "error",
+        "message": _message(printable(f"class names that look like one: {twins}")),
+        "locations": [{"physicalLocation": place}],
+        "partialFingerprints": {
+            "labelauditClassName/v1": fingerprint,
+            "primaryLocationLineHash": f"{fingerprint[:16]}:1",
         },
     }
 

@@ -65,7 +65,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], total: int) -> li
 
 
 def _more(total: int) -> list[str]:
-    return [f"  … and {total - SHOWN:,} more, see --format json"] * (total > SHOWN)
+    return [f"  … and {total - SHOWN:,} more; the JSON has all"] if total > SHOWN else []
 
 
 def _score(row: ChangedRow) -> str:

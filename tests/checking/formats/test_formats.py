@@ -7,7 +7,7 @@ import json
 import pytest
 
 from labelaudit.checking.formats import FORMATS, render
-from tests.checking.formats.results import (
+from tests.support.results import (
     ACCEPTED_ONLY,
     ALLOWED,
     CHANGED,
@@ -70,7 +70,7 @@ def test_text_is_printable_and_not_endless():
     assert not any(line.startswith("::") for line in lines)
     lines = render(many(100_000), "text").split("\n")
     assert len(lines) == 59
-    assert lines[-2] == "  … and 99,950 more, see --format json"
+    assert lines[-2] == "  … and 99,950 more; the JSON has all"
 
 
 def test_github():
@@ -176,6 +176,7 @@ def test_json_has_everything():
         "version": 1, "passed": False, "source": "data/new", "baseline": "labelaudit-report", "rows": 604,
         "unchanged": 599, "added": 2, "changed": 1, "relabelled": 2, "removed": 0, "suspects": 2, "threshold": 0.5,
         "seconds": 1.25, "failures": ["2 new suspects, 0 allowed"], "notes": ["guessed labels: column 'label'"],
+        "class_name_twins": [],
     }  # fmt: skip
     assert [row["id"] for row in changes] == ["7/a.png", "row-4", "row-16", "0/fine.png", "5/b.png"]
     assert changes[0] == {

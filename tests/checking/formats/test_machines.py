@@ -21,7 +21,7 @@ from labelaudit.checking.formats.json_document import read_json
 from labelaudit.checking.formats.sarif import MAX_RESULTS
 from labelaudit.checking.formats.wording import printable
 from labelaudit.errors import InputError
-from tests.checking.formats.results import (
+from tests.support.results import (
     ACCEPTED_ONLY,
     ALLOWED,
     CHANGED,
@@ -118,7 +118,7 @@ def test_sarif_messages_hold_no_links_and_placeholders():
 def test_sarif_is_cut_where_github_refuses_it(sarif_validator):
     run = sarif(many(MAX_RESULTS + 5))
     assert len(run["results"]) == MAX_RESULTS
-    assert {"level": "warning", "message": {"text": "5 more results left out: a run may have 25,000; --format json has "
+    assert {"level": "warning", "message": {"text": "5 more results left out: a run may have 25,000; the JSON has "
                                             "all"}} in run["invocations"][0]["toolExecutionNotifications"]  # fmt: skip
 
 
@@ -235,3 +235,9 @@ def test_accepted_relabelled_rows_are_no_warnings():
     assert lines[0] == "::notice title=Accepted::1 row accepted before"
     assert len(lines) == 2
     assert sarif(accepted)["results"] == []
+
+
+@pytest.mark.parametrize("form", ["text", "github", "junit", "sarif", "markdown", "json"])
+def test_no_format_lets_a_control_character_through(form):
+    text = render(HOSTILE, form)
+    assert {character for character in text if ord(character) < 32 or 127 <= ord(character) < 160} <= {"\n"}

@@ -1,0 +1,34 @@
+"""Our audit of a task, with the task's network and settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from benchmarks.detection.tasks import Task
+from benchmarks.detection.training import network_of
+from labelaudit.audit.collect import AuditTask
+from labelaudit.audit.judge import Findings, audit_folds
+from labelaudit.audit.setup import choose_folds
+from labelaudit.config import AuditConfig, InfluenceConfig
+from labelaudit.data.batches import Features
+from labelaudit.models.flat import FlatModel
+from labelaudit.progress import NullProgress
+
+
+def audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
+    """Our audit: of all rows with the trusted ones as the query, or of each half by the other."""
+    config = AuditConfig(training=task.training, influence=influence, seed=seed)
+    rows, (inputs, labels) = len(task.given), task.trusted
+    batches = Features(
+        torch.cat([task.inputs, inputs]), torch.from_numpy(np.concatenate([task.given, labels.astype(np.int64)]))
+    )
+    everything = np.arange(rows + len(labels))
+    folds = choose_folds(everything[:rows], everything[rows:], batches.labels.numpy(), config, small=True)
+
+    def network(number: int, network_seed: int) -> FlatModel:
+        return network_of(task, network_seed)
+
+    return audit_folds(
+        AuditTask(batches, folds, network, rows, task.classes, table=task.table, small=True), config, NullProgress()
+    )

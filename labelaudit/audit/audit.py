@@ -1,0 +1,173 @@
+"""The main job: from rows and labels to how suspect each label is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelaudit.audit.afterwards import Terms, predict_unlabelled, telling_terms
+from labelaudit.audit.collect import AuditTask
+from labelaudit.audit.data import AuditData
+from labelaudit.audit.judge import Findings, audit_folds
+from labelaudit.audit.setup import (
+    check_processes,
+    choose_folds,
+    complete,
+    is_small,
+    prepare_network,
+    table_for_trees,
+    train_to_convergence,
+)
+from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.data.batches import TextFeatures
+from labelaudit.data.splits import Fold, by_content
+from labelaudit.detection.query_shift import how_query_differs, some_rows
+from labelaudit.errors import InputError
+from labelaudit.models.flat import FlatModel
+from labelaudit.progress import Progress
+from labelaudit.runtime.checkpoints import Checkpoints
+from labelaudit.runtime.distributed import process_group
+from labelaudit.types import Floats, Labels, Rows, TextEncoding
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """The folds and networks of an earlier audit, to continue from.
+
+    Attributes:
+        folds: Which rows train, and which are the query.
+        thetas: The parameters each fold's network starts at; None for a new one.
+        newcomers: Rows these networks were not trained on before.
+    """
+
+    folds: list[Fold]
+    thetas: tuple[Tensor, ...] | None
+    newcomers: Rows
+
+    def load_into(self, model: FlatModel, number: int) -> None:
+        """Set a fold's network to where it starts.
+
+        Raises:
+            InputError: The parameters are not that network's.
+        """
+        if self.thetas is None:
+            return
+        theta = self.thetas[number]
+        if theta.shape != model.theta.shape:
+            raise InputError(
+                f"the baseline's network has {len(theta):,} parameters, this one {len(model.theta):,}: it was made by "
+                "other versions; make the baseline anew"
+            )
+        with torch.no_grad():
+            model.theta.copy_(theta)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found, and how it came about.
+
+    Attributes:
+        findings: What was found.
+        training: The fine-tune's settings, nothing left open.
+        query_text: Which rows were the query.
+        input_text: What the network got of a row.
+        text_encoding: What texts were counted in; None of other data.
+        encoder_is_stateless: Whether its networks can be used for a later version of the data.
+        device: Where it ran.
+        unlabelled: Class probabilities of the readable rows without a label, by row number; each of shape (C,).
+        terms: Of the most suspect texts, the words that speak for each class, by row number.
+    """
+
+    findings: Findings
+    training: TrainingConfig
+    query_text: str
+    input_text: str
+    text_encoding: TextEncoding | None
+    encoder_is_stateless: bool
+    device: str
+    unlabelled: Mapping[int, Floats] = field(default_factory=dict)
+    terms: Mapping[int, Terms] = field(default_factory=dict)
+
+
+def audit(
+    data: AuditData,
+    labels: Labels,
+    config: AuditConfig,
+    progress: Progress,
+    checkpoints: Checkpoints | None = None,
+    start: WarmStart | None = None,
+) -> Audit:
+    """Audit rows.
+
+    Args:
+        data: The rows.
+        labels: Class indices to audit, shape (N + M,): the data's own, or with planted flips.
+        config: All settings; `config.seed` decides everything random.
+        progress: Told of each stage.
+        checkpoints: Where the run is saved from time to time, and resumed from.
+        start: Folds and networks of an earlier audit, to continue from.
+
+    Raises:
+        InputError: A setting does not fit the data or the machine, or the training diverged.
+        RunError: Nothing more can be written.
+    """
+    audited, test_rows = (by_content(rows, labels, data.hashes) for rows in (data.audited, data.test_rows))
+    small = is_small(data.inputs, len(data.classes))
+    folds = choose_folds(audited, test_rows, labels, config, small=small) if start is None else start.folds
+    asked = config.training
+    training = complete(asked, data.inputs.defaults, min(len(fold.train) for fold in folds))
+    check_processes(process_group(), training)
+    config = config.model_copy(update={"training": training})
+    fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
+    batches = data.inputs.batches(torch.from_numpy(labels), fit_on, data.device, data.dtype, training.augmentation)
+
+    text_encoding = batches.encoded.encoding if isinstance(batches, TextFeatures) else None
+    if text_encoding is not None:
+        progress.note(f"the network gets {data.inputs.text(batches)}")
+
+    def network(number: int, seed: int) -> FlatModel:
+        model = prepare_network(data.inputs, len(data.classes), seed, batches, config, data.device, data.dtype)
+        if start is not None:
+            start.load_into(model, number)
+        return model
+
+    if asked.epochs is None and start is None and data.inputs.trains_to_convergence:
+        training = train_to_convergence(training, network, batches, folds, config.seed, progress)
+        config = config.model_copy(update={"training": training})
+    newcomers = None if start is None or start.thetas is None else start.newcomers
+    table = table_for_trees(data.inputs, len(data.audited), len(data.classes), config, progress)
+    task = AuditTask(
+        batches, folds, network, len(data.dataset), len(data.classes), newcomers, table, small=small, order=audited
+    )
+    findings = audit_folds(task, config, progress, checkpoints)
+    if data.test is not None:
+        seen = findings.sketches[some_rows(data.audited)]
+        found = how_query_differs(seen, findings.query_sketch, labels[data.audited], labels[data.test_rows])
+        if found is not None:
+            progress.note(found)
+    return Audit(
+        findings,
+        training,
+        query_text(data, config, folds),
+        data.inputs.text(batches),
+        text_encoding,
+        data.inputs.encoder_is_stateless,
+        str(data.device),
+        predict_unlabelled(data.unlabelled, network, findings, batches, config.seed, training.batch_size or 1),
+        telling_terms(network, findings, batches, labels, config.seed),
+    )
+
+
+def query_text(data: AuditData, config: AuditConfig, folds: list[Fold]) -> str:
+    """Which rows the query was, in words."""
+    if data.test is not None:
+        return f"test set {data.test.source}, {len(folds[0].query)} rows"
+    if config.test_fraction is not None:
+        return f"{len(folds[0].query)} rows held out (a share of {config.test_fraction:g})"
+    if len(folds) == 2:
+        return "two-fold cross-audit: each half of the rows is the query of the other"
+    return f"cross-audit in {len(folds)} folds: each part of the rows is the query of a network trained on the others"

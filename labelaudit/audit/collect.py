@@ -1,0 +1,245 @@
+"""Run the folds of an audit one after the other, and collect what each found of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from labelaudit.audit.fold import FoldResult, FoldTask, audit_fold
+from labelaudit.audit.setup import is_refitted, training_plan
+from labelaudit.config import AuditConfig
+from labelaudit.data.batches import Batches
+from labelaudit.data.splits import Fold
+from labelaudit.detection.calibration import log_softmax
+from labelaudit.detection.posterior import relabel_evidence
+from labelaudit.detection.scale import scales_of
+from labelaudit.models.flat import FlatModel
+from labelaudit.models.sharded_checkpoints import checkpoints_of
+from labelaudit.progress import Progress
+from labelaudit.runtime.checkpoints import Checkpoints
+from labelaudit.runtime.distributed import process_group
+from labelaudit.runtime.machine import reproducible
+from labelaudit.training.trees import PARTS, Trees
+from labelaudit.types import Floats, Labels, Rows
+
+
+@dataclass(frozen=True)
+class AuditTask:
+    """What is to be audited.
+
+    Attributes:
+        batches: All rows, as mini-batches.
+        folds: Which rows train and which are the query. With several, each training row is a query row elsewhere.
+        network: Makes the network of a fold from the fold's index and a seed.
+        rows: N; rows 0 … N − 1 are audited, and scored if a fold trains on them.
+        classes: C.
+        newcomers: Rows that are trained on for fewer epochs than the others; None without a warm start.
+        table: The columns that trees, too, learn from; None without trees. Row numbers are those of `batches`.
+        small: Whether a fine-tune costs little (`is_small`), so that networks may be trained once more (`refit`).
+        order: The audited rows by their content (`by_content`), for the trees' folds; None for that of the input.
+    """
+
+    batches: Batches
+    folds: list[Fold]
+    network: Callable[[int, int], FlatModel]
+    rows: int
+    classes: int
+    newcomers: Rows | None = None
+    table: pd.DataFrame | None = None
+    small: bool = False
+    order: Rows | None = None
+
+    @property
+    def scored(self) -> Rows:
+        """The rows that some fold trains on, ascending."""
+        return np.unique(np.concatenate([fold.train for fold in self.folds]))
+
+    @property
+    def refitted(self) -> bool:
+        """Whether networks are trained once more without the suspects (`refit`)."""
+        anew = self.newcomers is None
+        return anew and is_refitted(len(self.folds), small=self.small, trees=self.table is not None)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The fine-tuned networks of an audit, one for each fold.
+
+    Attributes:
+        fold_of: Index of the fold that a row belongs to, −1 if none trained on it, shape (N,). Of several folds, a row
+            belongs to the one after the fold that held it out: with two, to the fold that trained on it.
+        thetas: Their parameters, each of shape (P,).
+    """
+
+    fold_of: NDArray[np.int64]
+    thetas: tuple[Tensor, ...]
+
+
+class Collected:
+    """What the folds found, row by row; NaN where no fold says anything.
+
+    What a fold finds of its training rows is averaged over the folds that trained on the row.
+
+    Attributes:
+        labels: Given class indices of all rows, −1 without one.
+        influence: DIT of each row under each label, shape (N, C).
+        from_influence: The same as evidence, comparable between folds, shape (N, C).
+        from_training: Log-probabilities by the mean logits of the training, shape (N, C).
+        held_out: Log-probabilities by the mean logits of networks that did not train on the row, shape (N, C); None
+            with one fold. With several, the networks' logits are first brought to one scale (`scales_of`).
+        out_of_fold: Calibrated final probabilities of such networks, shape (N, C); None with one fold.
+        refitted: Log-probabilities of networks that trained neither on the row nor on probably wrong ones (`refit`),
+            shape (N, C); None without them.
+        by_trees: Log-probabilities of trees that were not fitted on the row, shape (N, C); None without trees.
+        loss: Final training loss in nats, shape (N,).
+        margin: Mean margin over the epochs (AUM), shape (N,).
+        by_epoch: Influence over the epochs, shape (N, E); (N, 0) unless asked for.
+        sketches: Projected features of the rows, by the network of the fold they belong to, shape (N, at most 64).
+        query_sketch: Projected features of some query rows; none with several folds.
+        fold_of: Index of the fold that a row belongs to (`Networks`), −1 if none trained on it, shape (N,).
+        networks_of: How many networks trained on a row, shape (N,).
+        thetas: Parameters of each fold's network.
+        temperatures: The query's temperature in each fold.
+        query_labels: Given labels of each fold's query rows.
+        query_log_probabilities: Calibrated log-probabilities of each fold's query rows, each of shape (M, C).
+        parameters: P, the number of trained parameters.
+        tracked: P_t, those that influence goes through.
+    """
+
+    def __init__(self, rows: int, classes: int, labels: Labels, *, several_folds: bool) -> None:
+        self.labels = labels
+        self.influence, self.from_influence, self.from_training = (np.full((rows, classes), np.nan) for _ in range(3))
+        self.held_out: Floats | None = np.full((rows, classes), np.nan) if several_folds else None
+        self.out_of_fold: Floats | None = np.full((rows, classes), np.nan) if several_folds else None
+        self.refitted: Floats | None = None
+        self.by_trees: Floats | None = None
+        self.loss, self.margin = np.full(rows, np.nan), np.full(rows, np.nan)
+        self.by_epoch = np.full((rows, 0), np.nan)
+        self.sketches, self.query_sketch = np.zeros((rows, 0), np.float32), np.zeros((0, 0), np.float32)
+        self.fold_of, self.networks_of = np.full(rows, -1), np.zeros(rows, np.int64)
+        self.thetas: list[Tensor] = []
+        self.temperatures: list[float] = []
+        self.query_labels: list[Labels] = []
+        self.query_log_probabilities: list[Floats] = []
+        self._mean_logits: list[tuple[Fold, Floats, Floats]] = []  # of training and query rows
+        self.parameters = self.tracked = 0
+
+    def add(self, number: int, fold: Fold, own: Rows, found: FoldResult, model: FlatModel) -> None:
+        """Add what a fold found of its training and query rows; `own` are those that belong to it."""
+        train, query = fold.train, fold.query
+        if number == 0:
+            rows = len(self.loss)
+            self.sketches = np.zeros((rows, found.sketch.shape[1]), np.float32)
+            self.by_epoch = np.full((rows, found.by_epoch.shape[1]), np.nan)
+        influence = found.influence.numpy()
+        for mean, values in (
+            (self.influence, influence),
+            (self.from_influence, relabel_evidence(influence)),
+            (self.loss, found.loss.numpy()),
+            (self.margin, found.margins.numpy()),
+            (self.by_epoch, found.by_epoch.numpy()),
+        ):
+            self._add_to_mean(mean, train, values, self.networks_of)
+        self.networks_of[train] += 1
+        self._mean_logits.append((fold, found.mean_logits.numpy(), found.query_mean_logits.numpy()))
+        if self.out_of_fold is not None:
+            self.out_of_fold[query] = found.query_log_probabilities.exp().numpy()
+        self.fold_of[own] = number
+        belongs = self.fold_of[train] == number
+        self.sketches[train[belongs]] = found.sketch.numpy()[belongs]
+        self.query_sketch = found.query_sketch.numpy()
+        self.thetas.append(model.whole(found.theta))
+        self.temperatures.append(found.temperature.item())
+        self.query_labels.append(self.labels[query])
+        self.query_log_probabilities.append(found.query_log_probabilities.numpy())
+        self.parameters, self.tracked = model.parameters, model.tracked_parameters
+
+    def finish(self) -> None:
+        """Bring the networks' mean logits to one scale, once all are there, and make evidence of them."""
+        scales = [1.0] * len(self._mean_logits)
+        if self.held_out is not None:
+            queries = [(logits, self.labels[fold.query]) for fold, _, logits in self._mean_logits]
+            scales = scales_of(*zip(*queries, strict=True))
+        networks_of = np.zeros_like(self.networks_of)
+        for scale, (fold, of_training, of_query) in zip(scales, self._mean_logits, strict=True):
+            self._add_to_mean(self.from_training, fold.train, log_softmax(scale * of_training), networks_of)
+            networks_of[fold.train] += 1
+            if self.held_out is not None:
+                self.held_out[fold.query] = log_softmax(scale * of_query)
+        self._mean_logits.clear()
+
+    def _add_to_mean(self, mean: Floats, rows: Rows, values: Floats, networks_of: NDArray[np.int64]) -> None:
+        """Take one more network's values into the mean over those that trained on the rows, by `networks_of`."""
+        before = networks_of[rows].reshape(-1, *[1] * (values.ndim - 1))
+        mean[rows] = np.where(before == 0, values, mean[rows] + (values - mean[rows]) / (before + 1))
+
+    @property
+    def networks(self) -> Networks:
+        """The fine-tuned networks."""
+        return Networks(self.fold_of, tuple(self.thetas))
+
+
+def collect(task: AuditTask, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None) -> Collected:
+    """Fine-tune, record and sweep back, fold by fold.
+
+    Args:
+        task: What is to be audited.
+        config: The settings, with none of the training's left open.
+        progress: Told of each stage.
+        checkpoints: Where the run is saved from time to time, and resumed from.
+
+    Raises:
+        InputError: A setting does not fit the data or the machine, or the training diverged.
+        RunError: Nothing more can be written.
+    """
+    folds, labels = task.folds, task.batches.labels.numpy()
+    collected = Collected(task.rows, task.classes, labels, several_folds=len(folds) > 1)
+    if task.table is not None:
+        rows = task.scored if task.order is None else task.order[np.isin(task.order, task.scored)]
+        collected.by_trees = np.full((task.rows, task.classes), np.nan)
+        collected.by_trees[rows] = grow_trees(
+            task.table, rows, labels, task.classes, config.seed, progress, checkpoints
+        )
+    for number, fold in enumerate(folds):
+        network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
+        model = task.network(number, network_seed)
+        plan = training_plan(config.training)
+        fold_task = FoldTask(model, task.batches, fold, plan, order_seed, number, len(folds), task.refitted)
+        part = None if checkpoints is None else checkpoints_of(model, checkpoints.part(f"fold-{number}"))
+        with reproducible():
+            found = audit_fold(fold_task, config, progress, part)
+        own = fold.train if len(folds) == 1 else folds[number - 1].query
+        collected.add(number, fold, own, found, model)
+        del found, fold_task, model  # free their memory before the next fold
+    collected.finish()
+    return collected
+
+
+def grow_trees(
+    table: pd.DataFrame,
+    rows: Rows,
+    labels: Labels,
+    classes: int,
+    seed: int,
+    progress: Progress,
+    checkpoints: Checkpoints | None,
+) -> Floats:
+    """Out-of-fold log-probabilities of rows by boosted trees, shape (n, C); rank 0 grows them for all."""
+    group = process_group()
+    part = None if checkpoints is None else checkpoints.part("trees")
+    found = None
+    if group.leader and (saved := None if part is None else part.load("result")) is not None:
+        found = saved["log_probabilities"]
+    elif group.leader:
+        with progress.stage("Growing trees", PARTS * len(rows)) as advance:
+            found = torch.from_numpy(Trees(table, rows).out_of_fold(labels, rows, classes, seed, advance))
+        if part is not None:
+            part.save("result", {"log_probabilities": found})
+    log_p: Floats = group.broadcast(found, torch.empty(len(rows), classes, dtype=torch.float64)).numpy()
+    return log_p

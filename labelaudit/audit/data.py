@@ -1,0 +1,250 @@
+"""Everything a run needs of its data, read and checked once, before anything is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from labelaudit.audit.inputs import Inputs, read_inputs
+from labelaudit.config import AuditConfig
+from labelaudit.data.cells import some_names
+from labelaudit.data.content import Cells
+from labelaudit.data.dataset import NO_LABEL, Dataset
+from labelaudit.data.images import ImageSummary
+from labelaudit.errors import InputError
+from labelaudit.progress import Progress
+from labelaudit.runtime.machine import choose_device, choose_dtype
+from labelaudit.types import Hashes, Labels, Problems, Rows
+from labelaudit.units import counted, listed
+
+ALIKE = 0.01  # of a table's rows that are like another, from which on rows of a test set may be so by chance
+
+
+@dataclass(frozen=True)
+class AuditData:
+    """The audited rows 0 … N−1 and, after them, those of the test set if there is one.
+
+    Attributes:
+        dataset: The audited rows' ids and labels.
+        test: The test set's, if given.
+        inputs: What the rows are to a network.
+        classes: Class names; class indices count in them.
+        labels: Class indices, shape (N + M,), `NO_LABEL` where there is none.
+        hashes: Content hash of each row, audited rows first, None where nothing could be read.
+        problems: Why an audited row is unreadable, None where it is not.
+        audited: The audited rows that can be scored: readable, labelled, and not the only one of their class.
+        test_rows: The readable, labelled rows of the test set that are not among the audited ones.
+        device: Where networks are trained.
+        dtype: The floating-point type of their parameters and inputs.
+        alone: Rows that are the only readable one of their class.
+    """
+
+    dataset: Dataset
+    test: Dataset | None
+    inputs: Inputs
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    hashes: Hashes
+    problems: Problems
+    audited: Rows
+    test_rows: Rows
+    device: torch.device
+    dtype: torch.dtype
+    alone: frozenset[int] = frozenset()
+
+    @property
+    def unlabelled(self) -> Rows:
+        """The audited rows that can be read and have no label, ascending."""
+        readable = np.array([problem is None for problem in self.problems])
+        return np.flatnonzero(readable & (self.labels[: len(self.dataset)] == NO_LABEL))
+
+
+def read_data(
+    dataset: Dataset,
+    test: Dataset | None,
+    config: AuditConfig,
+    progress: Progress,
+    classes: tuple[str, ...] | None = None,
+    own: nn.Module | None = None,
+    like: ImageSummary | None = None,
+) -> AuditData:
+    """Check the labels, choose the model, read all rows.
+
+    Args:
+        dataset: What is audited.
+        test: Trusted data.
+        config: The settings.
+        progress: Told of each stage.
+        classes: The classes of an earlier audit, for a warm start; then some may have few rows or none.
+        own: A network made by the user, instead of one by name.
+        like: What an earlier audit's network took, where this one goes on from it.
+
+    Raises:
+        InputError: The data cannot be audited; the message says why.
+    """
+    going_on = classes is not None
+    classes = classes or check_classes(dataset, test, own_order=own is not None or ":" in (config.model.name or ""))
+    parts = [dataset] if test is None else [dataset, test]
+    device = choose_device(config.device)
+    inputs, hashes, problems = read_inputs(parts, config.model, len(classes), device, progress, own, like=like)
+    rows = len(dataset)
+    check_readable(dataset, problems[:rows], config.source.max_unreadable)
+    if test is not None:
+        check_readable(test, problems[rows:], config.source.max_unreadable)
+
+    labels = class_indices(parts, classes)
+    readable = np.array([problem is None for problem in problems])
+    usable = np.flatnonzero(readable & (labels != NO_LABEL))
+    audited, test_rows = usable[usable < rows], usable[usable >= rows]
+    alone = np.zeros(0, dtype=np.int64)
+    if not going_on:
+        alone = rows_alone(dataset, classes, labels, audited)
+        _note_small_classes(dataset, classes, labels, audited, progress)
+        audited = np.setdiff1d(audited, alone)
+    if test is not None:
+        test_rows = test_rows[~_is_audited(dataset, test, hashes, test_rows, progress)]
+        if len(test_rows) == 0:
+            raise InputError(f"{test.source} has no readable, labelled row", option="test")
+    return AuditData(
+        dataset=dataset,
+        test=test,
+        inputs=inputs,
+        classes=classes,
+        labels=labels,
+        hashes=hashes,
+        problems=problems[:rows],
+        audited=audited,
+        test_rows=test_rows,
+        device=device,
+        dtype=choose_dtype(config.dtype),
+        alone=frozenset(alone.tolist()),
+    )
+
+
+def class_indices(parts: list[Dataset], classes: tuple[str, ...]) -> Labels:
+    """Class indices of all rows of the datasets, one after the other, `NO_LABEL` where there is no label."""
+    index = {name: number for number, name in enumerate(classes)}
+    return np.array(
+        [NO_LABEL if label is None else index[label] for part in parts for label in part.labels], dtype=np.int64
+    )
+
+
+def check_classes(dataset: Dataset, test: Dataset | None, *, own_order: bool = False) -> tuple[str, ...]:
+    """The class names.
+
+    Args:
+        dataset: What is audited.
+        test: Trusted data.
+        own_order: Whether to keep classes that no row has where the source knows of some, for a network made for them.
+
+    Raises:
+        InputError: There is only one, or the test set has others.
+    """
+    present = {label for label in dataset.labels if label is not None}
+    if len(present) < 2:
+        raise InputError(
+            f"{dataset.source} has only one class ({min(present, default=None)!r}): with nothing to confuse it with, "
+            "no label can be wrong"
+        )
+    classes = dataset.class_order if own_order and present <= set(dataset.class_order) else dataset.classes
+    if test is not None:
+        unknown = {label: row for row, label in reversed(list(enumerate(test.labels))) if label not in (*classes, None)}
+        if unknown:
+            label, row = min(unknown.items(), key=lambda item: item[1])
+            raise InputError(
+                f"{test.source} has the label {label!r} (first in {test.ids[row]}), which {dataset.source} "
+                f"does not know ({listed(classes, 20)})",
+                option="test",
+            )
+    return classes
+
+
+def check_readable(dataset: Dataset, problems: Problems, allowed: float) -> None:
+    """Make sure that enough of a dataset can be read.
+
+    Raises:
+        InputError: Too much of it cannot.
+    """
+    unreadable = [row for row, problem in enumerate(problems) if problem is not None]
+    if len(unreadable) > allowed * len(dataset):
+        shown = listed([f"{dataset.ids[row]}: {problems[row]}" for row in unreadable], 3)
+        raise InputError(
+            f"{len(unreadable)} of the {len(dataset)} rows in {dataset.source} are unreadable, more than "
+            f"`max_unreadable` {allowed:g} allows: {shown}"
+        )
+
+
+def rows_alone(dataset: Dataset, classes: tuple[str, ...], labels: Labels, audited: Rows) -> Rows:
+    """The rows that are the only readable one of their class: no query can have one like them.
+
+    Raises:
+        InputError: The labels are quantities or free texts, or fewer than two classes are left without them.
+    """
+    counts = np.bincount(labels[audited], minlength=len(classes))
+    present = int((counts > 0).sum())
+    if present > 20 and present > len(audited) / 2:
+        raise InputError(
+            f"{dataset.source} has {present} different labels in {len(audited)} rows: is that the label column "
+            f"(`label_column`)? Quantities and free texts cannot be audited"
+        )
+    alone: Rows = audited[counts[labels[audited]] == 1]
+    if (counts > 1).sum() < 2:
+        named = f"; alone are {_named(dataset, alone)}" if len(alone) else ""
+        raise InputError(f"{dataset.source} has fewer than two classes of two readable rows or more{named}")
+    return alone
+
+
+def _named(dataset: Dataset, rows: Rows) -> str:
+    return some_names([f"{dataset.labels[row]!r} ({dataset.ids[row]})" for row in rows], text=str)
+
+
+def _note_small_classes(
+    dataset: Dataset, classes: tuple[str, ...], labels: Labels, audited: Rows, progress: Progress
+) -> None:
+    """Say which classes have one readable row or none."""
+    counts = np.bincount(labels[audited], minlength=len(classes))
+    alone = audited[counts[labels[audited]] == 1]
+    if len(alone):
+        classes_with_one = counted(len(alone), "class has one row only, which", "classes have one row only, which")
+        progress.note(f"{classes_with_one} cannot be scored: {_named(dataset, alone)}. Are they misspelt?")
+    with_rows = set(dataset.labels)
+    empty = [name for name, count in zip(classes, counts, strict=True) if count == 0 and name in with_rows]
+    if empty:
+        progress.note(f"classes without a readable row: {some_names(empty)}")
+
+
+def _is_audited(
+    dataset: Dataset, test: Dataset, hashes: Hashes, test_rows: Rows, progress: Progress
+) -> NDArray[np.bool_]:
+    """Which rows of the test set are audited, too, by their content; shape (len(test_rows),).
+
+    In tables in which rows are often alike, only a test set that is the data itself counts.
+
+    Raises:
+        InputError: All are.
+    """
+    own = [digest for digest in hashes[: len(dataset)] if digest is not None]
+    there = set(own)
+    shared = np.array([hashes[row] in there for row in test_rows], dtype=bool)
+    often_alike = isinstance(dataset.content, Cells) and len(there) < (1 - ALIKE) * len(own)
+    same = Counter(zip(hashes[: len(dataset)], dataset.labels, strict=True)) == Counter(
+        zip(hashes[len(dataset) :], test.labels, strict=True)
+    )
+    if often_alike and not same:
+        return np.zeros(len(test_rows), dtype=bool)
+    if len(shared) and shared.all():
+        raise InputError(
+            f"every row of {test.source} is in {dataset.source}, too: trusted data must be other data; leave `test` "
+            "out for the cross-audit",
+            option="test",
+        )
+    if shared.any():
+        progress.note(
+            f"{shared.sum()} rows of the test set are in {dataset.source}, too, and are left out of the query"
+        )
+    return shared

@@ -1,0 +1,54 @@
+"""Which evidence there is of each row's true label, and what each kind counts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelaudit.audit.collect import Collected
+from labelaudit.detection.calibration import calibrate_to
+from labelaudit.detection.posterior import Evidence
+from labelaudit.types import Floats, Labels, Rows
+
+WEIGHTS = {"held out": 1.0, "trees": 2.0, "training": 2.0, "influence": 1.0, "refitted": 2.0}  # chosen on tuning tasks
+TREES_AS_REFERENCE = 4.0
+
+
+def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dict[str, Evidence]:
+    """The kinds of evidence of some rows, the reference first: what noise is estimated, and all else calibrated, by.
+
+    - `held out`: log-probabilities by networks that did not train on the row; with several folds.
+    - `trees`: those by gradient-boosted trees that did not; of tables.
+    - `training`: those by networks that trained on it, averaged over the epochs.
+    - `influence`: DIT under each label.
+    - `refitted`: log-probabilities by networks that did not train on the row, nor on rows that, by all of the above,
+      are probably wrong; of small networks in three folds or more, without trees.
+
+    The reference is what predicts the given labels better, of the two that have not seen the row's label. With one
+    fold it is the training.
+
+    Args:
+        collected: What the folds found.
+        rows: Those that are judged; the whole slice takes no memory.
+        labels: Their given class indices, shape (n,).
+    """
+    values = {
+        "held out": collected.held_out,
+        "trees": collected.by_trees,
+        "training": collected.from_training,
+        "influence": collected.from_influence,
+        "refitted": collected.refitted,
+    }
+    evidence = {kind: Evidence(found[rows], WEIGHTS[kind]) for kind, found in values.items() if found is not None}
+    reference = ("trees" if "trees" in evidence else "training") if "held out" not in evidence else "held out"
+    if {"held out", "trees"} <= set(evidence):
+        reference = min(("held out", "trees"), key=lambda kind: _loss(evidence[kind].values, labels))
+    found = evidence.pop(reference)
+    if reference == "trees":
+        found = Evidence(found.values, TREES_AS_REFERENCE)
+    return {reference: found} | evidence
+
+
+def _loss(evidence: Floats, labels: Labels) -> float:
+    """Mean loss of the given labels in nats, at the best scale and biases."""
+    log_p = calibrate_to(evidence, np.eye(evidence.shape[1])[labels]).log_probabilities(evidence)
+    return -float(log_p[np.arange(len(labels)), labels].mean())

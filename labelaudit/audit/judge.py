@@ -1,0 +1,180 @@
+"""From what the folds found to how probable it is that each label is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelaudit.audit.collect import AuditTask, Collected, Networks, collect
+from labelaudit.audit.evidence import evidence_of
+from labelaudit.audit.refit import refit
+from labelaudit.config import AuditConfig
+from labelaudit.detection.accuracy import HeldOutAccuracy, held_out_accuracy
+from labelaudit.detection.noise import Noise, estimate_noise
+from labelaudit.detection.posterior import label_posterior
+from labelaudit.detection.signals import Signals
+from labelaudit.progress import Progress
+from labelaudit.runtime.checkpoints import Checkpoints
+from labelaudit.types import Floats, Labels
+
+LEARNT_BY_HEART = 0.1  # ratio of training to query loss below which wrong labels count as memorised
+DEVIATIONS = 3  # standard errors above 0 for a network's gain over guessing to be real
+MOST_NOISE = 0.6  # share of wrong labels above which labels carry almost no information
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is said of the rows, whatever kind of data they are.
+
+    Attributes:
+        signals: Of each row.
+        noise: What is estimated of the wrong labels.
+        doubt: Why the scores are not to be relied on, None where they are.
+        accuracy: How often the networks agree with labels they were not trained on.
+        temperatures: The query's temperature in each fold.
+        parameters: P, the number of trained parameters.
+        tracked: P_t, those that influence goes through.
+        networks: The fine-tuned networks.
+        by_epoch: Influence of each row over the epochs, shape (N, E); (N, 0) unless asked for.
+        query_sketch: Projected features of some query rows; none with several folds.
+        sketches: Projected features of the rows, by the network that trained on them (`LastLayerInputs`), shape
+            (N, at most 64).
+    """
+
+    signals: Signals
+    noise: Noise
+    doubt: str | None
+    accuracy: HeldOutAccuracy
+    temperatures: tuple[float, ...]
+    parameters: int
+    tracked: int
+    networks: Networks
+    by_epoch: Floats
+    query_sketch: NDArray[np.float32]
+    sketches: NDArray[np.float32]
+
+
+def audit_folds(
+    task: AuditTask, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None = None
+) -> Findings:
+    """Fine-tune, record, sweep back and collect, fold by fold, and judge the labels by all of it.
+
+    Args:
+        task: What is to be audited.
+        config: The settings, with none of the training's left open.
+        progress: Told of each stage.
+        checkpoints: Where the run is saved from time to time, and resumed from.
+
+    Raises:
+        InputError: A setting does not fit the data or the machine, or the training diverged.
+        RunError: Nothing more can be written.
+    """
+    collected = collect(task, config, progress, checkpoints)
+    if task.refitted:
+        posterior = label_probabilities(task, collected)[1]
+        wrong = 1 - posterior[np.arange(task.rows), collected.labels[: task.rows]]
+        collected.refitted = refit(task, wrong, config, progress, checkpoints)
+    return judge(task, collected, progress)
+
+
+def judge(task: AuditTask, collected: Collected, progress: Progress) -> Findings:
+    """Estimate how labels go wrong, and how probable it is that each one is.
+
+    `evidence_of` says from what.
+    """
+    noise, posterior = label_probabilities(task, collected)
+    labels = collected.labels
+    signals = Signals(
+        influence=collected.influence[np.arange(task.rows), labels[: task.rows]],
+        posterior=posterior,
+        out_of_fold=collected.out_of_fold,
+        loss=collected.loss,
+        margin=collected.margin,
+    )
+    return Findings(
+        signals=signals,
+        noise=noise,
+        doubt=_doubt(collected, noise, progress),
+        accuracy=held_out_accuracy(
+            np.concatenate(collected.query_log_probabilities), np.concatenate(collected.query_labels)
+        ),
+        temperatures=tuple(collected.temperatures),
+        parameters=collected.parameters,
+        tracked=collected.tracked,
+        networks=collected.networks,
+        by_epoch=collected.by_epoch,
+        query_sketch=collected.query_sketch,
+        sketches=collected.sketches,
+    )
+
+
+def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, Floats]:
+    """How labels go wrong, and P(true label) of each row, NaN where no fold trained on it, shape (N, C)."""
+    scored, labels = task.scored, collected.labels
+    chosen = slice(None) if len(scored) == task.rows else scored  # a slice takes no memory
+    given = labels[scored]
+    evidence = evidence_of(collected, chosen, given)
+    reference, *others = evidence.values()
+    noise = estimate_noise(reference.values, given)
+    found = label_posterior(reference, others, given, noise)
+    if task.newcomers is not None and collected.held_out is not None:
+        # Newcomers had fewer epochs to fit their labels, right or wrong: their training logits do not compare.
+        del evidence["training"]
+        reference, *others = evidence.values()
+        without_training = label_posterior(reference, others, given, noise)
+        places = np.searchsorted(scored, task.newcomers)
+        found[places] = without_training[places]
+    posterior = np.full((task.rows, task.classes), np.nan)
+    posterior[scored] = found
+    return noise, posterior
+
+
+def _doubt(collected: Collected, noise: Noise, progress: Progress) -> str | None:
+    """Why the scores are not to be relied on, None where they are; told as a note, as is memorised training data."""
+    log_p = np.concatenate(collected.query_log_probabilities)
+    query_labels = np.concatenate(collected.query_labels)
+    doubt = why_unreliable(log_p, query_labels, noise)
+    if doubt is not None and (trees := collected.by_trees) is not None:
+        grown = np.isfinite(trees[:, 0])
+        by_trees = why_unreliable(trees[grown], collected.labels[: len(trees)][grown], noise)
+        if by_trees is None:
+            progress.note(f"{doubt}. Boosted trees predict them; the scores are theirs, and influence says little")
+        doubt = by_trees
+    training_loss = np.nanmean(collected.loss)
+    query_loss = -log_p[np.arange(len(log_p)), query_labels].mean()
+    if doubt is not None:
+        progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")
+    elif training_loss < LEARNT_BY_HEART * query_loss:
+        progress.note(
+            f"the network knows its training labels by heart (mean loss {training_loss:.2g} nats, "
+            f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer `epochs`"
+        )
+    return doubt
+
+
+def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:
+    """Say why the scores mean nothing, if they do: the network does not predict labels, or too many are wrong.
+
+    Args:
+        log_p: Log-probabilities of rows it was not trained on, shape (M, C).
+        query_labels: Their labels, shape (M,).
+        noise: How the audited ones go wrong.
+    """
+    frequency = np.bincount(query_labels, minlength=log_p.shape[1]) / len(query_labels)
+    most_frequent = int(frequency.argmax())
+    right = log_p.argmax(1) == query_labels
+    gains = (  # over predicting the class frequencies: in accuracy, and in nats
+        right.astype(float) - (query_labels == most_frequent),
+        log_p[np.arange(len(query_labels)), query_labels] - np.log(frequency[query_labels]),
+    )
+    if not any(gain.mean() > DEVIATIONS * gain.std() / np.sqrt(len(gain)) for gain in gains):
+        return (
+            f"the network learnt nothing: it predicts {right.mean():.0%} of the labels it was not trained on, always "
+            f"naming the most frequent class {frequency[most_frequent]:.0%}; try more `epochs`, another "
+            "`learning_rate` or `model`"
+        )
+    if noise.rate > MOST_NOISE:
+        return f"an estimated {noise.rate:.0%} of the labels are wrong, too many to tell which"
+    return None

@@ -1,0 +1,240 @@
+"""From settings to what is trained: the fine-tune's plan, and the network."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+
+from labelaudit.audit.inputs import FeatureInputs, ImageInputs, Inputs
+from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.data.batches import Batches
+from labelaudit.data.content import Cells
+from labelaudit.data.splits import Fold, cross_audit, hold_out
+from labelaudit.errors import InputError
+from labelaudit.models.flat import FlatModel
+from labelaudit.models.parts import SMALL_NETWORK, parameters_of, train_only
+from labelaudit.models.sharded import ShardedModel
+from labelaudit.models.spec import TrainingDefaults
+from labelaudit.progress import Progress
+from labelaudit.runtime.distributed import ProcessGroup, process_group
+from labelaudit.runtime.machine import memory_of_process, reproducible
+from labelaudit.training.convergence import MOST_STEPS, epochs_to_convergence
+from labelaudit.training.fine_tune import Plan
+from labelaudit.training.needs import vectors_memory
+from labelaudit.training.optimizers import SGD, AdamW, Optimizer
+from labelaudit.training.trees import too_much_work
+from labelaudit.types import Labels, Rows
+
+USUAL_BATCH_SIZE = 32
+LEAST_STEPS, MOST_EPOCHS = 200, 30  # of a network trained from nothing: few steps teach nothing, many epochs overfit
+FEWEST_FOLDS_TO_REFIT = 3  # with two, it would cost half of what an audit does
+MORE_FOLDS = (2_000, 5), (10_000, 3)  # up to so many rows, of a small network
+
+
+def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) -> TrainingConfig:
+    """Fill unset settings from the model's defaults and the number of training rows.
+
+    Raises:
+        InputError: The user's batch is larger than the training rows.
+    """
+    if training.batch_size is not None and training.batch_size > rows:
+        raise InputError(
+            f"`batch_size` {training.batch_size} is more than the {rows} rows a fine-tune has; choose {rows} or less"
+        )
+    batch_size = training.batch_size or min(USUAL_BATCH_SIZE, rows)
+    epochs = defaults.epochs
+    if defaults.from_nothing:
+        epochs = max(epochs, min(MOST_EPOCHS, -(-LEAST_STEPS // -(-rows // batch_size))))
+    return training.model_copy(
+        update={
+            "epochs": training.epochs or epochs,
+            "batch_size": batch_size,
+            "learning_rate": training.learning_rate or defaults.learning_rate_of(training.optimizer),
+        }
+    )
+
+
+def train_to_convergence(
+    training: TrainingConfig,
+    network: Callable[[int, int], FlatModel],
+    batches: Batches,
+    folds: list[Fold],
+    seed: int,
+    progress: Progress,
+) -> TrainingConfig:
+    """Replace the number of epochs by the one at which the first fold predicts its query best.
+
+    Args:
+        training: The settings, complete; their epochs are the fewest.
+        network: Makes the network of a fold from the fold's index and a seed.
+        batches: All rows.
+        folds: Which rows train and which are the query.
+        seed: Of the audit.
+        progress: Told of the search.
+    """
+    network_seed, order_seed = np.random.SeedSequence([seed, 0]).generate_state(2).tolist()
+    train, query = torch.from_numpy(folds[0].train), torch.from_numpy(folds[0].query)
+    with progress.stage("Choosing the number of epochs", MOST_STEPS) as advance, reproducible():
+        model, plan = network(0, network_seed), training_plan(training)
+        epochs = epochs_to_convergence(model, batches, train, query, plan, order_seed, advance)
+    return training.model_copy(update={"epochs": epochs})
+
+
+def check_processes(process_group: ProcessGroup, training: TrainingConfig) -> None:
+    """Require a row of every mini-batch for each process.
+
+    Raises:
+        InputError: A mini-batch has fewer rows than there are processes.
+    """
+    assert training.batch_size is not None
+    if process_group.size > training.batch_size:
+        raise InputError(
+            f"torchrun started {process_group.size} processes to share mini-batches of {training.batch_size} rows: "
+            f"start at most {training.batch_size}, or try a larger `batch_size`"
+        )
+
+
+def training_plan(training: TrainingConfig) -> Plan:
+    """The fine-tune of completed settings."""
+    assert training.epochs is not None
+    assert training.batch_size is not None
+    assert training.learning_rate is not None
+    return Plan(
+        optimizer_of(training),
+        training.epochs,
+        training.batch_size,
+        training.learning_rate,
+        training.schedule,
+        training.warmup_steps,
+        training.clip_norm,
+    )
+
+
+def optimizer_of(training: TrainingConfig) -> Optimizer:
+    """The optimizer of settings."""
+    if training.optimizer == "sgd":
+        return SGD(training.momentum, training.weight_decay, training.nesterov)
+    return AdamW(training.weight_decay, epsilon_root=training.epsilon_root)
+
+
+def choose_folds(audited: Rows, test_rows: Rows, labels: Labels, config: AuditConfig, *, small: bool) -> list[Fold]:
+    """Which rows train and which are the query: the test set, a held-out share, or each part for the others.
+
+    Args:
+        audited: Rows that can be scored.
+        test_rows: Rows of the test set; none without one.
+        labels: Class indices of all rows.
+        config: The settings.
+        small: Whether the network is a small one (`is_small`).
+
+    Raises:
+        InputError: A held-out share leaves some class without a row on either side; or the number of folds is given
+            and there are too few rows, or there is no cross-audit.
+    """
+    if config.folds != "auto" and (len(test_rows) or config.test_fraction is not None):
+        other = "test" if len(test_rows) else "test_fraction"
+        raise InputError(f"`folds` and `{other}` exclude each other: with a query of its own, there is one fine-tune")
+    if len(test_rows):
+        return [Fold(audited, test_rows)]
+    if config.test_fraction is not None:
+        return hold_out(audited, labels[audited], config.test_fraction, config.seed)
+    largest_class = int(np.bincount(labels[audited]).max())
+    if config.folds == "auto":
+        parts = max(2, min(automatic_folds(len(audited), small=small), largest_class))
+    elif (parts := int(config.folds)) > largest_class:
+        raise InputError(f"`folds` {parts}: no class has more than {largest_class} rows; choose no more")
+    return cross_audit(audited, labels[audited], config.seed, parts)
+
+
+def automatic_folds(rows: int, *, small: bool) -> int:
+    """How many folds a cross-audit has by default, by the data alone: more where they help and cost little.
+
+    Args:
+        rows: N, those audited.
+        small: Whether the network is a small one.
+    """
+    if not small:
+        return 2
+    return next((folds for most_rows, folds in MORE_FOLDS if rows <= most_rows), 2)
+
+
+def is_refitted(folds: int, *, small: bool, trees: bool) -> bool:
+    """Whether networks are trained once more without the suspects: small ones, in a cross-audit of several folds.
+
+    Not where there are boosted trees: beside them, such networks said nothing new.
+    """
+    return small and folds >= FEWEST_FOLDS_TO_REFIT and not trees
+
+
+def is_small(inputs: Inputs, classes: int) -> bool:
+    """Whether a fine-tune costs little: of a layer on features, or of an image network below a million parameters."""
+    if not isinstance(inputs, ImageInputs):
+        return True
+    return sum(p.numel() for p in inputs.spec.network(classes, 0).parameters()) < SMALL_NETWORK
+
+
+def table_for_trees(
+    inputs: Inputs, rows: int, classes: int, config: AuditConfig, progress: Progress
+) -> pd.DataFrame | None:
+    """The columns that boosted trees learn from, too; None where there are none, or by the settings or their cost."""
+    if config.trees == "off" or not isinstance(inputs, FeatureInputs) or not isinstance(inputs.content, Cells):
+        return None
+    frame = inputs.content.frame
+    if too_much_work(rows, frame.shape[1], classes):
+        progress.note(
+            f"boosted trees are left out: for {rows:,} rows, {frame.shape[1]:,} columns and {classes:,} classes they "
+            "would take more than some five minutes"
+        )
+        return None
+    return frame
+
+
+def prepare_network(
+    inputs: Inputs,
+    classes: int,
+    seed: int,
+    batches: Batches,
+    config: AuditConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> FlatModel:
+    """The network before training, on its device, with its trained and tracked parameters marked.
+
+    With several processes each holds the whole network or, if that does not fit, a shard.
+
+    Raises:
+        InputError: The processes start from different parameters, as with different files of weights.
+    """
+    module = inputs.network(classes, seed, batches)
+    if config.model.train != "head":  # with `head` the network is the head alone, on cached features
+        train_only(module, config.model.train)
+    is_tracked = parameters_of(module, config.influence.track)
+    members = process_group()
+    mixed = config.dtype == "bfloat16"
+    if members.size > 1:
+        if device.index is not None and device.index != torch.cuda.current_device():
+            raise InputError(f"`device` {device}: several processes each take a GPU of their own; use `device` cuda")
+        digest = hashlib.sha256()
+        for parameter in module.parameters():
+            digest.update(parameter.detach().cpu().numpy().tobytes())
+        members.require_equal("initial parameters", digest.hexdigest())
+        trained = [(name, p.numel() * dtype.itemsize) for name, p in module.named_parameters() if p.requires_grad]
+        needed = vectors_memory(
+            sum(size for _, size in trained),
+            sum(size for name, size in trained if is_tracked(name)),
+            optimizer_of(config.training),
+            clipping=config.training.clip_norm is not None,
+        )
+        full = needed > members.min(memory_of_process(device, members.local_size))
+        if config.shard == "always" or (config.shard == "auto" and full):
+            if config.influence.derivatives == "forward-over-reverse":
+                raise InputError(
+                    "parameters that are spread over processes cannot be differentiated in forward mode: use "
+                    "`derivatives` central-differences, or `shard` never"
+                )
+            return ShardedModel(module, device, dtype, is_tracked, members, mixed)
+    return FlatModel(module, device, dtype, is_tracked, members, mixed)

@@ -1,0 +1,26 @@
+"""Settings in messages, as the command line spells them: `` `learning_rate` `` becomes `--learning-rate`."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from typer.main import get_command
+
+
+def spell_options(text: str) -> str:
+    """Replace each name in backticks that is an option of a command by that option; other names stay."""
+    return re.sub(r"`([a-z_]+)`", lambda match: _options().get(match[1], match[0]), text)
+
+
+@functools.cache
+def _options() -> dict[str, str]:
+    """The option of each parameter's name, of all commands."""
+    from labelaudit.cli.app import app  # which imports the commands, which print their messages through this module
+
+    spelled: dict[str, str] = {}
+    for command in get_command(app).commands.values():  # type: ignore[attr-defined]  # an app of several is a group
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                spelled[parameter.name] = max(parameter.opts, key=len)
+    return spelled

@@ -1,0 +1,336 @@
+"""`scan --dry-run`: what an audit will take, measured on a few rows before anything long starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from labelaudit.audit.data import check_classes, class_indices, rows_alone
+from labelaudit.audit.fold_needs import FoldNeeds, measured_needs
+from labelaudit.audit.fold_plan import FoldPlan, plan_fold
+from labelaudit.audit.frozen import cached_share
+from labelaudit.audit.inputs import ImageInputs, Inputs, read_inputs
+from labelaudit.audit.setup import (
+    check_processes,
+    choose_folds,
+    complete,
+    is_refitted,
+    is_small,
+    prepare_network,
+    table_for_trees,
+    train_to_convergence,
+    training_plan,
+)
+from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.data.batches import Batches
+from labelaudit.data.content import EncodedImages
+from labelaudit.data.dataset import NO_LABEL, Dataset
+from labelaudit.data.pixels import choose_place
+from labelaudit.data.sources import load_dataset, load_test_set
+from labelaudit.data.splits import Fold
+from labelaudit.errors import InputError
+from labelaudit.models.choice import choose_network
+from labelaudit.models.flat import FlatModel
+from labelaudit.progress import Advance, Progress
+from labelaudit.runtime.distributed import process_group
+from labelaudit.runtime.machine import SHARE_OF_FREE, choose_device, choose_dtype, free_disk, memory_of_process
+from labelaudit.training.convergence import MOST_STEPS
+from labelaudit.training.needs import check_per_sample_loss
+from labelaudit.training.trees import ITERATIONS, PARTS, Trees
+from labelaudit.types import Hashes, Labels, Rows
+
+PROBED_IMAGES = 32
+TIMED_ITERATIONS = 5  # of trees
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the work: its name, seconds, and bytes of memory and disk."""
+
+    name: str
+    seconds: float
+    memory: int
+    disk: int = 0
+
+
+@dataclass(frozen=True)
+class ScanPlan:
+    """What an audit will take.
+
+    Attributes:
+        source: What is audited.
+        kind: What it turned out to be.
+        rows: N, with those that cannot be scored.
+        test_rows: Rows of the test set.
+        classes: Class names.
+        model: The network.
+        input: What it gets of a row.
+        parameters: P, those that are trained.
+        tracked: P_t, those that influence goes through.
+        folds: How many fine-tunes there are.
+        epochs: Of each.
+        batch_size: Rows in a step.
+        device: Where it will run.
+        data: Reading the rows, which then stay.
+        work: What follows, one after the other.
+    """
+
+    source: str
+    kind: str
+    rows: int
+    test_rows: int
+    classes: tuple[str, ...]
+    model: str
+    input: str
+    parameters: int
+    tracked: int
+    folds: int
+    epochs: int
+    batch_size: int
+    device: str
+    data: Stage
+    work: tuple[Stage, ...]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All of them, and all of it."""
+        whole = Stage(
+            "all",
+            self.data.seconds + sum(stage.seconds for stage in self.work),
+            self.data.memory + max(stage.memory for stage in self.work),
+            self.data.disk + max(stage.disk for stage in self.work),
+        )
+        return (self.data, *self.work, whole)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for scripts; seconds and bytes."""
+        own = {name: value for name, value in asdict(self).items() if name not in ("data", "work")}
+        return own | {"stages": {stage.name: asdict(stage) for stage in self.stages}}
+
+
+class _Stopwatch:
+    """A progress that adds up how long stages took, and passes notes on."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.seconds = 0.0
+        self.note = progress.note
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Advance]:
+        """Time a stage."""
+        started = time.perf_counter()
+        yield lambda amount: None
+        self.seconds += time.perf_counter() - started
+
+
+def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, progress: Progress) -> ScanPlan:
+    """Say what `scan` with the same arguments will take.
+
+    Images are sampled; of other data, which is read within seconds, all rows are.
+
+    Args:
+        source: What is to be audited, as in `scan`.
+        test: Trusted data, or None.
+        config: All settings.
+        folder: Where the run would keep what does not fit into memory.
+        progress: Told what is worth knowing.
+
+    Raises:
+        InputError: The data cannot be audited, or the audit does not fit into memory or disk; the message says what
+            would.
+    """
+    device, dtype = choose_device(config.device), choose_dtype(config.dtype)
+    watch, searching = _Stopwatch(progress), _Stopwatch(progress)
+    with process_group().raise_together():
+        parts, classes, config = _open(source, test, config, progress)
+        dataset = parts[0]
+        inputs, hashes, readable = _probe(parts, classes, config, device, watch)
+        folds = _folds(parts, classes, config, small=is_small(inputs, len(classes)))
+
+    rows, total, largest = len(dataset), sum(map(len, parts)), max(folds, key=lambda fold: len(fold.train))
+    asked = config.training
+    training = complete(asked, inputs.defaults, min(len(fold.train) for fold in folds))
+    check_processes(process_group(), training)
+    whole = not isinstance(dataset.content, EncodedImages)  # all rows are here, with their labels
+    known = torch.from_numpy(class_indices(parts, classes).clip(min=0))
+    labels = known if whole else torch.arange(len(hashes)) % len(classes)
+    fit_on = np.unique(np.concatenate([fold.train for fold in folds])) if whole else readable
+    batches = inputs.batches(labels, fit_on, device, dtype, training.augmentation)
+    if whole and asked.epochs is None:
+        training = _search(training, inputs, batches, folds, len(classes), config, searching)
+    config = config.model_copy(update={"training": training})
+    model = prepare_network(inputs, len(classes), config.seed, batches, config, device, dtype)
+    chosen = torch.from_numpy(readable)
+    check_per_sample_loss(model, batches, chosen)
+    with process_group().raise_together():
+        data = _data_stage(inputs, batches, watch.seconds, total, hashes, config)
+    plan = plan_fold(
+        model,
+        batches,
+        training_plan(training),
+        config.influence,
+        rows=len(largest.train),
+        query_rows=len(largest.query),
+        folds=len(folds),
+    )
+    needs = measured_needs(
+        model,
+        batches,
+        chosen,
+        plan,
+        config.influence.trajectory,
+        memory=memory_of_process(device, process_group().local_size) - (data.memory if device.type == "cpu" else 0),
+        disk=SHARE_OF_FREE * free_disk(folder),
+    )
+    return ScanPlan(
+        source=dataset.source,
+        kind=dataset.kind,
+        rows=rows,
+        test_rows=total - rows,
+        classes=classes,
+        model=inputs.model,
+        input=inputs.text(batches),
+        parameters=model.parameters,
+        tracked=model.tracked_parameters,
+        folds=len(folds),
+        epochs=plan.training.epochs,
+        batch_size=plan.training.batch_size,
+        device=str(device),
+        data=data,
+        work=(
+            *_search_stage(searching.seconds, needs, plan, asked, inputs),
+            *(trees := _tree_stage(inputs, readable, labels.numpy(), len(classes), config, progress)),
+            *_fold_stages(needs, len(folds), small=is_small(inputs, len(classes)), trees=bool(trees)),
+        ),
+    )
+
+
+def _search_stage(
+    seconds: float, needs: FoldNeeds, plan: FoldPlan, asked: TrainingConfig, inputs: Inputs
+) -> list[Stage]:
+    """Choosing the number of epochs: as long as it took, or takes at most where not all rows were at hand."""
+    if asked.epochs is not None or not inputs.trains_to_convergence:
+        return []
+    if seconds:
+        return [Stage("choosing epochs", seconds, needs.memory)]
+    return [Stage("choosing epochs, at most", needs.fine_tuning * MOST_STEPS / plan.total_steps, needs.memory)]
+
+
+def _fold_stages(needs: FoldNeeds, folds: int, *, small: bool, trees: bool) -> list[Stage]:
+    again = Stage("fine-tuning without suspects", needs.fine_tuning * folds, needs.memory)
+    return [
+        Stage("fine-tuning", needs.fine_tuning * folds, needs.memory, needs.recording.disk),
+        Stage("sweeping back", needs.sweeping * folds, needs.memory, needs.recording.disk),
+        *([again] if is_refitted(folds, small=small, trees=trees) else []),
+    ]
+
+
+def _open(
+    source: object, test: object, config: AuditConfig, progress: Progress
+) -> tuple[list[Dataset], tuple[str, ...], AuditConfig]:
+    """The audited data and the test set, their classes, and the settings with the network named if one is chosen."""
+    dataset = load_dataset(source, config.source)
+    parts = [dataset] if test is None else [dataset, load_test_set(test, dataset, config.source)]
+    config = choose_network(config, dataset, progress)
+    return parts, check_classes(dataset, None if test is None else parts[1]), config
+
+
+def _probe(
+    parts: list[Dataset], classes: tuple[str, ...], config: AuditConfig, device: torch.device, progress: Progress
+) -> tuple[Inputs, Hashes, Rows]:
+    """Read some images, or all rows of other data; their content hashes, and which can be used."""
+    kept = "none" if config.model.image_cache == "none" else "memory"
+    model_config = config.model.model_copy(update={"image_cache": kept})
+    probed = [_some(part) for part in parts]
+    inputs, hashes, problems = read_inputs(probed, model_config, len(classes), device, progress, cached=False)
+    readable = np.flatnonzero([problem is None for problem in problems])
+    if len(readable) == 0:
+        raise InputError(f"none of the first rows looked at in {parts[0].source} can be read ({problems[0]})")
+    return inputs, hashes, readable
+
+
+def _search(
+    training: TrainingConfig,
+    inputs: Inputs,
+    batches: Batches,
+    folds: list[Fold],
+    classes: int,
+    config: AuditConfig,
+    progress: Progress,
+) -> TrainingConfig:
+    """The training with the number of epochs that the audit will choose: the search takes seconds, and is made."""
+    if not inputs.trains_to_convergence:
+        return training
+    config = config.model_copy(update={"training": training})
+
+    def network(number: int, seed: int) -> FlatModel:
+        device, dtype = choose_device(config.device), choose_dtype(config.dtype)
+        return prepare_network(inputs, classes, seed, batches, config, device, dtype)
+
+    return train_to_convergence(training, network, batches, folds, config.seed, progress)
+
+
+def _folds(parts: list[Dataset], classes: tuple[str, ...], config: AuditConfig, *, small: bool) -> list[Fold]:
+    """The folds of the audit, if all rows that look readable are."""
+    dataset, labels = parts[0], class_indices(parts, classes)
+    present = np.array([problem is None for part in parts for problem in part.problems])
+    usable = np.flatnonzero(present & (labels != NO_LABEL))
+    audited, test_rows = usable[usable < len(dataset)], usable[usable >= len(dataset)]
+    audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited))
+    return choose_folds(audited, test_rows, labels, config, small=small)
+
+
+def _some(dataset: Dataset) -> Dataset:
+    """Some of a dataset's images, evenly spread over the rows; all rows of other data."""
+    images = dataset.content
+    if not isinstance(images, EncodedImages):
+        return dataset
+    present = np.flatnonzero([problem is None for problem in dataset.problems])
+    rows = present[:: max(1, len(present) // PROBED_IMAGES)][:PROBED_IMAGES].tolist() or [0]
+    return replace(
+        dataset,
+        ids=tuple(dataset.ids[row] for row in rows),
+        labels=tuple(dataset.labels[row] for row in rows),
+        problems=tuple(dataset.problems[row] for row in rows),
+        content=images.some(rows),
+    )
+
+
+def _tree_stage(
+    inputs: Inputs, rows: Rows, labels: Labels, classes: int, config: AuditConfig, progress: Progress
+) -> list[Stage]:
+    """Growing trees, by the time that the first iterations on most of the rows take; none without trees."""
+    table = table_for_trees(inputs, len(rows), classes, config, progress)
+    if table is None:
+        return []
+    trees = Trees(table, rows)
+    train = rows[: max(classes, len(rows) * (PARTS - 1) // PARTS)]
+    started = time.perf_counter()
+    trees.fit_and_predict(labels, train, rows, classes, TIMED_ITERATIONS)
+    seconds = (time.perf_counter() - started) * PARTS * ITERATIONS / TIMED_ITERATIONS
+    return [Stage("growing trees", seconds, 2 * trees.values.nbytes)]
+
+
+def _data_stage(
+    inputs: Inputs, batches: Batches, seconds: float, rows: int, hashes: Hashes, config: AuditConfig
+) -> Stage:
+    """Reading all rows, when those with these content hashes took so long."""
+    seconds *= rows / len(hashes)
+    if isinstance(inputs, ImageInputs):
+        shape = (rows, inputs.spec.channels, inputs.spec.image_size, inputs.spec.image_size)
+        place = choose_place(shape, config.model.image_cache, config.model.image_cache_limit)
+        size = int(np.prod(shape))
+        return Stage("reading images", seconds, size * (place == "memory"), size * (place == "disk"))
+    values = batches.batch(torch.zeros(1, dtype=torch.long))[0]
+    if config.model.train != "head":
+        return Stage("reading rows", seconds, rows * values.nbytes)
+    cached = cached_share(hashes, config.model, values.shape[1])
+    said = f", {cached:.0%} of them in the cache" if cached else ""
+    return Stage(f"features of the images{said}", seconds * (1 - cached), rows * values.nbytes)

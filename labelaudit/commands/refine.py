@@ -1,0 +1,186 @@
+"""`refine`: a report and what reviewers decided → a report of the rest, without training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+
+from labelaudit.correction.decisions import Decided, read_all_decisions
+from labelaudit.detection.spot_check import wrong_at_least
+from labelaudit.errors import InputError
+from labelaudit.report.cards import spot_check_of
+from labelaudit.report.recalibrated import REVIEWED, Verdict, recalibrate
+from labelaudit.report.report import Report
+from labelaudit.types import checked
+from labelaudit.units import counted, listed
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class SpotCheck:
+    """What the report's spot check says, once all its rows are decided on.
+
+    Attributes:
+        wrong: How many of its rows were wrong; those left unsure count as right.
+        checked: How many it has.
+        unsure: How many were left unsure.
+        suspects: How many suspects it was drawn from.
+        at_least: The share of these that is wrong at least (95%, one-sided Clopper–Pearson bound).
+    """
+
+    wrong: int
+    checked: int
+    unsure: int
+    suspects: int
+    at_least: float
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """A refined report, and what changed.
+
+    Attributes:
+        report: The new one. Rows that were decided on are ranked last and are no suspects: nothing is left to find in
+            them. Their score is 1 or 0.
+        decisions: How many decisions there are of each kind.
+        wrong: How many of them say that a label is wrong.
+        right: How many say that it is right.
+        unused: How many were not used: unsure, or about rows that were not scored.
+        decided_suspects: How many rows that were decided on were suspects.
+        before: What the report said: `rate`, `rate_interval`, `suspects`, `expected_precision`.
+        after: What the new one says; its suspects are the rest.
+        spot_check: See `SpotCheck`; None if not all of its rows are decided on.
+        notes: What the user should know.
+    """
+
+    report: Report
+    decisions: dict[str, int]
+    wrong: int
+    right: int
+    unused: int
+    decided_suspects: int
+    before: dict[str, Any]
+    after: dict[str, Any]
+    spot_check: SpotCheck | None
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the report, as plain JSON values."""
+        names = ("decisions", "wrong", "right", "unused", "decided_suspects", "before", "after")
+        spot = None if self.spot_check is None else asdict(self.spot_check)
+        return {name: getattr(self, name) for name in names} | {"spot_check": spot, "notes": list(self.notes)}
+
+
+@checked
+def refine(
+    report: Annotated[Report | str | Path, "a report, or the path of one"],
+    decisions: Annotated[str | Path | Sequence[str | Path], "the path of a CSV file, or several"],
+) -> Refinement:
+    """Take reviewers' decisions into account, without training.
+
+    The share of wrong labels, the scores of the rows that are not decided on, their ranking and the suspects among them
+    are estimated anew (see `labelaudit.detection.refine`).
+
+    Args:
+        report: What a scan found.
+        decisions: CSV files with columns `id` and `decision` (keep: the label is right; accept, relabel, drop: it is
+            wrong; unsure) and others, as report.html exports them; see `read_decisions`.
+
+    Raises:
+        InputError: The decisions do not go with the report, contradict labels known to be true or say nothing; or the
+            report could not tell which labels are wrong, or is refined already.
+
+    Example:
+        >>> refined = refine("labelaudit-report", "decisions.csv")  # doctest: +SKIP
+        >>> refined.report.suspects()  # doctest: +SKIP
+    """
+    report = report if isinstance(report, Report) else Report.load(report)
+    _check_report(report)
+    paths = [decisions] if isinstance(decisions, (str, Path)) else decisions
+    decided = read_all_decisions([Path(path) for path in paths], report)
+    frame = report.to_pandas()
+    _check_known(frame, decided)
+    reviewed = (frame["status"] == REVIEWED).to_numpy()
+    used = [row for row in decided if row.says_wrong is not None and row.score is not None and not reviewed[row.row]]
+    again = sum(reviewed[row.row] for row in decided)
+    if not used:
+        raise InputError(
+            f"none of the {len(decided)} decisions says whether the label of a scored row is right, or the scan knew "
+            "of it already",
+            option="decisions",
+        )
+    verdicts = {row.row: Verdict(row.says_wrong is True, row.new_label) for row in used}
+    wrong = sum(verdict.wrong for verdict in verdicts.values())
+    new = recalibrate(report, verdicts, list_wrong=False)
+    new.metadata["refined"] = {"decisions": len(used), "wrong": wrong, "before": _figures(report)}
+    return Refinement(
+        report=new,
+        decisions=dict(Counter(row.decision for row in decided)),
+        wrong=wrong,
+        right=len(used) - wrong,
+        unused=len(decided) - len(used),
+        decided_suspects=int(frame["suspect"][[row.row for row in used]].sum()),
+        before=_figures(report),
+        after=_figures(new),
+        spot_check=_spot_check(report, frame, decided),
+        notes=(f"{counted(again, 'decision')} on rows that the scan knew to be reviewed not used again",)
+        if again
+        else (),
+    )
+
+
+def _check_report(report: Report) -> None:
+    if report.metadata.get("refined") is not None:
+        raise InputError(
+            "the report is refined already: give that of the scan, and all decisions, as `decisions` several times",
+            option="report",
+        )
+    doubt = report.metadata["noise"]["doubt"]
+    if doubt is not None:
+        raise InputError(
+            f"decisions on some rows say nothing of others where scores are not reliable: {doubt}", option="report"
+        )
+
+
+def _check_known(frame: pd.DataFrame, decided: Sequence[Decided]) -> None:
+    """Refuse decisions that contradict labels known to be true."""
+    true = frame["true_label"].astype(object).where(frame["true_label"].notna(), None).to_list()
+    contradicting = [
+        f"{row.id!r} ({row.decision}, but its true label is {true[row.row]!r})"
+        for row in decided
+        if true[row.row] is not None
+        and row.says_wrong is not None
+        and ((row.label if row.says_wrong is False else row.new_label) != true[row.row])
+    ]
+    if contradicting:
+        raise InputError(
+            f"decisions contradict labels that the report knows to be true: {listed(contradicting, SHOWN)}; correct "
+            "them, or scan without `known`",
+            option="decisions",
+        )
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    """What a report says in numbers."""
+    noise = report.metadata["noise"]
+    names = ("rate", "rate_interval", "expected_precision")
+    return {name: noise[name] for name in names} | {"suspects": int(np.sum(report.table["suspect"].to_numpy()))}
+
+
+def _spot_check(report: Report, frame: pd.DataFrame, decided: Sequence[Decided]) -> SpotCheck | None:
+    ranked = frame[frame["suspect"]].sort_values("rank")
+    spot = set(spot_check_of([int(row) for row in ranked["row"]], report.metadata["dataset_fingerprint"]))
+    found = [row for row in decided if row.row in spot]
+    if not spot or len(found) < len(spot):
+        return None
+    wrong, unsure = (sum(row.says_wrong is said for row in found) for said in (True, None))
+    whole = len(found) == len(ranked)
+    at_least = wrong / len(found) if whole else wrong_at_least(wrong, len(found))
+    return SpotCheck(wrong, len(found), unsure, len(ranked), at_least)

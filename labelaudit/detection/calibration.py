@@ -1,0 +1,106 @@
+"""From evidence to calibrated probabilities of a row's class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from labelaudit.types import Floats, Labels
+
+BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Evidence → probabilities: softmax(weight · evidence + bias).
+
+    Attributes:
+        weight: Not negative.
+        bias: Shape (C,).
+    """
+
+    weight: float
+    bias: Floats
+
+    @classmethod
+    def start(cls, classes: int) -> Calibration:
+        """Evidence that is taken as log probabilities."""
+        return cls(1.0, np.zeros(classes))
+
+    def log_probabilities(self, evidence: Floats) -> Floats:
+        """Log p(c | x), shape (N, C)."""
+        return log_softmax(self.weight * evidence + self.bias)
+
+
+def calibrate(
+    evidence: Floats, labels: Labels, transition: Floats, start: Calibration | None = None, steps: int | None = None
+) -> Calibration:
+    """The weight and biases of largest likelihood of the given labels, Σ log Σ_c p(c | x) T[c, g].
+
+    Because the labels' noise is in T, it does not blunt the weight.
+
+    Args:
+        evidence: Larger where a label is more plausible, shape (N, C).
+        labels: Given class indices, shape (N,).
+        transition: T, shape (C, C).
+        start: Where to begin the search.
+        steps: After how many to end it; None to go on.
+    """
+    log_likelihood = torch.from_numpy(np.log(transition[:, labels].T))
+
+    def loss(log_p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        joint = log_p + log_likelihood
+        return -joint.logsumexp(1).mean(), joint.softmax(1)
+
+    return _fit(evidence, loss, start, steps)
+
+
+def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
+    """The weight and biases with the least cross-entropy to probabilities found in another way, shape (N, C).
+
+    For evidence that has seen the given labels: fitted to these, it would seem to know all of them.
+    """
+    probabilities = torch.from_numpy(target)
+    return _fit(evidence, lambda log_p: (-(probabilities * log_p).sum(1).mean(), probabilities))
+
+
+def _fit(
+    evidence: Floats,
+    loss: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+    start: Calibration | None = None,
+    steps: int | None = None,
+) -> Calibration:
+    """Minimise a mean loss of log p = log softmax(z). One weight, one bias for each class: next to nothing to overfit.
+
+    Args:
+        evidence: Shape (N, C).
+        loss: Gives its value and the q (N, C) with which its derivative by z is (p − q) / N.
+        start: Where to begin.
+        steps: After how many to end.
+    """
+    start = start or Calibration.start(evidence.shape[1])
+    inputs = torch.from_numpy(evidence)
+
+    def objective(values: Floats) -> tuple[float, Floats]:
+        parameters = torch.from_numpy(values)
+        log_p = (parameters[0] * inputs + parameters[1:]).log_softmax(1)
+        value, q = loss(log_p)
+        change = log_p.exp_().sub_(q) / len(inputs)
+        gradient = torch.cat([torch.tensordot(change, inputs)[None], change.sum(0) + 2 * BIAS_PENALTY * parameters[1:]])
+        return (value + BIAS_PENALTY * parameters[1:].square().sum()).item(), gradient.numpy()
+
+    first = np.concatenate([[start.weight], start.bias])
+    bounds = [(0, None)] + [(None, None)] * len(start.bias)
+    options = {} if steps is None else {"maxiter": steps}
+    fitted = minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    return Calibration(float(fitted[0]), fitted[1:])
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """Log softmax along the last axis."""
+    normalised: Floats = torch.from_numpy(scores).log_softmax(-1).numpy()
+    return normalised

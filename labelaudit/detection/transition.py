@@ -1,0 +1,68 @@
+"""The noise transition matrix T[c, g] = P(given label g | true label c)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
+
+from labelaudit.types import Floats
+
+STRENGTHS = (1e-3, 1e6)  # bounds of the priors' strengths: see `shrink_transition`
+LEAST = 1e-9  # the smallest probability in T
+FEWEST_RIGHT = 0.02  # P(given label = true label) of any class
+
+
+def shrink_transition(counts: Floats) -> Floats:
+    """T, drawn towards wrong labels that are as frequent in every class and spread evenly over the others.
+
+    Much of what stands out in the counts is chance, or the network's own leaning to one class. How often a class is
+    mistaken has a Beta prior around the mean rate, and for which other class a Dirichlet prior around an even spread,
+    the same for all classes. How strongly they draw is what makes the counts most likely (empirical Bayes): where
+    confusions stand out from chance, hardly at all. Two classes are too few to tell how much classes differ; they are
+    taken to have one rate.
+
+    Args:
+        counts: Rows of class c that are called g, n[c, g], shape (C, C).
+    """
+    classes = len(counts)
+    others = ~np.eye(classes, dtype=bool)
+    named = counts[others].reshape(classes, classes - 1)
+    wrong, right = named.sum(1), np.diag(counts)
+    mean = float(np.clip(wrong.sum() / counts.sum(), LEAST, 1 - LEAST))
+    rate = np.full(classes, mean)
+    if classes > 2:
+        strength = _strength(np.stack([wrong, right], axis=1), np.array([mean, 1 - mean]))
+        rate = (wrong + strength * mean) / (wrong + right + strength)
+        even = np.full(classes - 1, 1 / (classes - 1))
+        strength = _strength(named, even)
+        named = (named + strength * even) / (wrong + strength)[:, None]
+    else:
+        named = np.ones((2, 1))
+    transition = np.empty((classes, classes))
+    transition[others] = np.maximum(rate[:, None] * named, LEAST).ravel()
+    np.fill_diagonal(transition, np.maximum(1 - rate, LEAST))
+    evened: Floats = transition / transition.sum(1, keepdims=True)
+    return evened
+
+
+def _strength(counts: Floats, mean: Floats) -> float:
+    """The s for which counts (G, K) are most likely if each group's chances are drawn from Dirichlet(s · mean)."""
+    totals = counts.sum(1)
+
+    def loss(log_strength: float) -> float:
+        s = np.exp(log_strength)
+        chances = gammaln(counts + s * mean) - gammaln(s * mean)
+        return float((gammaln(totals + s) - gammaln(s)).sum() - chances.sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(STRENGTHS)), method="bounded").x))
+
+
+def resize_transition(transition: Floats, size: float) -> Floats:
+    """T with `size` times as many wrong labels, none of which is impossible, and some of which are right."""
+    resized = size * transition
+    np.fill_diagonal(resized, 0)
+    np.fill_diagonal(resized, np.maximum(1 - resized.sum(1), FEWEST_RIGHT))
+    resized = np.maximum(resized, LEAST)
+    sized: Floats = resized / resized.sum(1, keepdims=True)
+    return sized

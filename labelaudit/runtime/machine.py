@@ -1,0 +1,95 @@
+"""The machine a run is on: device, precision and free memory."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import torch
+
+from labelaudit.errors import InputError
+from labelaudit.types import Dtype
+
+SHARE_OF_FREE = 0.8  # of the free memory and disk; the rest is left to other programs
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; `auto` is the first GPU, or else the CPU.
+
+    Raises:
+        InputError: There is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps", "xpu"):  # meta tensors, for one, hold nothing
+            raise RuntimeError("nothing can be computed on it")
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"`device` {name} is not available here: {str(error).splitlines()[0]}") from error
+    return device
+
+
+def choose_dtype(name: Dtype) -> torch.dtype:
+    """Dtype of parameters, inputs and gradients; with bfloat16 only activations are of lower precision."""
+    return torch.float64 if name == "float64" else torch.float32
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on the GPU, or in main memory."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return int(free)
+
+
+def memory_of_process(device: torch.device, local_size: int) -> int:
+    """Bytes that a process may take: of its own GPU, or its part of the main memory."""
+    return int(SHARE_OF_FREE * free_memory(device) / (1 if device.type == "cuda" else local_size))
+
+
+def free_disk(folder: Path) -> int:
+    """Free bytes on the disk of a folder that may not exist yet."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Deterministic kernels where there are such, and full float32 products (central differences cannot bear TF32)."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        with warnings.catch_warnings():  # `require_determinism` says what there is to say
+            warnings.filterwarnings("ignore", message=".*(deterministic implementation|non-deterministic algorithm)")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+
+
+def require_determinism(probe: Callable[[], object]) -> str | None:
+    """Within `reproducible`, allow deterministic kernels only, if a probe can do with them.
+
+    Attention on GPUs is deterministic only where nothing else is allowed.
+
+    Returns:
+        The operation that has no deterministic kernel; None if there is none such.
+    """
+    torch.use_deterministic_algorithms(True)
+    try:
+        probe()
+    except RuntimeError as error:
+        operation, found, _ = str(error).partition(" does not have a deterministic implementation")
+        if not found:
+            raise
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        return operation
+    return None

@@ -1,0 +1,78 @@
+"""Which evidence there is, what it counts, and which kind all else is calibrated by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labelaudit import scan
+from labelaudit.audit.collect import Collected
+from labelaudit.audit.evidence import evidence_of
+
+LABELS = np.tile([0, 1], 20)
+
+
+def log_odds_of_labels(size, wrong_each):
+    """Evidence that is right but for each so-manyth row."""
+    signs = np.where(LABELS == 1, 1.0, -1.0)
+    signs[::wrong_each] *= -1
+    return np.stack([-size * signs, size * signs], axis=1)
+
+
+def collected_of(*, several_folds, trees=None, refitted=None):
+    collected = Collected(len(LABELS), 2, LABELS, several_folds=several_folds)
+    collected.from_training, collected.from_influence = log_odds_of_labels(3, 39), log_odds_of_labels(1, 7)
+    if several_folds:
+        collected.held_out = log_odds_of_labels(1, 5)
+    collected.by_trees, collected.refitted = trees, refitted
+    return collected
+
+
+@pytest.mark.parametrize(
+    ("several_folds", "trees", "expected"),
+    [
+        (True, None, {"held out": 1, "training": 2, "influence": 1}),
+        (False, None, {"training": 2, "influence": 1}),
+        (True, log_odds_of_labels(1, 9), {"trees": 4, "held out": 1, "training": 2, "influence": 1}),
+        (True, log_odds_of_labels(9, 3), {"held out": 1, "trees": 2, "training": 2, "influence": 1}),
+        (False, log_odds_of_labels(1, 9), {"trees": 4, "training": 2, "influence": 1}),
+    ],
+    ids=["folds", "one fold", "better trees", "worse trees", "one fold and trees"],
+)
+def test_the_reference_comes_first_and_everything_has_its_weight(several_folds, trees, expected):
+    found = evidence_of(collected_of(several_folds=several_folds, trees=trees), slice(None), LABELS)
+    assert [(kind, one.weight) for kind, one in found.items()] == list(expected.items())
+
+
+def test_networks_trained_once_more_count_twice():
+    found = evidence_of(collected_of(several_folds=True, refitted=log_odds_of_labels(9, 39)), slice(None), LABELS)
+    weights = {kind: one.weight for kind, one in found.items()}
+    assert weights == {"held out": 1, "training": 2, "influence": 1, "refitted": 2}
+    assert next(iter(found)) == "held out"  # what trained on cleaned rows is never the reference
+
+
+def test_only_the_rows_asked_for_are_in_it():
+    collected, rows = collected_of(several_folds=True, trees=log_odds_of_labels(1, 9)), np.array([3, 8, 9, 20, 31])
+    found = evidence_of(collected, rows, LABELS[rows])
+    np.testing.assert_array_equal(found["trees"].values, collected.by_trees[rows])
+    np.testing.assert_array_equal(found["training"].values, collected.from_training[rows])
+
+
+@pytest.fixture(scope="module")
+def band():
+    """A table whose class is whether a number is far from 0, which no linear network can learn; 12 labels are wrong."""
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(generator.uniform(-1, 1, (240, 2)), columns=["a", "b"])
+    frame["label"] = np.where(frame["a"].abs() > 0.5, "far", "near")
+    wrong = generator.choice(np.flatnonzero((frame["a"].abs() - 0.5).abs() > 0.1), 12, replace=False)
+    frame.loc[wrong, "label"] = frame.loc[wrong, "label"].map({"far": "near", "near": "far"})
+    return frame, set(wrong)
+
+
+@pytest.mark.parametrize(("trees", "least", "most"), [("auto", 11, 12), ("off", 0, 3)])
+def test_trees_find_what_a_linear_network_cannot(band, trees, least, most):
+    frame, wrong = band
+    found = scan(frame, label_column="label", trees=trees).to_pandas()
+    assert least <= len(wrong & set(found.nsmallest(12, "rank").index)) <= most
+    assert least <= len(wrong & set(found.index[found["suspect"]])) <= most

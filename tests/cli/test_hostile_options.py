@@ -1,0 +1,168 @@
+"""Options, models and streams of any kind end in one line and the right exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from labelaudit import Report
+from labelaudit.cli.app import app
+from tests.cli.test_cli import small as small  # the fixture
+from tests.support.paths import ROOT
+
+QUICK = ("--model", "lr", "--epochs", "1")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def one_line(result, code=2):
+    assert result.exit_code == code, result.stderr
+    errors = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
+    assert len(errors) == 1, result.stderr
+    assert errors[0].startswith("error: ")
+    assert len(errors[0]) > len("error: the run failed: ")
+    return errors[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--seed", str(2**63)),
+        ("--seed", str(10**400)),
+        ("--epochs", str(10**18)),
+        ("--batch-size", str(2**70)),
+        ("--warmup-steps", str(2**70)),
+        ("--scoring-steps", str(2**70)),
+        ("--budget", str(2**70)),
+        ("--image-size", str(2**40)),
+        ("--device", "meta"),
+        ("--device", "vulkan"),
+        ("--device", ""),
+        ("--model", ":"),
+        ("--model", "sys:"),
+        ("--model", ":make"),
+        ("--model", "..:make"),
+        ("--model", "sys:exit"),
+        ("--model", "os:abort_not"),
+        ("--clip-norm", "inf"),
+        ("--clip-norm", "nan"),
+        ("--learning-rate", "1e300"),
+        ("--learning-rate", "inf"),
+        ("--weight-decay", "1e300"),
+        ("--image-cache-limit", "inf"),
+        ("--epsilon-root", "nan"),
+        ("--precision", "nan"),
+        ("--max-unreadable", "nan"),
+        ("--test-fraction", "nan"),
+        ("--window", "9" * 400),
+        ("--window", "steps:1-" + "9" * 5000),
+        ("--track", "last:" + "9" * 5000),
+        ("--train", "last:" + "9" * 5000),
+        ("--out", "x" * 300),
+        ("--test", "x" * 300),
+        ("--known", "x" * 300 + ".csv"),
+        ("--weights", "x" * 300),
+        ("--vectors", "x" * 300),
+    ],
+)
+def test_an_unusable_option_is_one_line(run, small, options):
+    arguments = () if options[0] == "--model" else ("--model", "cnn")
+    one_line(run("scan", str(small), *arguments, *options))
+
+
+FACTORIES = """
+import sys, torch
+def fails(num_classes): raise ZeroDivisionError("by chance")
+def leaves(num_classes): sys.exit(0)
+class Net(torch.nn.Module):
+    def __init__(self): super().__init__(); self.weight = torch.nn.Parameter(torch.zeros(3))
+    def forward(self, inputs): raise KeyError("in forward")
+def breaks(num_classes): return Net()
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("theirs:fails", "the factory cannot be called: ZeroDivisionError: by chance (theirs.py, line 3)"),
+        ("theirs:leaves", "the factory cannot be called: SystemExit: 0 (theirs.py, line 4)"),
+        ("theirs:breaks", "your own code failed: KeyError: 'in forward' (theirs.py, line 7)"),
+        ("broken:any", "importing your own broken failed: RuntimeError: at import (broken.py, line 1)"),
+        ("unparsable:any", "importing your own unparsable failed: SyntaxError"),
+    ],
+)
+def test_a_factory_that_raises_is_named(small, tmp_path, model, words):
+    (tmp_path / "theirs.py").write_text(FACTORIES)
+    (tmp_path / "broken.py").write_text("raise RuntimeError('at import')\n")
+    (tmp_path / "unparsable.py").write_text("def (\n")
+    ended = command(tmp_path, "scan", str(small), "--model", model)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def command(folder: Path, *arguments: str, **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "labelaudit", *arguments],
+        cwd=folder, env=environment, text=True, check=False, **{"capture_output": True} | options,
+    )  # fmt: skip
+
+
+def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is_one_once_the_report_is_safe(small, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        ended = command(
+            tmp_path, "scan", str(small), *QUICK, capture_output=False, stdout=closed, stderr=subprocess.PIPE
+        )
+    assert (ended.returncode, ended.stderr.count("error")) == (0, 0)
+    assert sorted(path.name for path in (tmp_path / "labelaudit-report").iterdir()) == ["report.html", "report.parquet"]
+    with Path("/dev/full").open("w") as full:
+        ended = command(
+            tmp_path,
+            "scan",
+            str(small),
+            *QUICK,
+            "--out",
+            "b",
+            capture_output=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert ended.returncode == 3
+    assert ended.stderr.splitlines()[-1] == (
+        "error: cannot write to stdout: No space left on device. What was written to files is whole"
+    )
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["report.html", "report.parquet"]
+    assert Report.load(tmp_path / "b").table.num_rows == 16
+
+
+def test_what_is_in_the_way_of_the_output_is_exit_2(run, small, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "circle").symlink_to("circle")
+    for out in ("file", "file/deeper", "circle", "circle/deeper"):
+        one_line(run("scan", str(small), *QUICK, "--out", out))
+    for arguments in (("scan", "circle"), ("report", "circle"), ("check", str(small), "--baseline", "circle")):
+        one_line(run(*arguments))
+
+
+def test_memory_that_runs_out_is_named(small, tmp_path):
+    (tmp_path / "hungry.py").write_text(
+        "import torch\n"
+        "def make(num_classes, num_features):\n"
+        "    return torch.nn.Sequential(torch.nn.Linear(num_features, 2**40), torch.nn.Linear(2**40, num_classes))\n"
+    )
+    ended = command(tmp_path, "scan", str(small), "--model", "hungry:make")
+    assert ended.returncode in (2, 3)
+    assert "memory" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,191 @@
+"""`refine`: which decisions count, what the new report says, and every input that cannot be used."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from labelaudit import InputError, Report, refine
+from labelaudit.commands.apply import apply_decisions
+from labelaudit.report.cards import spot_check_of
+from labelaudit.report.html import render_html
+from labelaudit.report.schema import SCHEMA
+from tests.support.reports import decisions_of, report_of
+
+ROWS = 60
+
+
+def changed(report, **columns):
+    table = report.table
+    for name, values in columns.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, SCHEMA.field(name), pa.array(values, SCHEMA.field(name).type))
+    return dataclasses.replace(report, table=table)
+
+
+@pytest.fixture
+def report(tmp_path):
+    """60 rows of two classes, the first 40 of them suspects; scores fall from .99 by .016."""
+    lines = ["id,text,label", *(f"r{row},some words {row},{'xy'[row % 2]}" for row in range(ROWS))]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    plain = report_of(tmp_path / "t.csv", {f"r{row}": "yx"[row % 2] for row in range(40)})
+    score = 0.99 - 0.016 * np.arange(ROWS)
+    plain.metadata["training"] |= {"epochs": 3, "batch_size": 32, "learning_rate": 0.01}
+    plain.metadata["noise"] |= {"rate": float(score.mean()), "rate_interval": [0.4, 0.6]}
+    return changed(plain, score=score, suspect=np.arange(ROWS) < 40, p_label=1 - score, loss=-np.log(1.0001 - score))
+
+
+def decide(tmp_path, *lines, name="d.csv"):
+    return decisions_of(tmp_path / name, *lines)
+
+
+def test_decided_rows_are_known_and_ranked_last(report, tmp_path):
+    path = decide(
+        tmp_path, ("r0", "keep", ""), ("r1", "accept", ""), ("r2", "relabel", "z"), ("r3", "drop", ""),
+        ("r4", "unsure", ""), ("r5", "relabel", "y"), ("r50", "relabel", "y"),
+    )  # fmt: skip
+    refined = refine(report, path)
+    assert (refined.wrong, refined.right, refined.unused, refined.decided_suspects) == (4, 2, 1, 5)
+    assert refined.decisions == {"keep": 1, "accept": 1, "relabel": 3, "drop": 1, "unsure": 1}
+    frame = refined.report.to_pandas()
+    # r5 is called y already: that says its label is right
+    assert frame["score"][[0, 1, 2, 3, 5, 50]].tolist() == [0, 1, 1, 1, 0, 1]
+    assert frame["rank"][[1, 2, 3, 50, 0, 5]].tolist() == [55, 56, 57, 58, 59, 60]
+    assert not frame["suspect"][[0, 1, 2, 3, 5, 50]].any()
+    rest = frame.drop([0, 1, 2, 3, 5, 50])
+    assert sorted(rest["rank"]) == list(range(1, 55))
+    assert (np.diff(rest.sort_values("rank")["score"]) <= 0).all()
+    assert (rest["suspect"] == (rest["score"] > 0.5)).all()
+    assert ((rest["score"] > 0) & (rest["score"] < 1)).all()
+    assert frame["status"][[0, 1, 2, 3, 4, 5]].tolist() == ["reviewed"] * 4 + ["scored", "reviewed"]
+    assert frame["reason"][[0, 1]].tolist() == ["reviewed: the label is right", "reviewed: the label is wrong"]
+    unchanged = ["id", "row", "label", "influence", "loss", "p_label", "true_label", "content_hash"]
+    assert frame[unchanged].equals(report.to_pandas()[unchanged])
+
+
+def test_what_changed_is_said(report, tmp_path):
+    path = decide(tmp_path, *((f"r{row}", "keep", "") for row in range(0, 40, 2)))
+    refined = refine(report, path)
+    noise = refined.report.metadata["noise"]
+    assert refined.before["rate"] == report.metadata["noise"]["rate"]
+    assert refined.before["suspects"] == 40
+    assert refined.after["rate"] == noise["rate"] < refined.before["rate"]
+    assert noise["rate_interval"][0] <= noise["rate"] <= noise["rate_interval"][1]
+    frame = refined.report.to_pandas()
+    assert noise["rate"] == pytest.approx(frame["score"].mean())
+    expected = noise["expected_precision"]
+    if frame["suspect"].any():
+        assert expected["mean"] == pytest.approx(frame["score"][frame["suspect"]].mean())
+        assert 0 <= expected["low"] <= expected["mean"] <= expected["high"] <= 1
+    assert refined.after["suspects"] == frame["suspect"].sum() < 20
+    assert refined.report.metadata["refined"] == {"decisions": 20, "wrong": 0, "before": refined.before}
+
+
+def test_the_new_report_is_a_report(report, tmp_path):
+    path = decide(tmp_path, ("r0", "accept", ""), ("r1", "keep", ""), ("r2", "accept", ""))
+    refined = refine(report, path).report
+    refined.save(tmp_path / "refined" / "report.parquet")
+    loaded = Report.load(tmp_path / "refined")
+    assert loaded.metadata == refined.metadata
+    assert loaded.table.equals(refined.table.replace_schema_metadata(loaded.table.schema.metadata))
+    assert "Refined by 3 decisions." in render_html(loaded, loaded.reopen())
+    out = tmp_path / "corrected.csv"
+    assert len(apply_decisions(loaded, path, out).changes) == 2
+    with pytest.raises(InputError, match="refined already"):
+        refine(loaded, path)
+
+
+def test_several_files_count_as_one(report, tmp_path):
+    first = decide(tmp_path, ("r0", "accept", ""), ("r1", "keep", ""), name="a.csv")
+    second = decide(tmp_path, ("r1", "keep", ""), ("r2", "drop", ""), name="b.csv")
+    both = decide(tmp_path, ("r0", "accept", ""), ("r1", "keep", ""), ("r2", "drop", ""), name="c.csv")
+    apart, together = refine(report, [first, second]), refine(report, both)
+    assert apart.report.table.equals(together.report.table)
+    assert apart.to_json() == together.to_json()
+    other = decide(tmp_path, ("r1", "accept", ""), name="e.csv")
+    with pytest.raises(InputError, match=r"a\.csv and .*e\.csv decide differently about 'r1' \(keep, accept\)"):
+        refine(report, [first, other])
+
+
+def test_aims_hold_for_the_rest(report, tmp_path):
+    path = decide(tmp_path, ("r0", "accept", ""), ("r7", "keep", ""))
+    report.metadata["config"]["selection"]["budget"] = 3
+    report.metadata["config"]["rank_by"] = "influence"
+    influence = np.arange(ROWS, dtype=np.float64) - 100
+    refined = refine(changed(report, influence=influence), path).report.to_pandas()
+    assert refined.sort_values("rank")["id"].head(3).tolist() == ["r1", "r2", "r3"]
+    assert refined["id"][refined["suspect"]].tolist() == ["r1", "r2", "r3"]
+
+
+def test_a_finished_spot_check_has_its_bound(report, tmp_path):
+    spot = spot_check_of(list(range(40)), report.metadata["dataset_fingerprint"])
+    assert len(spot) == 30
+    decided = [(f"r{row}", "accept", "") for row in spot[:27]] + [(f"r{row}", "keep", "") for row in spot[27:29]]
+    unfinished = refine(report, decide(tmp_path, *decided))
+    assert unfinished.spot_check is None
+    found = refine(report, decide(tmp_path, *decided, (f"r{spot[29]}", "unsure", ""), ("r59", "keep", ""))).spot_check
+    assert (found.wrong, found.checked, found.unsure, found.suspects) == (27, 30, 1, 40)
+    assert f"{found.at_least:.3f}" == "0.761"
+
+
+def test_a_list_that_is_checked_to_the_end_has_its_share(report, tmp_path):
+    few = changed(report, suspect=np.arange(ROWS) < 4)
+    path = decide(tmp_path, *((f"r{row}", "accept", "") for row in range(3)), ("r3", "keep", ""))
+    assert refine(few, path).spot_check.at_least == 0.75
+
+
+def test_rows_that_were_not_scored_stay_so(report, tmp_path):
+    nulls = {name: report.table[name].to_pylist() for name in ("score", "rank", "influence", "loss", "status")}
+    for name, value in (("score", None), ("rank", None), ("influence", None), ("loss", None), ("status", "unreadable")):
+        nulls[name][59] = value
+    refined = refine(changed(report, **nulls), decide(tmp_path, ("r59", "keep", ""), ("r0", "keep", "")))
+    assert (refined.right, refined.unused) == (1, 1)
+    row = refined.report.table.slice(59, 1).to_pylist()[0]
+    assert (row["score"], row["rank"], row["suspect"], row["status"]) == (None, None, False, "unreadable")
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "no decision in .*d.csv"),
+        ([("r0", "unsure", "")], "none of the 1 decisions says whether the label of a scored row is right"),
+        ([("r0", "keep", ""), ("r0", "keep", "")], "decides twice about 'r0'"),
+        ([("q", "keep", "")], "was it made with another report"),
+        ([("r0", "perhaps", "")], "none of accept, keep, unsure, relabel, drop"),
+        ([("r0", "drop", "x")], "drop leaves 'r0' its label, but new_label is 'x'"),
+    ],
+)
+def test_decisions_that_cannot_be_used(report, tmp_path, lines, message):
+    with pytest.raises(InputError, match=message):
+        refine(report, decide(tmp_path, *lines))
+
+
+def test_decisions_for_another_label_are_refused(report, tmp_path):
+    path = decisions_of(tmp_path / "d.csv", ("r0", "y", "keep"), head=("id", "label", "decision"))
+    with pytest.raises(InputError, match="made with another report"):
+        refine(report, path)
+
+
+@pytest.mark.parametrize("line", [("r0", "accept", ""), ("r1", "keep", ""), ("r1", "drop", ""), ("r1", "relabel", "z")])
+def test_decisions_that_contradict_the_truth_are_refused(report, tmp_path, line):
+    true = [None] * ROWS
+    true[:2] = ["x", "x"]
+    known = changed(report, true_label=true, is_flipped=[None if name is None else row == 1
+                                                          for row, name in enumerate(true)])  # fmt: skip
+    assert refine(known, decide(tmp_path, ("r0", "keep", ""), ("r1", "accept", ""))).wrong == 1
+    with pytest.raises(InputError, match=f"{line[0]!r} \\({line[1]}, but its true label is 'x'\\)"):
+        refine(known, decide(tmp_path, line))
+
+
+def test_scores_that_say_nothing_cannot_be_refined(report, tmp_path):
+    report.metadata["noise"] |= {"doubt": "the network learnt nothing", "rate": None, "rate_interval": None}
+    with pytest.raises(InputError, match="the network learnt nothing"):
+        refine(report, decide(tmp_path, ("r0", "keep", "")))
+
+
+def test_one_decision_is_enough(report, tmp_path):
+    refined = refine(report, decide(tmp_path, ("r30", "keep", "")))
+    assert abs(refined.after["rate"] - refined.before["rate"]) < 0.1

@@ -1,0 +1,218 @@
+"""A run killed at any moment goes on with the same scores, bit for bit."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from labelaudit.commands.scan import scan
+from labelaudit.config import AuditConfig, InfluenceConfig, ModelConfig, TrainingConfig
+from labelaudit.errors import InputError, RunError
+from labelaudit.report.report import Report
+from labelaudit.runtime.checkpoints import RunFolder
+from labelaudit.training.fine_tune import backpropagate
+from labelaudit.training.recording import plan_recording
+from tests.support.data import digit_folders
+from tests.support.processes import forked
+from tests.support.progress import Interrupted, StopsAt
+
+KILLS = {"memory": 7, "replay": 7, "disk": 6}  # of runs that keep their trajectory so
+
+
+def settings(trajectory: str = "memory", seed: int = 0) -> AuditConfig:
+    return AuditConfig(
+        model=ModelConfig(name="dnn"),
+        training=TrainingConfig(epochs=2, batch_size=6, optimizer="adamw", augmentation="shift"),
+        influence=InfluenceConfig(trajectory=trajectory, window="steps:2-7", removal="start"),
+        folds="2",
+        seed=seed,
+    )
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    return digit_folders(tmp_path_factory.mktemp("digits"), "017", 14)
+
+
+class Countdown:
+    """A progress that ends the process at the n-th event: some rows done, or a file on its way to the disk."""
+
+    def __init__(self, events: int) -> None:
+        self.left = events
+
+    def event(self, *_: object) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[object]:
+        yield self.event
+
+    def note(self, text: str) -> None: ...
+
+
+def child(source: Path, folder: Path, config: AuditConfig, resume: bool, events: int, out: Path) -> None:
+    torch.set_num_threads(1)
+    countdown = Countdown(events)
+    fsync = os.fsync
+
+    def dying_fsync(handle: int) -> None:
+        countdown.event()
+        fsync(handle)
+
+    os.fsync = dying_fsync
+    report = scan(source, config=config, progress=countdown, run_folder=RunFolder(folder, resume, every_seconds=0))
+    os.fsync = fsync
+    report.save(out)
+    out.with_suffix(".events").write_text(str(events - countdown.left))
+
+
+def run_child(*arguments: object) -> int:
+    process = forked().Process(target=child, args=arguments)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def scores(path: Path) -> list[bytes]:
+    table = Report.load(path).table
+    return [table[name].combine_chunks().buffers()[1].to_pybytes() for name in ("influence", "score", "loss")]
+
+
+@pytest.fixture(scope="module")
+def wholes(source, tmp_path_factory) -> dict[str, tuple[list[bytes], int]]:
+    """The scores of runs nobody stopped, by how the trajectory is kept, and how many events they have."""
+    folder = tmp_path_factory.mktemp("wholes")
+    found = {}
+    for mode in KILLS:
+        out = folder / f"{mode}.parquet"
+        assert run_child(source, folder / mode, settings(mode), False, 10**9, out) == 0
+        found[mode] = scores(out), int(out.with_suffix(".events").read_text())
+    return found
+
+
+def test_however_the_trajectory_is_kept_the_scores_are_the_same(wholes):
+    assert wholes["memory"][0] == wholes["replay"][0] == wholes["disk"][0]
+
+
+@pytest.mark.parametrize("mode", KILLS)
+def test_killed_at_random_points_and_resumed_it_ends_with_the_same_bytes(source, wholes, tmp_path, mode):
+    generator = random.Random(mode)
+    whole, events = wholes[mode]
+    resumed = 0
+    for number in range(2 * KILLS[mode]):
+        if resumed == KILLS[mode]:
+            break
+        folder, out = tmp_path / f"run-{number}", tmp_path / f"resumed-{number}.parquet"
+        died_at = generator.randrange(10, events)
+        assert run_child(source, folder, settings(mode), False, died_at, out) == -signal.SIGKILL
+        assert not out.exists()
+        if not (folder / "run.json").exists():  # killed before there was anything to keep
+            continue
+        resumed += 1
+        died_again = generator.randrange(1, max(2, events - died_at))
+        assert run_child(source, folder, settings(mode), True, died_again, out) in (0, -signal.SIGKILL)
+        if not out.exists():
+            assert run_child(source, folder, settings(mode), True, 10**9, out) == 0
+        assert scores(out) == whole, (died_at, died_again)
+    assert resumed == KILLS[mode]
+
+
+def begun(source: Path, folder: Path, config: AuditConfig) -> RunFolder:
+    with pytest.raises(Interrupted):
+        scan(
+            source, config=config, progress=StopsAt("Fold 2 of 2: sweeping", 3), run_folder=RunFolder(folder, False, 0)
+        )
+    return RunFolder(folder, resume=True, every_seconds=0)
+
+
+def test_what_is_there_is_not_computed_again(source, tmp_path, monkeypatch):
+    whole = scan(source, config=settings())
+    folder = begun(source, tmp_path / "run", settings("disk"))
+    assert (tmp_path / "run" / "fold-0" / "result.safetensors").exists()
+    crossed: list[int] = []
+
+    def never(*_: object) -> None:
+        raise AssertionError("a step is trained again")
+
+    def count(*arguments: object) -> object:
+        crossed.append(1)
+        return backpropagate(*arguments)
+
+    monkeypatch.setattr("labelaudit.training.fine_tune.take_step", never)
+    monkeypatch.setattr("labelaudit.influence.dit.backpropagate", count)
+    resumed = scan(source, config=settings("disk"), run_folder=folder)
+    assert len(crossed) == 5  # of the window's seven steps; the interruption came when the third was done but not saved
+    assert resumed.table["score"].equals(whole.table["score"])
+
+
+def test_a_run_goes_on_with_the_trajectory_it_began_with(source, tmp_path, monkeypatch):
+    """Memory that has become free since must not make the run look in memory for what is on disk."""
+    whole = scan(source, config=settings("auto"))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "labelaudit.audit.fold.plan_recording", lambda *a, **k: plan_recording(*a, **{**k, "mode": "disk"})
+        )
+        folder = begun(source, tmp_path / "run", settings("auto"))
+    resumed = scan(source, config=settings("auto"), run_folder=folder)
+    assert resumed.table["influence"].equals(whole.table["influence"])
+
+
+def test_another_run_is_refused_by_the_name_of_what_differs(source, tmp_path):
+    folder = begun(source, tmp_path / "run", settings())
+    before = {file: file.read_bytes() for file in (tmp_path / "run").rglob("*.safetensors")}
+    with pytest.raises(InputError, match=r"is another one: settings.seed was 0 and is now 1. Repeat its settings"):
+        scan(source, config=settings(seed=1), run_folder=folder)
+    with pytest.raises(InputError, match=r"holds an unfinished run; go on with `resume`, or start anew"):
+        scan(source, config=settings(), run_folder=RunFolder(tmp_path / "run"))
+    (source / "0" / "extra.png").write_bytes(next((source / "1").iterdir()).read_bytes())
+    try:
+        with pytest.raises(InputError, match=r"is another one: data was '\w+' and is now '\w+'"):
+            scan(source, config=settings(), run_folder=folder)
+    finally:
+        (source / "0" / "extra.png").unlink()
+    assert before == {file: file.read_bytes() for file in (tmp_path / "run").rglob("*.safetensors")}
+    with pytest.raises(InputError, match="there is no unfinished run in"):
+        scan(source, config=settings(), run_folder=RunFolder(tmp_path / "none", resume=True))
+
+
+@pytest.mark.parametrize("damaged", ["run.json", "fold-0/result.safetensors", "fold-1/sweep.safetensors"])
+def test_a_truncated_file_is_refused_and_left(source, tmp_path, damaged):
+    folder = begun(source, tmp_path / "run", settings())
+    file = tmp_path / "run" / damaged
+    half = file.read_bytes()[: file.stat().st_size // 2]
+    file.write_bytes(half)
+    with pytest.raises(InputError, match=rf"`resume`: .*{file.name} is damaged .*; start anew with `overwrite`"):
+        scan(source, config=settings(), run_folder=folder)
+    assert file.read_bytes() == half
+
+
+def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(source, tmp_path, monkeypatch):
+    whole = scan(source, config=settings())
+    room = 12
+
+    def fsync(handle: int) -> None:
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(RunError, match=r"cannot write .*No space left on device.*make room, then go on with `resume`"):
+        scan(source, config=settings("disk"), run_folder=RunFolder(tmp_path / "run", False, 0))
+    monkeypatch.undo()
+    kept = list((tmp_path / "run").rglob("*.safetensors"))
+    assert kept
+    assert not list((tmp_path / "run").rglob(".*"))  # no half-written file is left
+    resumed = scan(source, config=settings("disk"), run_folder=RunFolder(tmp_path / "run", True, 0))
+    assert whole.table["score"].equals(resumed.table["score"])
+    assert whole.table["influence"].equals(resumed.table["influence"])
