@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.detection.tasks import HELD_BACK
 from labelaudit.commands.scan import scan
-from labelaudit.data.noise import flip_rows
+from labelaudit.data.flips import flip_rows
 from labelaudit.detection.metrics import detection_metrics, summarise
 from labelaudit.runtime.files import write_atomically
 from labelaudit.settings import audit_config

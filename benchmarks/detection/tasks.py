@@ -20,7 +20,7 @@ from labelaudit.config import TrainingConfig
 from labelaudit.data.batches import standardise_each
 from labelaudit.data.content import Cells, Vectors
 from labelaudit.data.encoders import encode
-from labelaudit.data.noise import flip_rows
+from labelaudit.data.flips import flip_rows
 from labelaudit.data.text_encoders import encode_texts
 from labelaudit.models.paper import cnn
 from labelaudit.types import Labels, Noise

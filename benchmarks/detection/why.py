@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmarks.detection.measured import measured
 from benchmarks.detection.tasks import SOURCES, Task
 from benchmarks.detection.training import train
-from labelaudit.data.noise import flip_rows
+from labelaudit.data.flips import flip_rows
 from labelaudit.detection.metrics import detection_metrics
 from labelaudit.influence.estimate import dynamic_influence
 from labelaudit.influence.query_loss import QueryLoss, fit_temperature

@@ -27,9 +27,9 @@ from benchmarks.speed.processes import ROOT, Bench, Figures, machine, say
 from benchmarks.speed.sweeps import CLASSES, Case, Epoch, seconds_of
 from benchmarks.speed.tables import TINY, VIT_B
 from labelaudit import Scoring
-from labelaudit.audit.fold_needs import working_memory
 from labelaudit.audit.fold_plan import plan_fold
-from labelaudit.audit.frozen import compute
+from labelaudit.audit.frozen_features import compute
+from labelaudit.audit.needs import working_memory
 from labelaudit.config import InfluenceConfig, ModelConfig
 from labelaudit.influence.derivatives import choose_differentiation
 from labelaudit.models.timm_models import cut_off_head, timm_spec

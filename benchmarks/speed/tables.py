@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from labelaudit.data.noise import flip_rows
+from labelaudit.data.flips import flip_rows
 
 
 @dataclass(frozen=True)

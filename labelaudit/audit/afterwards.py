@@ -13,7 +13,7 @@ from labelaudit.audit.judge import Findings
 from labelaudit.data.batches import Batches, TextFeatures
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.sharded import ShardedModel
-from labelaudit.training.predict import predict, rows_at_once
+from labelaudit.training.predict import inference_batch_size, predict
 from labelaudit.types import Floats, Labels, Rows
 
 EXPLAINED = 1000  # rows, from the most suspect on
@@ -40,7 +40,7 @@ def restore(network: Network, networks: Networks, number: int, seed: int) -> Fla
     model = network(number, network_seed)
     theta = networks.thetas[number]
     with torch.no_grad():
-        model.theta.copy_(model.own(theta, (), theta.dtype))
+        model.theta.copy_(model.scatter_from_leader(theta, (), theta.dtype))
     return model
 
 
@@ -53,7 +53,7 @@ def predict_unlabelled(
     total: Floats = np.zeros((len(rows), findings.signals.posterior.shape[1]))
     for number, temperature in enumerate(findings.temperatures):
         model = restore(network, findings.networks, number, seed)
-        logits = predict(model, batches, torch.from_numpy(rows), rows_at_once(batches, batch_size)).double()
+        logits = predict(model, batches, torch.from_numpy(rows), inference_batch_size(batches, batch_size)).double()
         total += (logits / temperature).softmax(1).numpy()
     return dict(zip(rows.tolist(), total / len(findings.temperatures), strict=True))
 

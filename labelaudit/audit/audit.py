@@ -10,22 +10,22 @@ import torch
 from torch import Tensor
 
 from labelaudit.audit.afterwards import Terms, predict_unlabelled, telling_terms
+from labelaudit.audit.audit_data import AuditData
 from labelaudit.audit.collect import AuditTask
-from labelaudit.audit.data import AuditData
 from labelaudit.audit.judge import Findings, audit_folds
 from labelaudit.audit.setup import (
     check_processes,
     choose_folds,
-    complete,
     is_small,
     prepare_network,
+    resolve_defaults,
     table_for_trees,
     train_to_convergence,
 )
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import TextFeatures
 from labelaudit.data.splits import Fold, by_content
-from labelaudit.detection.query_shift import how_query_differs, some_rows
+from labelaudit.detection.query_shift import describe_query_shift, sample_rows
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
@@ -41,12 +41,12 @@ class WarmStart:
     Attributes:
         folds: Which rows train, and which are the query.
         thetas: The parameters each fold's network starts at; None for a new one.
-        newcomers: Rows these networks were not trained on before.
+        new_rows: Rows these networks were not trained on before.
     """
 
     folds: list[Fold]
     thetas: tuple[Tensor, ...] | None
-    newcomers: Rows
+    new_rows: Rows
 
     def load_into(self, model: FlatModel, number: int) -> None:
         """Set a fold's network to where it starts.
@@ -99,7 +99,7 @@ def audit(
     config: AuditConfig,
     progress: Progress,
     checkpoints: Checkpoints | None = None,
-    start: WarmStart | None = None,
+    warm_start: WarmStart | None = None,
 ) -> Audit:
     """Audit rows.
 
@@ -109,7 +109,7 @@ def audit(
         config: All settings; `config.seed` decides everything random.
         progress: Told of each stage.
         checkpoints: Where the run is saved from time to time, and resumed from.
-        start: Folds and networks of an earlier audit, to continue from.
+        warm_start: Folds and networks of an earlier audit, to continue from.
 
     Raises:
         InputError: A setting does not fit the data or the machine, or the training diverged.
@@ -117,9 +117,9 @@ def audit(
     """
     audited, test_rows = (by_content(rows, labels, data.hashes) for rows in (data.audited, data.test_rows))
     small = is_small(data.inputs, len(data.classes))
-    folds = choose_folds(audited, test_rows, labels, config, small=small) if start is None else start.folds
+    folds = choose_folds(audited, test_rows, labels, config, small=small) if warm_start is None else warm_start.folds
     asked = config.training
-    training = complete(asked, data.inputs.defaults, min(len(fold.train) for fold in folds))
+    training = resolve_defaults(asked, data.inputs.defaults, min(len(fold.train) for fold in folds))
     check_processes(process_group(), training)
     config = config.model_copy(update={"training": training})
     fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
@@ -131,22 +131,22 @@ def audit(
 
     def network(number: int, seed: int) -> FlatModel:
         model = prepare_network(data.inputs, len(data.classes), seed, batches, config, data.device, data.dtype)
-        if start is not None:
-            start.load_into(model, number)
+        if warm_start is not None:
+            warm_start.load_into(model, number)
         return model
 
-    if asked.epochs is None and start is None and data.inputs.trains_to_convergence:
+    if asked.epochs is None and warm_start is None and data.inputs.trains_to_convergence:
         training = train_to_convergence(training, network, batches, folds, config.seed, progress)
         config = config.model_copy(update={"training": training})
-    newcomers = None if start is None or start.thetas is None else start.newcomers
+    new_rows = None if warm_start is None or warm_start.thetas is None else warm_start.new_rows
     table = table_for_trees(data.inputs, len(data.audited), len(data.classes), config, progress)
     task = AuditTask(
-        batches, folds, network, len(data.dataset), len(data.classes), newcomers, table, small=small, order=audited
+        batches, folds, network, len(data.dataset), len(data.classes), new_rows, table, small=small, order=audited
     )
     findings = audit_folds(task, config, progress, checkpoints)
     if data.test is not None:
-        seen = findings.sketches[some_rows(data.audited)]
-        found = how_query_differs(seen, findings.query_sketch, labels[data.audited], labels[data.test_rows])
+        seen = findings.sketches[sample_rows(data.audited)]
+        found = describe_query_shift(seen, findings.query_sketch, labels[data.audited], labels[data.test_rows])
         if found is not None:
             progress.note(found)
     return Audit(

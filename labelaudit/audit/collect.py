@@ -39,7 +39,7 @@ class AuditTask:
         network: Makes the network of a fold from the fold's index and a seed.
         rows: N; rows 0 … N − 1 are audited, and scored if a fold trains on them.
         classes: C.
-        newcomers: Rows that are trained on for fewer epochs than the others; None without a warm start.
+        new_rows: Rows that are trained on for fewer epochs than the others; None without a warm start.
         table: The columns that trees, too, learn from; None without trees. Row numbers are those of `batches`.
         small: Whether a fine-tune costs little (`is_small`), so that networks may be trained once more (`refit`).
         order: The audited rows by their content (`by_content`), for the trees' folds; None for that of the input.
@@ -50,7 +50,7 @@ class AuditTask:
     network: Callable[[int, int], FlatModel]
     rows: int
     classes: int
-    newcomers: Rows | None = None
+    new_rows: Rows | None = None
     table: pd.DataFrame | None = None
     small: bool = False
     order: Rows | None = None
@@ -63,7 +63,7 @@ class AuditTask:
     @property
     def refitted(self) -> bool:
         """Whether networks are trained once more without the suspects (`refit`)."""
-        anew = self.newcomers is None
+        anew = self.new_rows is None
         return anew and is_refitted(len(self.folds), small=self.small, trees=self.table is not None)
 
 
@@ -154,7 +154,7 @@ class Collected:
         belongs = self.fold_of[train] == number
         self.sketches[train[belongs]] = found.sketch.numpy()[belongs]
         self.query_sketch = found.query_sketch.numpy()
-        self.thetas.append(model.whole(found.theta))
+        self.thetas.append(model.gather_on_leader(found.theta))
         self.temperatures.append(found.temperature.item())
         self.query_labels.append(self.labels[query])
         self.query_log_probabilities.append(found.query_log_probabilities.numpy())
@@ -234,9 +234,9 @@ def grow_trees(
     group = process_group()
     part = None if checkpoints is None else checkpoints.part("trees")
     found = None
-    if group.leader and (saved := None if part is None else part.load("result")) is not None:
+    if group.is_leader and (saved := None if part is None else part.load("result")) is not None:
         found = saved["log_probabilities"]
-    elif group.leader:
+    elif group.is_leader:
         with progress.stage("Growing trees", PARTS * len(rows)) as advance:
             found = torch.from_numpy(Trees(table, rows).out_of_fold(labels, rows, classes, seed, advance))
         if part is not None:

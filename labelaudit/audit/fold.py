@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from labelaudit.audit.fold_needs import measured_needs
 from labelaudit.audit.fold_plan import FoldPlan, plan_fold
+from labelaudit.audit.needs import measured_needs
 from labelaudit.config import AuditConfig
 from labelaudit.data.batches import Batches
 from labelaudit.data.splits import Fold
-from labelaudit.detection.query_shift import some_rows
+from labelaudit.detection.query_shift import sample_rows
 from labelaudit.errors import InputError
 from labelaudit.influence.dit import sweep
-from labelaudit.influence.precision import LEAST_AGREEMENT, agreement_with_float32
+from labelaudit.influence.precision import MIN_AGREEMENT, agreement_with_float32
 from labelaudit.influence.query_loss import QueryLoss
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints, Sharding
-from labelaudit.runtime.machine import SHARE_OF_FREE, free_disk, memory_of_process, require_determinism
+from labelaudit.runtime.machine import USABLE_FRACTION, free_disk, memory_of_process, require_determinism
 from labelaudit.training.fine_tune import Plan, Run, backpropagate, fine_tune
 from labelaudit.training.needs import PROBE_ROWS, check_per_sample_loss
 from labelaudit.training.predict import LastLayerInputs, extract_features, predict
@@ -121,15 +121,15 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     if len(run.held_out_latest):
         query.reuse_temperature(run.final, run.held_out_latest)
     else:  # passed as the same tensor object, which needs no copy of θ_T
-        query.set_logits(run.final, predict(model, batches, query_rows, plan.rows_at_once))
+        query.set_logits(run.final, predict(model, batches, query_rows, plan.inference_batch_size))
     influence, features = sweep_and_extract(task, run, plan, query, progress, checkpoints)
     query_logits = query.evaluate(model)  # at θ_T, even where the window ends before
     if model.mixed and plan.forward_mode:
         warn_of_bfloat16(run, query, progress)
     labels, query_sketch = batches.labels[train], features.rows[:0]
     if task.folds == 1:
-        some = torch.from_numpy(some_rows(task.fold.query))
-        query_sketch = extract_features(model, batches, some, plan.rows_at_once).rows
+        some = torch.from_numpy(sample_rows(task.fold.query))
+        query_sketch = extract_features(model, batches, some, plan.inference_batch_size).rows
     result = FoldResult(
         influence=influence[0],
         mean_logits=run.mean_logits,
@@ -199,13 +199,13 @@ def sweep_and_extract(
             return influence[:, 0], features
         influence = sweep(*arguments, advance, checkpoints)
     with progress.stage(f"{task.title}losses", len(run.rows)) as advance:
-        return influence[:, 0], extract_features(run.model, run.batches, run.rows, plan.rows_at_once, advance)
+        return influence[:, 0], extract_features(run.model, run.batches, run.rows, plan.inference_batch_size, advance)
 
 
 def warn_of_bfloat16(run: Run, query: QueryLoss, progress: Progress) -> None:
     """Say so if mixed precision changes the influence of this network."""
     agreement = agreement_with_float32(run, query)
-    if agreement < LEAST_AGREEMENT:
+    if agreement < MIN_AGREEMENT:
         progress.note(
             f"`dtype` bfloat16 changes the influence of this network (correlation with float32 on some rows "
             f"{agreement:.3f}): use `dtype` float32"
@@ -236,7 +236,7 @@ def choose_recording(
         plan,
         config.influence.trajectory,
         memory=memory_of_process(plan.device, model.process_group.local_size),
-        disk=0.0 if checkpoints is None else SHARE_OF_FREE * free_disk(checkpoints.folder),
+        disk=0.0 if checkpoints is None else USABLE_FRACTION * free_disk(checkpoints.folder),
         timed=task.number == 0,
     )
     if task.number == 0:

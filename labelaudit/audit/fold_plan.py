@@ -13,7 +13,7 @@ from labelaudit.influence.derivatives import Differentiate, choose_differentiati
 from labelaudit.influence.scoring import Scoring, Segment
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import Plan
-from labelaudit.training.predict import rows_at_once
+from labelaudit.training.predict import inference_batch_size
 from labelaudit.training.window import Window, parse_windows
 
 
@@ -26,7 +26,7 @@ class FoldPlan:
         windows: What influence is estimated over; a scan ranks by the first one, others are its epochs.
         scoring: How contributions are summed.
         differentiate: How derivatives along a direction are computed.
-        rows_at_once: How many rows are put through where nothing is kept for a backward pass.
+        inference_batch_size: How many rows are put through where nothing is kept for a backward pass.
         device: Where it runs.
         rows: N, the training rows.
         query_rows: M.
@@ -39,7 +39,7 @@ class FoldPlan:
     windows: tuple[Window, ...]
     scoring: Scoring
     differentiate: Differentiate
-    rows_at_once: int
+    inference_batch_size: int
     device: torch.device
     rows: int
     query_rows: int
@@ -97,7 +97,7 @@ def plan_fold(
         windows=tuple(_windows(settings, training, rows)),
         scoring=Scoring(settings.estimator, settings.scoring_steps),
         differentiate=choose_differentiation(settings.derivatives, model),
-        rows_at_once=rows_at_once(batches, training.batch_size),
+        inference_batch_size=inference_batch_size(batches, training.batch_size),
         device=model.theta.device,
         rows=rows,
         query_rows=query_rows,

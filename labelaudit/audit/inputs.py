@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from labelaudit.audit.frozen import frozen_features
+from labelaudit.audit.frozen_features import frozen_features
 from labelaudit.config import ModelConfig
 from labelaudit.data.batches import Batches, Features, Images, TextFeatures
 from labelaudit.data.content import Cells, EncodedImages, Texts, Vectors
@@ -189,7 +189,7 @@ def read_inputs(
     classes: int,
     device: torch.device,
     progress: Progress,
-    own: nn.Module | None = None,
+    custom_model: nn.Module | None = None,
     *,
     cached: bool = True,
     like: ImageSummary | None = None,
@@ -202,7 +202,7 @@ def read_inputs(
         classes: C.
         device: Where a frozen network computes its features.
         progress: Told how far it is.
-        own: A network made by the user, instead of `config.name`.
+        custom_model: A network made by the user, instead of `config.name`.
         cached: Whether what a frozen network sees may come from the cache, and go there.
         like: What the network takes, whatever the images are like now; None to look at them.
 
@@ -224,13 +224,13 @@ def read_inputs(
         return (
             _read_frozen(parts, first.content, config, device, progress, cached)
             if config.train == "head"
-            else _read_images(parts, first.content, config, classes, progress, own, like)
+            else _read_images(parts, first.content, config, classes, progress, custom_model, like)
         )
     if config.train == "head":
         raise InputError("`train` head is for images and a pretrained network; these rows need none")
     if config.text_encoding != "auto" and not isinstance(first.content, Texts):
         raise InputError(f"`text_encoding` {config.text_encoding} is for texts, which these are not")
-    model = feature_model(config, own)
+    model = feature_model(config, custom_model)
     with progress.stage("Reading rows", sum(map(len, parts))) as advance:
         hashes = tuple(digest for part in parts for digest in hash_rows(part, advance))
     problems = tuple(problem for part in parts for problem in part.problems)
@@ -243,7 +243,7 @@ def _read_images(
     config: ModelConfig,
     classes: int,
     progress: Progress,
-    own: nn.Module | None,
+    custom_model: nn.Module | None,
     like: ImageSummary | None,
 ) -> tuple[ImageInputs, Hashes, Problems]:
     summary = like or summarise_images(first, parts[0].problems)
@@ -254,7 +254,7 @@ def _read_images(
             + (f" ({problem})" if problem else "")
         )
     _say_if_deep(summary, progress)
-    spec = model_spec(config, summary, own)
+    spec = model_spec(config, summary, custom_model)
     spec.network(classes, seed=0)  # weights that do not fit are better known before the images are read
     for note in spec.notes:
         progress.note(f"{spec.name}: {note}")

@@ -19,9 +19,9 @@ from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
 from labelaudit.types import Floats, Labels
 
-LEARNT_BY_HEART = 0.1  # ratio of training to query loss below which wrong labels count as memorised
+MEMORISED_RATIO = 0.1  # ratio of training to query loss below which wrong labels count as memorised
 DEVIATIONS = 3  # standard errors above 0 for a network's gain over guessing to be real
-MOST_NOISE = 0.6  # share of wrong labels above which labels carry almost no information
+MAX_NOISE_RATE = 0.6  # share of wrong labels above which labels carry almost no information
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, F
     reference, *others = evidence.values()
     noise = estimate_noise(reference.values, given)
     found = label_posterior(reference, others, given, noise)
-    if task.newcomers is not None and collected.held_out is not None:
+    if task.new_rows is not None and collected.held_out is not None:
         # Newcomers had fewer epochs to fit their labels, right or wrong: their training logits do not compare.
         del evidence["training"]
         reference, *others = evidence.values()
         without_training = label_posterior(reference, others, given, noise)
-        places = np.searchsorted(scored, task.newcomers)
+        places = np.searchsorted(scored, task.new_rows)
         found[places] = without_training[places]
     posterior = np.full((task.rows, task.classes), np.nan)
     posterior[scored] = found
@@ -146,7 +146,7 @@ def _doubt(collected: Collected, noise: Noise, progress: Progress) -> str | None
     query_loss = -log_p[np.arange(len(log_p)), query_labels].mean()
     if doubt is not None:
         progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")
-    elif training_loss < LEARNT_BY_HEART * query_loss:
+    elif training_loss < MEMORISED_RATIO * query_loss:
         progress.note(
             f"the network knows its training labels by heart (mean loss {training_loss:.2g} nats, "
             f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer `epochs`"
@@ -175,6 +175,6 @@ def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | N
             f"naming the most frequent class {frequency[most_frequent]:.0%}; try more `epochs`, another "
             "`learning_rate` or `model`"
         )
-    if noise.rate > MOST_NOISE:
+    if noise.rate > MAX_NOISE_RATE:
         return f"an estimated {noise.rate:.0%} of the labels are wrong, too many to tell which"
     return None

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from labelaudit.audit.audit import Audit
-from labelaudit.audit.data import AuditData, check_readable, rows_alone
+from labelaudit.audit.audit_data import AuditData, check_readable, rows_alone
 from labelaudit.config import AuditConfig
 from labelaudit.data.pixels import LostRowsError
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress
 from labelaudit.runtime.distributed import process_group
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 
 def audit_lasting_rows(
@@ -53,7 +53,7 @@ def audit_lasting_rows(
                 data = replace(
                     data, audited=np.setdiff1d(data.audited, alone), alone=data.alone | frozenset(alone.tolist())
                 )
-            many = counted(len(lost.rows), "image")
+            many = format_count(len(lost.rows), "image")
             progress.note(f"{many} changed or vanished during the run: unreadable now, and the run begins anew without")
 
 

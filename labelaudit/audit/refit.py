@@ -16,7 +16,7 @@ from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
 from labelaudit.runtime.machine import reproducible
 from labelaudit.training.fine_tune import fine_tune
-from labelaudit.training.predict import predict, rows_at_once
+from labelaudit.training.predict import inference_batch_size, predict
 from labelaudit.training.recording import plan_recording
 from labelaudit.training.window import Window
 from labelaudit.types import Floats
@@ -52,7 +52,7 @@ def refit(
         title = f"Fold {number + 1} of {len(task.folds)}: fine-tuning without suspects"
         with progress.stage(title, plan.epochs * len(kept)) as advance, reproducible():
             run = fine_tune(model, task.batches, rows, plan, order_seed, recording, advance, part, query)
-            final = predict(model, task.batches, query, rows_at_once(task.batches, plan.batch_size))
+            final = predict(model, task.batches, query, inference_batch_size(task.batches, plan.batch_size))
         found.append(run.mean_held_out(final).numpy())
     scales = scales_of(found, [labels[fold.query] for fold in task.folds])
     log_p = np.full((task.rows, task.classes), np.nan)

@@ -35,7 +35,7 @@ FEWEST_FOLDS_TO_REFIT = 3  # with two, it would cost half of what an audit does
 MORE_FOLDS = (2_000, 5), (10_000, 3)  # up to so many rows, of a small network
 
 
-def complete(training: TrainingConfig, defaults: TrainingDefaults, rows: int) -> TrainingConfig:
+def resolve_defaults(training: TrainingConfig, defaults: TrainingDefaults, rows: int) -> TrainingConfig:
     """Fill unset settings from the model's defaults and the number of training rows.
 
     Raises:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from labelaudit.audit.audit import Audit
+from labelaudit.checking.baseline_folder import NETWORKS, baseline_folder
 from labelaudit.checking.changes import Row
-from labelaudit.checking.place import NETWORKS, baseline_folder
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.images import ImageSummary
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labelaudit.audit.data import AuditData
+from labelaudit.audit.audit_data import AuditData
 from labelaudit.audit.judge import Findings
 from labelaudit.checking.baseline import Baseline
 from labelaudit.checking.changes import Changes
@@ -22,7 +22,7 @@ from labelaudit.errors import InputError
 from labelaudit.report.report import Report
 from labelaudit.runtime.regular_files import require_regular
 from labelaudit.types import Hashes
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 
 @dataclass(frozen=True)
@@ -142,14 +142,14 @@ def reasons_to_fail(
     if doubt is not None:
         failures.append(f"the new labels cannot be judged: {doubt}")
     if limits.suspects is not None and suspects > limits.suspects:
-        failures.append(f"{counted(suspects, 'new suspect')}, {limits.suspects} allowed")
+        failures.append(f"{format_count(suspects, 'new suspect')}, {limits.suspects} allowed")
     if limits.share is not None and rows and suspects / len(rows) > limits.share:
         failures.append(
             f"{suspects / len(rows):.1%} of the {len(rows)} new rows are suspects, {limits.share:.1%} allowed"
         )
     relabelled = sum(row.change == "relabelled" and not row.accepted for row in rows)
     if not limits.relabelled and relabelled:
-        failures.append(f"{counted(relabelled, 'row')} with another label than in the baseline")
+        failures.append(f"{format_count(relabelled, 'row')} with another label than in the baseline")
     return failures
 
 

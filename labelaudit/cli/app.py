@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
-from labelaudit.cli.applying import APPLY_EXAMPLES, apply
+from labelaudit.cli.apply import APPLY_EXAMPLES, apply
 from labelaudit.cli.auditing import (
     MOST_USED,
     CheckpointEvery,
@@ -24,17 +24,17 @@ from labelaudit.cli.auditing import (
     begin_output,
     show_report,
 )
-from labelaudit.cli.baselining import BASELINE_EXAMPLES, BASELINE_SHORT, baseline
-from labelaudit.cli.checking import CHECK_EXAMPLES, check
+from labelaudit.cli.baseline import BASELINE_EXAMPLES, BASELINE_SHORT, baseline
+from labelaudit.cli.check import CHECK_EXAMPLES, check
 from labelaudit.cli.console import Console
 from labelaudit.cli.help import Program, command_class
 from labelaudit.cli.options import auditing_command, with_choices
-from labelaudit.cli.refining import REFINE_EXAMPLES, refine
-from labelaudit.cli.reporting import REPORT_EXAMPLES, report
-from labelaudit.cli.reproducing import REPRODUCE_EXAMPLES, reproduce
+from labelaudit.cli.refine import REFINE_EXAMPLES, refine
+from labelaudit.cli.report import REPORT_EXAMPLES, report
+from labelaudit.cli.reproduce import REPRODUCE_EXAMPLES, reproduce
 from labelaudit.config import DATA, REPORT, RUN, AuditConfig
 from labelaudit.runtime.commits import appearing_together
-from labelaudit.runtime.launch import launched, leads
+from labelaudit.runtime.launch import is_leader, launched
 from labelaudit.types import Noise
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def main(
         typer.echo(f"labelaudit {version('labelaudit')}")
         raise typer.Exit
     if launched() and context.invoked_subcommand not in DISTRIBUTED:
-        if leads():
+        if is_leader():
             typer.echo(f"error: torchrun is for {', '.join(DISTRIBUTED)}; start this command without it", err=True)
         raise typer.Exit(2)
 
@@ -128,7 +128,7 @@ def scan(
         from labelaudit.commands.dry_run import plan_scan
 
         plan = plan_scan(source, test, config, out, console)
-        if leads():
+        if is_leader():
             console.json(plan.to_json()) if console.as_json else console.plan(plan)
         return
     written = ("report.parquet", "report.html", "probabilities.parquet")
@@ -147,7 +147,7 @@ def scan(
         reviewed=reviewed,
         save_probabilities=save_probabilities,
     )
-    if leads():
+    if is_leader():
         with appearing_together(out, stale=("probabilities.parquet",)) as staged:
             report.save(staged / FILE_NAME)
             report.to_html(staged / PAGE)
@@ -203,7 +203,7 @@ def flip_test(
     Plants flips (--rate), or takes labels known to be wrong (--known). The first seed's report is
     OUT/report.parquet, the others' OUT/report-seed-N.parquet; all figures are in OUT/metrics.json.
     """
-    from labelaudit.data.noise import check_flips
+    from labelaudit.data.flips import check_flips
 
     check_flips(rate, known)
     written = ("report*.parquet", "metrics.json")
@@ -214,7 +214,7 @@ def flip_test(
     reports: list[Path] = []
 
     def save(number: int, report: Report) -> None:
-        if leads():  # what is done is kept with the unfinished run, and the earlier one's results until all is
+        if is_leader():  # what is done is kept with the unfinished run, and the earlier one's results until all is
             name = FILE_NAME if number == 0 else f"report-seed-{report.metadata['seed']}.parquet"
             report.save(run_folder.folder / name)
             reports.append(run_folder.folder / name)
@@ -231,7 +231,7 @@ def flip_test(
         finished=save,
         run_folder=run_folder,
     )
-    if not leads():
+    if not is_leader():
         return
     figures = result.to_json()
     with appearing_together(out, stale=("report*.parquet", "report*.html")) as staged:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import together, until_the_end
+from labelaudit.cli.exit_codes import raise_together, until_the_end
 from labelaudit.config import DATA, REPORT
 from labelaudit.errors import InputError
 from labelaudit.runtime.commits import finish
 from labelaudit.runtime.files import UNFINISHED, check_output
-from labelaudit.runtime.launch import leads
+from labelaudit.runtime.launch import is_leader
 from labelaudit.runtime.locks import locked
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def begin_output(
 
     if overwrite and resume:
         raise InputError("--overwrite starts anew and --resume goes on: give one of them")
-    with together():
+    with raise_together():
         check_source(source)
-        if leads():
+        if is_leader():
             check_output(out, written, overwrite or resume)
             until_the_end(locked(out, option="out"))
             finish(out)  # what a run that was killed had written whole
@@ -89,7 +89,7 @@ def begin_output(
         )
 
         run_folder = RunFolder(out / UNFINISHED, resume, checkpoint_every, overwrite)
-        if leads():
+        if is_leader():
             run_folder.check()
     return run_folder
 

@@ -26,7 +26,7 @@ from labelaudit.report.wording import (
     share_in_words,
     with_deviation,
 )
-from labelaudit.units import as_time, counted, gigabytes, listed
+from labelaudit.units import format_bytes, format_count, format_duration, listed
 
 if TYPE_CHECKING:
     from labelaudit.commands.dry_run import ScanPlan
@@ -97,9 +97,9 @@ class Console:
         out.print(
             Text.assemble(
                 (printable(source["path"]), "bold"),
-                f" · {source['kind']} · {counted(summary['rows'], 'row')}",
+                f" · {source['kind']} · {format_count(summary['rows'], 'row')}",
                 f" ({skipped})" if skipped else "",
-                f" · {counted(summary['classes'], 'class', 'classes')}",
+                f" · {format_count(summary['classes'], 'class', 'classes')}",
             ),
             soft_wrap=not self._out.is_terminal,
         )
@@ -107,7 +107,7 @@ class Console:
             Text(
                 f"{summary['model']}, {_parameters(metadata['parameters'], metadata['tracked_parameters'])}, "
                 f"{metadata['input']} · "
-                f"{counted(training['epochs'], 'epoch')}, batch {training['batch_size']}, "
+                f"{format_count(training['epochs'], 'epoch')}, batch {training['batch_size']}, "
                 f"learning rate {training['learning_rate']:g} · query: {printable(metadata['query']['rows'])}"
             ),
             style="dim",
@@ -142,8 +142,8 @@ class Console:
         noise = summary["noise"]
         out.print(
             Text.assemble(
-                (counted(summary["suspects"], "suspect"), "bold"),
-                f" among {counted(scored, 'scored row')}",
+                (format_count(summary["suspects"], "suspect"), "bold"),
+                f" among {format_count(scored, 'scored row')}",
                 _expected(noise),
             ),
             soft_wrap=not self._out.is_terminal,
@@ -165,7 +165,7 @@ class Console:
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
             out.print(
-                f"{found:,} of the {counted(wrong, 'label')} known to be wrong are among the first {wrong:,}",
+                f"{found:,} of the {format_count(wrong, 'label')} known to be wrong are among the first {wrong:,}",
                 soft_wrap=not self._out.is_terminal,
             )
 
@@ -173,18 +173,18 @@ class Console:
         """What an audit will take, stage by stage."""
         out = self._out
         test = f", {plan.test_rows:,} in the test set" if plan.test_rows else ""
-        classes = f"{counted(len(plan.classes), 'class', 'classes')} ({listed(plan.classes, SHOWN_CLASSES)})"
+        classes = f"{format_count(len(plan.classes), 'class', 'classes')} ({listed(plan.classes, SHOWN_CLASSES)})"
         out.print(
             Text.assemble(
                 (printable(plan.source), "bold"),
-                f" · {plan.kind} · {counted(plan.rows, 'row')}{test} · {printable(classes)}",
+                f" · {plan.kind} · {format_count(plan.rows, 'row')}{test} · {printable(classes)}",
             ),
             soft_wrap=not self._out.is_terminal,
         )
         out.print(
             Text(
                 f"{plan.model}, {_parameters(plan.parameters, plan.tracked)}, {plan.input} · "
-                f"{counted(plan.folds, 'fold')}, {counted(plan.epochs, 'epoch')}, batch {plan.batch_size} · "
+                f"{format_count(plan.folds, 'fold')}, {format_count(plan.epochs, 'epoch')}, batch {plan.batch_size} · "
                 f"{plan.device}",
                 style="dim",
             ),
@@ -194,15 +194,15 @@ class Console:
         for name in ("stage", "time", "memory", "disk"):
             table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
         for stage in plan.stages:
-            disk = gigabytes(stage.disk) if stage.disk else "–"
-            table.add_row(stage.name, as_time(stage.seconds), gigabytes(stage.memory), disk)
+            disk = format_bytes(stage.disk) if stage.disk else "–"
+            table.add_row(stage.name, format_duration(stage.seconds), format_bytes(stage.memory), disk)
         out.print(table)
 
     def metrics(self, result: dict[str, Any]) -> None:
         """The table of a flip test."""
         seeds, wrong = result["seeds"], result["wrong_labels"]
         counts = f"{min(wrong)}" if min(wrong) == max(wrong) else f"{min(wrong)} to {max(wrong)}"
-        title = f"{counts} wrong labels in {counted(result['rows'], 'row')}, {counted(len(seeds), 'seed')}"
+        title = f"{counts} wrong labels in {format_count(result['rows'], 'row')}, {format_count(len(seeds), 'seed')}"
         title += ", mean ± std" if len(seeds) > 1 else ""
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("ranked by", no_wrap=True)

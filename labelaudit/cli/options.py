@@ -12,10 +12,10 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from typer import Context, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import ending_in_exit_codes, working_together
+from labelaudit.cli.exit_codes import ending_in_exit_codes, joined_processes
 from labelaudit.cli.help import HelpAll
 from labelaudit.config import REPORT, AuditConfig
-from labelaudit.runtime.launch import leads
+from labelaudit.runtime.launch import is_leader
 from labelaudit.settings import Setting, audit_config, settings
 
 LARGE = 100_000  # an upper limit from which on it guards against nonsense, and is not worth a word of help
@@ -46,9 +46,9 @@ def auditing_command(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(context: Context, quiet: bool, as_json: bool, help_all: bool, **values: Any) -> None:
-        console = Console(quiet=quiet or not leads(), as_json=as_json)
+        console = Console(quiet=quiet or not is_leader(), as_json=as_json)
         saved = {"out": values["out"], "seconds": values["checkpoint_every"]}
-        with ending_in_exit_codes(console, **saved), working_together():
+        with ending_in_exit_codes(console, **saved), joined_processes():
             chosen = {parameter.name: values.pop(parameter.name) for parameter in of_settings}
             if (like := values.get("like")) is None:
                 config = audit_config(**chosen)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from labelaudit.config import SourceConfig
-from labelaudit.correction.decisions import DROP, Decided, guard, read_decisions, write_decisions
+from labelaudit.correction.decisions import DROP, Decided, escape_formula, read_decisions, write_decisions
 from labelaudit.correction.folders import write_corrected_folder, write_manifest
 from labelaudit.correction.hugging_face import write_corrected_saved
-from labelaudit.correction.place import changes_of, decisions_of
 from labelaudit.correction.replacing import COPY, put_in_place, staging_of
+from labelaudit.correction.side_files import changes_of, decisions_of
 from labelaudit.correction.tables import write_corrected_table
 from labelaudit.data.dataset import HUB, Dataset, content_hash
 from labelaudit.data.hashing import content_bytes
@@ -25,7 +25,7 @@ from labelaudit.data.text_files import compression_of
 from labelaudit.errors import InputError
 from labelaudit.report.report import Report
 from labelaudit.types import Mode
-from labelaudit.units import counted, listed
+from labelaudit.units import format_count, listed
 
 CHANGED_SINCE = "the dataset has changed since the report: audit it again"
 
@@ -162,7 +162,7 @@ def apply_decisions(
         put_in_place(staging, out, beside)
     unchanged = sum(row.decision in ("accept", "relabel", DROP) for row in decided) - len(changing)
     if unchanged:
-        notes.append(f"{counted(unchanged, 'decision')} for the label that the row has already")
+        notes.append(f"{format_count(unchanged, 'decision')} for the label that the row has already")
     counts = Counter(row.decision for row in decided)
     rows = len(dataset) - dropped
     return AppliedChanges(path, out, changelog, reviewed, rows, changes, dict(counts), tuple(notes))
@@ -316,4 +316,4 @@ def _write_changelog(path: Path, changes: tuple[LabelChange, ...]) -> None:
         writer.writerow(names)
         for change in changes:
             values = [getattr(change, name) for name in names]
-            writer.writerow(guard("" if value is None else str(value)) for value in values)
+            writer.writerow(escape_formula("" if value is None else str(value)) for value in values)

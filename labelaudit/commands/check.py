@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelaudit.audit.audit import Audit, WarmStart, audit
-from labelaudit.audit.data import AuditData, read_data
+from labelaudit.audit.audit_data import AuditData, read_data
 from labelaudit.audit.lost_rows import audit_lasting_rows
 from labelaudit.checking.baseline import Baseline, load_baseline, save_baseline
 from labelaudit.checking.changes import Changes, Row, compare, renamed_classes
@@ -41,7 +41,7 @@ from labelaudit.progress import NullProgress, Progress
 from labelaudit.report.build import build_report
 from labelaudit.report.report import Report
 from labelaudit.types import Hashes, Rows, checked
-from labelaudit.units import counted, listed
+from labelaudit.units import format_count, listed
 
 
 @checked
@@ -87,7 +87,7 @@ def check(
     notes = [f"class {old!r} is now called {new!r}" for new, old in update.renamed.items()]
     nobody = fine - accepted_names(update.dataset.ids)
     if unknown := sorted(name for name in nobody if not name.startswith("#")):
-        notes.append(f"{counted(len(unknown), 'accepted id')} in no row, for example {unknown[0]!r}")
+        notes.append(f"{format_count(len(unknown), 'accepted id')} in no row, for example {unknown[0]!r}")
     verdicts, said = match_reviews(
         reviews_in(before.report), read_reviews(paths_of(reviewed)), reviewable_rows(update, before), truth=None
     )
@@ -98,7 +98,7 @@ def check(
     if update.changes.new or (refresh and update.changes.removed):
         data, found, ranking = audit_update(update, before, test, device, progress)
         labels, seconds = data.labels[: len(data.dataset)], {"check": round(time.perf_counter() - started, 3)}
-        report = build_report(data, labels, None, found, ranking, going_on(before, device), seconds)
+        report = build_report(data, labels, None, found, ranking, update_config(before, device), seconds)
         report = with_reviewed(report, verdicts, progress)
         rows = changed_rows(data, update, before, found.findings, ranking_in(report), fine)
         failures = reasons_to_fail(rows, limits or Limits(), found.findings.doubt, update.twins)
@@ -170,15 +170,15 @@ def audit_update(
     test_set = (
         None if test is None else rename(load_test_set(test, update.dataset, before.config.source), update.renamed)
     )
-    config = going_on(before, device)
+    config = update_config(before, device)
     data = read_data(update.dataset, test_set, config, progress, before.classes, like=before.images)
     if data.hashes[: len(data.dataset)] != update.hashes:
         raise InputError(f"{data.dataset.source} has changed while it was read: check it again")
 
     def run(lasting: AuditData) -> Audit:
         folds = folds_of(lasting, before, update.changes)
-        start = WarmStart(folds, before.thetas, np.intersect1d(update.changes.new, lasting.audited))
-        return audit(lasting, lasting.labels, config, progress, start=start)
+        warm_start = WarmStart(folds, before.thetas, np.intersect1d(update.changes.new, lasting.audited))
+        return audit(lasting, lasting.labels, config, progress, warm_start=warm_start)
 
     data, found = audit_lasting_rows(data, run, config, progress, every_class=False)
     new = np.intersect1d(update.changes.new, np.flatnonzero(found.findings.signals.scored))
@@ -230,12 +230,12 @@ def check_classes(dataset: Dataset, before: Baseline) -> None:
         name, count = unknown.most_common(1)[0]
         first = dataset.ids[dataset.labels.index(name)]
         raise InputError(
-            f"class {name!r} ({counted(count, 'row')}, the first is {first}) is not in the baseline, which knows "
+            f"class {name!r} ({format_count(count, 'row')}, the first is {first}) is not in the baseline, which knows "
             f"{listed(before.classes, 20)}. If it is not misspelt, make a new baseline with: labelaudit baseline"
         )
 
 
-def going_on(before: Baseline, device: str) -> AuditConfig:
+def update_config(before: Baseline, device: str) -> AuditConfig:
     """The baseline's settings for another audit: one epoch where its networks were kept, else all of them."""
     training = before.training
     if before.thetas is not None:

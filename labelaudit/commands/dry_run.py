@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from labelaudit.audit.data import check_classes, class_indices, rows_alone
-from labelaudit.audit.fold_needs import FoldNeeds, measured_needs
+from labelaudit.audit.audit_data import check_classes, class_indices, rows_alone
 from labelaudit.audit.fold_plan import FoldPlan, plan_fold
-from labelaudit.audit.frozen import cached_share
+from labelaudit.audit.frozen_features import cached_share
 from labelaudit.audit.inputs import ImageInputs, Inputs, read_inputs
+from labelaudit.audit.needs import FoldNeeds, measured_needs
 from labelaudit.audit.setup import (
     check_processes,
     choose_folds,
-    complete,
     is_refitted,
     is_small,
     prepare_network,
+    resolve_defaults,
     table_for_trees,
     train_to_convergence,
     training_plan,
@@ -40,7 +40,7 @@ from labelaudit.models.choice import choose_network
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, Progress
 from labelaudit.runtime.distributed import process_group
-from labelaudit.runtime.machine import SHARE_OF_FREE, choose_device, choose_dtype, free_disk, memory_of_process
+from labelaudit.runtime.machine import USABLE_FRACTION, choose_device, choose_dtype, free_disk, memory_of_process
 from labelaudit.training.convergence import MOST_STEPS
 from labelaudit.training.needs import check_per_sample_loss
 from labelaudit.training.trees import ITERATIONS, PARTS, Trees
@@ -156,7 +156,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
 
     rows, total, largest = len(dataset), sum(map(len, parts)), max(folds, key=lambda fold: len(fold.train))
     asked = config.training
-    training = complete(asked, inputs.defaults, min(len(fold.train) for fold in folds))
+    training = resolve_defaults(asked, inputs.defaults, min(len(fold.train) for fold in folds))
     check_processes(process_group(), training)
     whole = not isinstance(dataset.content, EncodedImages)  # all rows are here, with their labels
     known = torch.from_numpy(class_indices(parts, classes).clip(min=0))
@@ -187,7 +187,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         plan,
         config.influence.trajectory,
         memory=memory_of_process(device, process_group().local_size) - (data.memory if device.type == "cpu" else 0),
-        disk=SHARE_OF_FREE * free_disk(folder),
+        disk=USABLE_FRACTION * free_disk(folder),
     )
     return ScanPlan(
         source=dataset.source,

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelaudit.audit.audit import audit
-from labelaudit.audit.data import AuditData
+from labelaudit.audit.audit_data import AuditData
 from labelaudit.audit.judge import Findings
 from labelaudit.commands.scan import audit_and_report, identity, open_data, true_labels
 from labelaudit.config import AuditConfig
 from labelaudit.data.dataset import NO_LABEL
-from labelaudit.data.noise import check_flips, plant_flips
+from labelaudit.data.flips import check_flips, plant_flips
 from labelaudit.detection.metrics import (
     Metrics,
     detection_metrics,

@@ -18,7 +18,7 @@ from labelaudit.report.cards import spot_check_of
 from labelaudit.report.recalibrated import REVIEWED, Verdict, recalibrate
 from labelaudit.report.report import Report
 from labelaudit.types import checked
-from labelaudit.units import counted, listed
+from labelaudit.units import format_count, listed
 
 SHOWN = 3
 
@@ -130,7 +130,7 @@ def refine(
         before=_figures(report),
         after=_figures(new),
         spot_check=_spot_check(report, frame, decided),
-        notes=(f"{counted(again, 'decision')} on rows that the scan knew to be reviewed not used again",)
+        notes=(f"{format_count(again, 'decision')} on rows that the scan knew to be reviewed not used again",)
         if again
         else (),
     )

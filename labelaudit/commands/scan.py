@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from labelaudit.audit.audit import Audit, audit
-from labelaudit.audit.data import AuditData, read_data
+from labelaudit.audit.audit_data import AuditData, read_data
 from labelaudit.audit.lost_rows import audit_lasting_rows
 from labelaudit.config import AuditConfig
 from labelaudit.correction.reviewed import ReviewableRows, match_reviews, read_reviews, reviews_in
@@ -34,7 +34,7 @@ from labelaudit.runtime.checkpoints import Checkpoints, RunFolder
 from labelaudit.runtime.distributed import process_group
 from labelaudit.settings import audit_config
 from labelaudit.types import checked
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 _CHANGES_NOTHING: dict[str, Any] = {"model": {"image_cache", "image_cache_limit"}, "deterministic": True}
 """Settings with which a run may be resumed that was begun with others."""
@@ -84,13 +84,13 @@ def scan(
         30
     """
     source = source if labels is None else with_labels(source, labels)
-    own = model if isinstance(model, nn.Module) else None
+    custom_model = model if isinstance(model, nn.Module) else None
     if isinstance(model, str):
         options["model"] = model
     if config is not None and options:
         raise InputError(f"give `config` or options such as {next(iter(options))}, not both")
     config, progress = config or audit_config(**options), progress or NullProgress()
-    report, found = scan_and_keep(source, test, known, config, progress, run_folder, own, reviewed)
+    report, found = scan_and_keep(source, test, known, config, progress, run_folder, custom_model, reviewed)
     if not save_probabilities:
         return report
     probabilities = probabilities_of(report, found)
@@ -109,7 +109,7 @@ def scan_and_keep(
     config: AuditConfig | None = None,
     progress: Progress | None = None,
     run_folder: RunFolder | None = None,
-    own: nn.Module | None = None,
+    custom_model: nn.Module | None = None,
     reviewed: ReviewedFiles = None,
     like: Report | None = None,
 ) -> tuple[Report, Audit]:
@@ -119,7 +119,7 @@ def scan_and_keep(
     """
     config, progress = config or AuditConfig(), progress or NullProgress()
     started = time.perf_counter()
-    data, config = open_data(source, test, config, progress, own)
+    data, config = open_data(source, test, config, progress, custom_model)
     with process_group().raise_together():
         truth = None if known is None else true_labels(data, Path(known))
         verdicts = reviewed_rows(data, truth, like, reviewed, progress)
@@ -163,12 +163,12 @@ def with_reviewed(report: Report, verdicts: Mapping[int, Verdict], progress: Pro
     scored = {row for row, status in enumerate(report.table["status"].to_pylist()) if status == "scored"}
     used = {row: verdict for row, verdict in verdicts.items() if row in scored}
     if len(used) < len(verdicts):
-        progress.note(f"{counted(len(verdicts) - len(used), 'reviewed row')} not used, as they have no score")
+        progress.note(f"{format_count(len(verdicts) - len(used), 'reviewed row')} not used, as they have no score")
     if not used:
         return report
     wrong = [row for row, verdict in used.items() if verdict.wrong]
     right = len(used) - len(wrong)
-    said = f"{counted(len(used), 'label')} reviewed before: {right} right, which are no suspects again"
+    said = f"{format_count(len(used), 'label')} reviewed before: {right} right, which are no suspects again"
     if wrong:
         first = report.table["id"][wrong[0]].as_py()
         said += f"; {len(wrong)} wrong and not corrected, which come first: for example {first!r}"
@@ -191,7 +191,7 @@ def identity(data: AuditData, config: AuditConfig) -> dict[str, Any]:
 
 
 def open_data(
-    source: object, test: object, config: AuditConfig, progress: Progress, own: nn.Module | None = None
+    source: object, test: object, config: AuditConfig, progress: Progress, custom_model: nn.Module | None = None
 ) -> tuple[AuditData, AuditConfig]:
     """Open, check and decode what is to be audited, and choose the network for it where the settings name none.
 
@@ -201,8 +201,8 @@ def open_data(
     with process_group().raise_together():
         dataset = load_dataset(source, config.source)
         test_set = None if test is None else load_test_set(test, dataset, config.source)
-        config = config if own is not None else choose_network(config, dataset, progress)
-        data = read_data(dataset, test_set, config, progress, own=own)
+        config = config if custom_model is not None else choose_network(config, dataset, progress)
+        data = read_data(dataset, test_set, config, progress, custom_model=custom_model)
     if process_group().size > 1:
         for what, value in identity(data, config).items():
             process_group().require_equal(what.replace("_", " "), json.dumps(value, sort_keys=True))

@@ -54,13 +54,13 @@ class Decided:
         return self.decision == DROP or self.new_label not in (None, self.label)
 
 
-def guard(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """A cell as it may be opened in a spreadsheet: what would be run as a formula gets an apostrophe before it."""
     return "'" + cell if cell.startswith(FORMULA_STARTS) else cell
 
 
-def unguard(cell: str) -> str:
-    """The cell that `guard` was given."""
+def unescape_formula(cell: str) -> str:
+    """The cell that `escape_formula` was given."""
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS) else cell
 
 
@@ -71,7 +71,7 @@ def write_decisions(path: Path, decided: Sequence[Decided], new_ids: Mapping[str
         writer.writerow(("id", "row", "content_hash", "label", "decision", "new_label", "note"))
         for row in decided:
             cells = (new_ids.get(row.id, row.id), row.row, row.content_hash, row.label, row.decision, row.new_label)
-            writer.writerow(guard("" if cell is None else str(cell)) for cell in (*cells, row.note))
+            writer.writerow(escape_formula("" if cell is None else str(cell)) for cell in (*cells, row.note))
 
 
 def read_all_decisions(paths: Sequence[Path], report: Report) -> tuple[Decided, ...]:
@@ -219,7 +219,7 @@ def decision_lines(path: Path, option: str = "decisions") -> Iterator[tuple[int,
                     raise InputError(
                         f"{path}, line {reader.line_num + 1}: {len(cells)} cells, but {len(names)} columns"
                     )
-                padded = [unguard(cell) for cell in cells] + [""] * (len(names) - len(cells))
+                padded = [unescape_formula(cell) for cell in cells] + [""] * (len(names) - len(cells))
                 if any(cell.strip() for cell in padded):
                     yield reader.line_num + 1, dict(zip(names, padded, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labelaudit.config import SourceConfig
-from labelaudit.correction.decisions import FORMULA_STARTS, guard
+from labelaudit.correction.decisions import FORMULA_STARTS, escape_formula
 from labelaudit.data.folder import open_folder
 from labelaudit.data.walking import roots_of, walk
 from labelaudit.errors import InputError
@@ -162,7 +162,7 @@ def write_manifest(
             path, written = (prefix / name).as_posix(), labels.get(name, given or "")
             if written is None:
                 continue
-            guarded = written if _is_number(written) else guard(written)
+            guarded = written if _is_number(written) else escape_formula(written)
             if guarded != written:
                 renamed.add(written)
             writer.writerow((f"./{path}" if path.startswith(FORMULA_STARTS) else path, guarded))

@@ -11,7 +11,7 @@ from labelaudit.errors import InputError
 from labelaudit.report.recalibrated import REVIEWED, Verdict, found_wrong
 from labelaudit.report.report import Report
 from labelaudit.types import Hashes
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 _KEPT, _WRONG = "keep", DROP  # what stands for a verdict that a report keeps
 
@@ -126,7 +126,7 @@ def match_reviews(
         matched.add(review)
     if given and not matched.places:
         raise InputError(
-            f"none of the {counted(len(given), 'decision')} is about a row of {rows.source}, the first is about "
+            f"none of the {format_count(len(given), 'decision')} is about a row of {rows.source}, the first is about "
             f"{given[0].id!r} ({given[0].where}): were they made for other data?",
             option="reviewed",
         )
@@ -207,7 +207,7 @@ class _Matching:
     def notes(self) -> list[str]:
         """What became of decisions that were not simply taken, a line for each kind."""
         return [
-            f"{counted(len(examples), 'decision')} {'is' if len(examples) == 1 else 'are'} {why}: for example "
+            f"{format_count(len(examples), 'decision')} {'is' if len(examples) == 1 else 'are'} {why}: for example "
             f"{examples[0]}"
             for why, examples in self._left.items()
         ]

@@ -9,7 +9,7 @@ import pyarrow.csv
 
 from labelaudit.data.dialects import SEPARATORS, Dialect, find_separator, recognise, records
 from labelaudit.errors import InputError
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 _BLOCK = 1 << 24  # bytes Arrow parses at a time
 
@@ -48,7 +48,7 @@ def read_delimited(content: bytes, where: str, usual: str, given: str | None = N
     if separator != usual and given is None:
         notes.append(f"cells are separated by {SEPARATORS.get(separator, repr(separator))}s (`separator`)")
     if preamble > 1 or (preamble and content.startswith(b"#")):
-        notes.append(f"comments before the header are left out ({counted(preamble, 'line')})")
+        notes.append(f"comments before the header are left out ({format_count(preamble, 'line')})")
     plain = Dialect(separator, preamble=preamble)
     if b'"' not in content:  # then lines are rows, and Arrow's reader sees whether they are of one length
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from labelaudit.errors import InputError
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _SNIFFED_RECORDS = 200
@@ -144,7 +144,7 @@ def recognise(content: bytes, plain: Dialect, where: str) -> tuple[Dialect, list
             )
         if tall:
             notes.append(
-                f"{counted(len(tall), 'row has', 'rows have')} several lines (the first begins in line {tall[0]})"
+                f"{format_count(len(tall), 'row has', 'rows have')} several lines (the first begins in line {tall[0]})"
             )
         if found.surplus:
             notes.append("every row ends with a separator too many: the empty cell after it is left out")

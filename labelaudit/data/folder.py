@@ -18,7 +18,7 @@ from labelaudit.data.table_files import read_table
 from labelaudit.data.walking import roots_of, walk
 from labelaudit.errors import InputError
 from labelaudit.runtime.regular_files import read_regular
-from labelaudit.units import counted, listed
+from labelaudit.units import format_count, listed
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # as Hugging Face's image folders have it
 
@@ -65,13 +65,15 @@ def open_folder(folder: Path, config: SourceConfig | None = None) -> Dataset:
         )
     if unknown := sorted(classes - set(config.classes or classes)):
         raise InputError(f"{folder}: the class folder {unknown[0]!r} is none of `classes`")
-    notes = [f"{counted(len(others), 'other file')} left out ({endings(others)})"] if others else []
+    notes = [f"{format_count(len(others), 'other file')} left out ({endings(others)})"] if others else []
     notes += (
-        [f"{counted(folders.count(None), 'image')} in no class folder: kept as unlabelled"] if None in folders else []
+        [f"{format_count(folders.count(None), 'image')} in no class folder: kept as unlabelled"]
+        if None in folders
+        else []
     )
     if found.repeated:
         link, place = next(iter(found.repeated.items()))
-        many = counted(len(found.repeated), "link")
+        many = format_count(len(found.repeated), "link")
         notes.append(f"{many} to folders left out, as {link}: it leads to {place}, whose files are there already")
     return Dataset(
         source=str(folder),
@@ -117,7 +119,7 @@ def _with_metadata(folder: Path, metadata: Path, config: SourceConfig) -> Datase
     ]
     unnamed = sorted({*images} - {str(Path(name)) for name in dataset.ids})
     if unnamed and config.image_root is None and dataset.settings.id_column == dataset.settings.image_column:
-        many = counted(len(unnamed), "image that", "images that")
+        many = format_count(len(unnamed), "image that", "images that")
         note = f"{many} {metadata.name} does not name: left out ({listed(unnamed, 3)})"
         dataset = replace(dataset, notes=(*dataset.notes, note))
     return replace(dataset, kind="image folder with metadata")
@@ -134,7 +136,7 @@ def _sorted_out(folder: Path, found: Sequence[Path], inside: Sequence[Path]) -> 
 
 
 def _others_in(others: list[Path]) -> str:
-    return f" (it holds {counted(len(others), 'file')} of other kinds: {endings(others)})" if others else ""
+    return f" (it holds {format_count(len(others), 'file')} of other kinds: {endings(others)})" if others else ""
 
 
 def _utf8(name: str) -> str:

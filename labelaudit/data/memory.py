@@ -32,9 +32,9 @@ from labelaudit.data.splits_by_name import TRAIN
 from labelaudit.data.table import vectors_of
 from labelaudit.data.torch_datasets import dataset_of_torch
 from labelaudit.errors import InputError
-from labelaudit.runtime.machine import SHARE_OF_FREE, free_memory
+from labelaudit.runtime.machine import USABLE_FRACTION, free_memory
 from labelaudit.types import Problems
-from labelaudit.units import gigabytes
+from labelaudit.units import format_bytes
 
 
 def dataset_in_memory(source: object, config: SourceConfig, splits: tuple[str, ...] = TRAIN) -> Dataset:
@@ -175,10 +175,10 @@ def _texts(values: Sequence[Any]) -> tuple[Content, Problems, str, list[str]]:
 
 def _dense(matrix: Any) -> NDArray[np.float32]:
     needed, free = matrix.shape[0] * matrix.shape[1] * 4, free_memory(torch.device("cpu"))
-    if needed > SHARE_OF_FREE * free:
+    if needed > USABLE_FRACTION * free:
         raise InputError(
-            f"a sparse matrix of {matrix.shape[0]:,} × {matrix.shape[1]:,} needs {gigabytes(needed)} as "
-            f"numbers, {gigabytes(free)} are free: reduce its columns first (TruncatedSVD)"
+            f"a sparse matrix of {matrix.shape[0]:,} × {matrix.shape[1]:,} needs {format_bytes(needed)} as "
+            f"numbers, {format_bytes(free)} are free: reduce its columns first (TruncatedSVD)"
         )
     dense: NDArray[np.float32] = matrix.astype(np.float32).toarray()
     return dense

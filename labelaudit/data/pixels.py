@@ -14,9 +14,9 @@ from torch import Tensor
 from labelaudit.errors import InputError, RunError
 from labelaudit.runtime.distributed import process_group
 from labelaudit.runtime.files import cache_folder
-from labelaudit.runtime.machine import SHARE_OF_FREE, free_disk, free_memory
+from labelaudit.runtime.machine import USABLE_FRACTION, free_disk, free_memory
 from labelaudit.types import ImageCache
-from labelaudit.units import gigabytes
+from labelaudit.units import format_bytes
 
 Shape = tuple[int, int, int, int]  # N, C, H, W
 SHARE_OF_MEMORY = 0.5  # that images may take of what is free before they go to the disk: the training needs some, too
@@ -77,21 +77,21 @@ def choose_place(shape: Shape, cache: ImageCache, limit_gb: float | None) -> Ima
     needed = int(np.prod(shape))
     local_size = process_group().local_size  # they all keep the images
     memory, folder = free_memory(torch.device("cpu")) // local_size, cache_folder()
-    disk = int(SHARE_OF_FREE * free_disk(folder)) // local_size
+    disk = int(USABLE_FRACTION * free_disk(folder)) // local_size
     if limit_gb is not None:
         disk = min(disk, int(limit_gb * 1e9))
     if cache == "none" or (cache == "auto" and needed <= SHARE_OF_MEMORY * memory):
         return "none" if cache == "none" else "memory"
-    if cache == "memory" and needed <= SHARE_OF_FREE * memory:
+    if cache == "memory" and needed <= USABLE_FRACTION * memory:
         return "memory"
     if cache != "memory" and needed <= disk:
         return "disk"
     raise InputError(
-        f"{shape[0]} images of {shape[2]}×{shape[3]} pixels need {gigabytes(needed)}; "
+        f"{shape[0]} images of {shape[2]}×{shape[3]} pixels need {format_bytes(needed)}; "
         + (
-            f"{gigabytes(SHARE_OF_FREE * memory)} of memory may be used: try `image_cache` disk, "
+            f"{format_bytes(USABLE_FRACTION * memory)} of memory may be used: try `image_cache` disk, "
             if cache == "memory"
-            else f"{gigabytes(disk)} of the disk of {folder} may be used: try "
+            else f"{format_bytes(disk)} of the disk of {folder} may be used: try "
         )
         + "`image_cache` none, which decodes them anew for each pass, or a smaller `image_size`"
     )

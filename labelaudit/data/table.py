@@ -23,7 +23,7 @@ from labelaudit.data.table_images import Roots, images_of
 from labelaudit.data.unfit_features import unfit_features
 from labelaudit.errors import InputError
 from labelaudit.types import Kind, Problems
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 
 def open_table(path: Path, config: SourceConfig) -> Dataset:
@@ -242,7 +242,7 @@ def _repeated(ids: tuple[str, ...], repeated: list[list[int]], labels: Labels) -
     if not repeated:
         return ""
     torn = [rows for rows in repeated if len({labels.names[row] for row in rows} - {None}) > 1]
-    said = counted(len(repeated), "image is in several rows", "images are in several rows")
+    said = format_count(len(repeated), "image is in several rows", "images are in several rows")
     if torn:
         first = torn[0]
         names = " and ".join(repr(labels.names[row]) for row in first[:3])

@@ -20,7 +20,7 @@ from labelaudit.data.text_files import COMPRESSIONS, TextFile, compression_of, r
 from labelaudit.data.walking import walk
 from labelaudit.errors import InputError
 from labelaudit.runtime.regular_files import require_regular
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 DELIMITED = {".csv": ",", ".tsv": "\t"}  # ending → usual separator
 JSON = frozenset({".jsonl", ".ndjson", ".json"})
@@ -187,7 +187,7 @@ def read_folder(folder: Path, files: Iterable[Path], config: SourceConfig, prefe
     except pa.ArrowException as error:
         raise InputError(f"the files in {folder} have different columns: {str(error).splitlines()[0]}") from error
     kind = "Parquet file" if table_suffix(paths[0]) in PARQUET else "table"
-    notes = [f"read {counted(len(paths), kind)}", *note, *tables[0].notes]
+    notes = [f"read {format_count(len(paths), kind)}", *note, *tables[0].notes]
     return TableFile(table, tuple(notes), chosen)
 
 

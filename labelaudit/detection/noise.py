@@ -8,19 +8,21 @@ import numpy as np
 
 from labelaudit.detection.calibration import Calibration, calibrate, log_softmax
 from labelaudit.detection.share import Fitted, Share, estimate_learnt_share, estimate_share, hidden_ratio
-from labelaudit.detection.transition import LEAST, resize_transition, shrink_transition
+from labelaudit.detection.transition import MIN_PROBABILITY, resize_transition, shrink_transition
 from labelaudit.types import Floats, Labels
 
-FIRST_GUESS = 0.1  # share of wrong labels at which the iteration starts
-RIGHT_ROWS = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
+INITIAL_NOISE_RATE = 0.1  # share of wrong labels at which the iteration starts
+DIAGONAL_PRIOR = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
 ITERATIONS = 60
 STEPS = 2  # of the fit of p in each iteration; more do not save iterations, one alone is not enough
 TOLERANCE = 1e-5
-SMALLEST_PROBABILITY = 1e-3  # of a class once the learnt confusions are taken out of a prediction
+MIN_CLASS_PROBABILITY = 1e-3  # of a class once the learnt confusions are taken out of a prediction
 SINGULAR = 0.02  # singular values of T below this share of the largest are not inverted
 SIZES = (0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0)  # multiples of T's off-diagonal that are tried
-CLEARLY = 10.0  # nats by which the second reading has to be more likely to be taken
-WITHIN = 3.0  # log-likelihood below the maximum, in nats, up to which a size is possible; 1.9 would be exact at 95%
+MIN_GAIN = 10.0  # nats by which the second reading has to be more likely to be taken
+LIKELIHOOD_MARGIN = (
+    3.0  # log-likelihood below the maximum, in nats, up to which a size is possible; 1.9 would be exact at 95%
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class NoiseModel:
     def fitted(self) -> Fitted:
         """The most likely share of wrong labels, and the least and largest that are about as likely."""
         near = [rate for rate, ll in zip(self.rates, self.log_likelihoods, strict=True)
-                if ll >= self.log_likelihood - WITHIN]  # fmt: skip
+                if ll >= self.log_likelihood - LIKELIHOOD_MARGIN]  # fmt: skip
         return Fitted(self.rates[int(np.argmax(self.log_likelihoods))], min(near), max(near))
 
 
@@ -105,10 +107,10 @@ def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
         labels: Given class indices, shape (N,).
     """
     classes, rows = evidence.shape[1], len(labels)
-    to_given = calibrate(evidence, labels, np.maximum(np.eye(classes), LEAST))
+    to_given = calibrate(evidence, labels, np.maximum(np.eye(classes), MIN_PROBABILITY))
     wavering, learnt = (_fit(evidence, labels, calibration) for calibration in (None, to_given))
     contradicted = float((evidence.argmax(1) != labels).mean())
-    if learnt.log_likelihood > wavering.log_likelihood + CLEARLY:
+    if learnt.log_likelihood > wavering.log_likelihood + MIN_GAIN:
         chosen, share = learnt, estimate_learnt_share(wavering.fitted, learnt.fitted, contradicted, rows)
     else:
         error, fitted = wavering.network_error, wavering.fitted
@@ -129,20 +131,20 @@ def structure_of(transition: Floats) -> float:
     wrong = np.where(np.eye(classes, dtype=bool), 0.0, transition)
     per_class = wrong.sum(1)
     even = (1 - np.eye(classes)) / max(classes - 1, 1)
-    distance = 0.5 * np.abs(wrong / np.maximum(per_class, LEAST)[:, None] - even).sum(1)
-    return float(distance @ per_class / max(per_class.sum(), LEAST))
+    distance = 0.5 * np.abs(wrong / np.maximum(per_class, MIN_PROBABILITY)[:, None] - even).sum(1)
+    return float(distance @ per_class / max(per_class.sum(), MIN_PROBABILITY))
 
 
 def _fit(evidence: Floats, labels: Labels, to_given: Calibration | None) -> NoiseModel:
     """One reading: T by expectation maximisation, shrunk, and the likelihood of T at several sizes."""
     classes = evidence.shape[1]
-    transition = np.full((classes, classes), FIRST_GUESS / (classes - 1))
-    np.fill_diagonal(transition, 1 - FIRST_GUESS)
+    transition = np.full((classes, classes), INITIAL_NOISE_RATE / (classes - 1))
+    np.fill_diagonal(transition, 1 - INITIAL_NOISE_RATE)
     calibration = Calibration.start(classes)
     for _ in range(ITERATIONS):
         true_evidence = _without_confusions(evidence, to_given, transition)
         true_label = log_softmax(calibration.log_probabilities(true_evidence) + _log_likelihood_of(transition, labels))
-        padded = _count(true_label, labels) + 1 / classes + RIGHT_ROWS * np.eye(classes)
+        padded = _count(true_label, labels) + 1 / classes + DIAGONAL_PRIOR * np.eye(classes)
         previous, transition = transition, padded / padded.sum(1, keepdims=True)
         calibration = calibrate(true_evidence, labels, transition, calibration, STEPS)
         if np.abs(transition - previous).max() < TOLERANCE:
@@ -169,7 +171,7 @@ def _without_confusions(evidence: Floats, to_given: Calibration | None, transiti
     if to_given is None:
         return evidence
     predicted = np.exp(to_given.log_probabilities(evidence))
-    left: Floats = np.maximum(predicted @ np.linalg.pinv(transition, rcond=SINGULAR), SMALLEST_PROBABILITY)
+    left: Floats = np.maximum(predicted @ np.linalg.pinv(transition, rcond=SINGULAR), MIN_CLASS_PROBABILITY)
     shares: Floats = np.log(left / left.sum(1, keepdims=True))
     return shares
 

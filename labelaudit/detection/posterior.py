@@ -14,7 +14,7 @@ from labelaudit.types import Floats, Labels
 
 LARGEST_LOG_ODDS = 30.0
 LEAST_RATE = 1e-6  # of wrong labels that log odds are shifted to
-ROWS_OF_THE_RATE = 50.0  # that a share of wrong labels known from elsewhere counts for
+PRIOR_ROWS = 50.0  # that a share of wrong labels known from elsewhere counts for
 ITERATIONS = 1000
 TOLERANCE = 1e-9
 
@@ -65,7 +65,7 @@ def adapt_to_own_rate(posterior: Floats, labels: Labels, rate: float) -> Floats:
     """P(true label) of rows that have a share of wrong labels of their own, such as those added by an update.
 
     The odds of a wrong label are moved from the rate they were found with to the rows' own, which is found by
-    expectation maximisation (Saerens et al., 2002); the earlier rate counts as much as `ROWS_OF_THE_RATE` rows.
+    expectation maximisation (Saerens et al., 2002); the earlier rate counts as much as `PRIOR_ROWS` rows.
 
     Args:
         posterior: P(true label c | row), as `label_posterior` has it, shape (N, C).
@@ -76,7 +76,7 @@ def adapt_to_own_rate(posterior: Floats, labels: Labels, rate: float) -> Floats:
     log_odds = _log_odds(1 - posterior[np.arange(len(labels)), labels])
     own, wrong = rate, expit(log_odds)
     for _ in range(ITERATIONS):
-        before, own = own, float((wrong.sum() + ROWS_OF_THE_RATE * rate) / (len(labels) + ROWS_OF_THE_RATE))
+        before, own = own, float((wrong.sum() + PRIOR_ROWS * rate) / (len(labels) + PRIOR_ROWS))
         wrong = expit(log_odds + logit(own) - logit(rate))
         if abs(own - before) < TOLERANCE:
             break

@@ -14,18 +14,18 @@ from sklearn.preprocessing import StandardScaler
 from labelaudit.types import Labels
 
 ROWS = 1000  # of each kind, at most: enough to see what matters
-FEWEST = 50  # of each kind, below which nothing is said
+MIN_ROWS = 50  # of each kind, below which nothing is said
 FOLDS = 5
-TOLD_APART = 0.8  # the share of pairs, an AUROC, from which rows are called different
-APART, CHANCE = 0.2, 1e-3  # the difference of class shares that is worth a word, and its p-value
+MIN_AUROC = 0.8  # the share of pairs, an AUROC, from which rows are called different
+MIN_TOTAL_VARIATION, MAX_P_VALUE = 0.2, 1e-3  # the difference of class shares that is worth a word, and its p-value
 
 
-def some_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def sample_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """At most `ROWS` of them, always the same."""
     return np.sort(np.random.default_rng(0).permutation(rows)[:ROWS])
 
 
-def how_query_differs(
+def describe_query_shift(
     audited: NDArray[np.float32], query: NDArray[np.float32], labels: Labels, query_labels: Labels
 ) -> str | None:
     """Say how the query differs from the audited rows, with the evidence, or None if it does not.
@@ -39,11 +39,11 @@ def how_query_differs(
         labels: Class indices of all audited rows, shape (N,).
         query_labels: And of all query rows, shape (M,).
     """
-    if min(len(audited), len(query)) < FEWEST:
+    if min(len(audited), len(query)) < MIN_ROWS:
         return None
     reasons = []
-    share = _told_apart(audited, query)
-    if share >= TOLD_APART:
+    share = _two_sample_auroc(audited, query)
+    if share >= MIN_AUROC:
         reasons.append(
             f"a linear classifier tells them from the audited ones in {share:.0%} of all pairs (50% if alike)"
         )
@@ -51,15 +51,17 @@ def how_query_differs(
                        for part in (labels, query_labels)])  # fmt: skip
     counts = counts[:, counts.sum(0) > 0]
     shares = counts / counts.sum(1, keepdims=True)
-    apart = float(np.abs(shares[0] - shares[1]).sum()) / 2
-    if apart >= APART and (p := float(chi2_contingency(counts).pvalue)) < CHANCE:
-        reasons.append(f"{apart:.0%} of them would need another class to have the audited rows' shares (p = {p:.1g})")
+    total_variation = float(np.abs(shares[0] - shares[1]).sum()) / 2
+    if total_variation >= MIN_TOTAL_VARIATION and (p := float(chi2_contingency(counts).pvalue)) < MAX_P_VALUE:
+        reasons.append(
+            f"{total_variation:.0%} of them would need another class to have the audited rows' shares (p = {p:.1g})"
+        )
     if not reasons:
         return None
     return f"the query rows differ from the audited ones: {', and '.join(reasons)}; influence on them may mislead"
 
 
-def _told_apart(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def _two_sample_auroc(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """The cross-validated AUROC of a logistic regression between two sets of rows."""
     rows = np.concatenate([first, second]).astype(np.float64)
     kind: NDArray[np.int64] = np.repeat([0, 1], [len(first), len(second)])

@@ -8,9 +8,9 @@ from scipy.special import gammaln
 
 from labelaudit.types import Floats
 
-STRENGTHS = (1e-3, 1e6)  # bounds of the priors' strengths: see `shrink_transition`
-LEAST = 1e-9  # the smallest probability in T
-FEWEST_RIGHT = 0.02  # P(given label = true label) of any class
+STRENGTH_BOUNDS = (1e-3, 1e6)  # bounds of the priors' strengths: see `shrink_transition`
+MIN_PROBABILITY = 1e-9  # the smallest probability in T
+MIN_RIGHT = 0.02  # P(given label = true label) of any class
 
 
 def shrink_transition(counts: Floats) -> Floats:
@@ -29,24 +29,24 @@ def shrink_transition(counts: Floats) -> Floats:
     others = ~np.eye(classes, dtype=bool)
     named = counts[others].reshape(classes, classes - 1)
     wrong, right = named.sum(1), np.diag(counts)
-    mean = float(np.clip(wrong.sum() / counts.sum(), LEAST, 1 - LEAST))
+    mean = float(np.clip(wrong.sum() / counts.sum(), MIN_PROBABILITY, 1 - MIN_PROBABILITY))
     rate = np.full(classes, mean)
     if classes > 2:
-        strength = _strength(np.stack([wrong, right], axis=1), np.array([mean, 1 - mean]))
+        strength = _prior_strength(np.stack([wrong, right], axis=1), np.array([mean, 1 - mean]))
         rate = (wrong + strength * mean) / (wrong + right + strength)
         even = np.full(classes - 1, 1 / (classes - 1))
-        strength = _strength(named, even)
+        strength = _prior_strength(named, even)
         named = (named + strength * even) / (wrong + strength)[:, None]
     else:
         named = np.ones((2, 1))
     transition = np.empty((classes, classes))
-    transition[others] = np.maximum(rate[:, None] * named, LEAST).ravel()
-    np.fill_diagonal(transition, np.maximum(1 - rate, LEAST))
+    transition[others] = np.maximum(rate[:, None] * named, MIN_PROBABILITY).ravel()
+    np.fill_diagonal(transition, np.maximum(1 - rate, MIN_PROBABILITY))
     evened: Floats = transition / transition.sum(1, keepdims=True)
     return evened
 
 
-def _strength(counts: Floats, mean: Floats) -> float:
+def _prior_strength(counts: Floats, mean: Floats) -> float:
     """The s for which counts (G, K) are most likely if each group's chances are drawn from Dirichlet(s · mean)."""
     totals = counts.sum(1)
 
@@ -55,14 +55,14 @@ def _strength(counts: Floats, mean: Floats) -> float:
         chances = gammaln(counts + s * mean) - gammaln(s * mean)
         return float((gammaln(totals + s) - gammaln(s)).sum() - chances.sum())
 
-    return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(STRENGTHS)), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=tuple(np.log(STRENGTH_BOUNDS)), method="bounded").x))
 
 
 def resize_transition(transition: Floats, size: float) -> Floats:
     """T with `size` times as many wrong labels, none of which is impossible, and some of which are right."""
     resized = size * transition
     np.fill_diagonal(resized, 0)
-    np.fill_diagonal(resized, np.maximum(1 - resized.sum(1), FEWEST_RIGHT))
-    resized = np.maximum(resized, LEAST)
+    np.fill_diagonal(resized, np.maximum(1 - resized.sum(1), MIN_RIGHT))
+    resized = np.maximum(resized, MIN_PROBABILITY)
     sized: Floats = resized / resized.sum(1, keepdims=True)
     return sized

@@ -110,7 +110,7 @@ def central_differences(
     theta = model.tracked.clone() if theta is None else theta
     logits, changes = torch.empty(0), []
     products = torch.empty_like(directions) if hessian else theta.new_empty(0)
-    with torch.set_grad_enabled(hessian), model.tracking(), model.full_precision(), model.over_same(inputs):
+    with torch.set_grad_enabled(hessian), model.tracking(), model.full_precision(), model.fixed_inputs(inputs):
         for number, direction in enumerate(directions):
             norm = model.norm(direction).item()
             epsilon = (perturbation or PERTURBATION[direction.dtype]) / norm if norm > 0 else 1.0
@@ -119,7 +119,7 @@ def central_differences(
                 torch.add(theta, direction, alpha=sign * epsilon, out=model.tracked)
                 z = model(inputs)
                 if hessian:
-                    model.differentiate(cross_entropy(z, labels, reduction="sum") / rows)
+                    model.backward(cross_entropy(z, labels, reduction="sum") / rows)
                     if sign == 1:
                         products[number].copy_(model.tracked_gradient)
                     else:
@@ -177,4 +177,4 @@ def _gathered(model: FlatModel, rows: int, logits: Tensor, changes: Tensor, prod
         return BatchDerivatives(logits, changes, products)
     own = torch.cat([logits[:, None], changes.movedim(0, 1)], 1)  # (own B, 1 + K, C): one collective for all
     both = model.process_group.all_gather(own, rows)
-    return BatchDerivatives(both[:, 0], both[:, 1:].movedim(1, 0), model.add_up(products))
+    return BatchDerivatives(both[:, 0], both[:, 1:].movedim(1, 0), model.all_reduce(products))

@@ -14,7 +14,7 @@ from labelaudit.influence.scoring import Scoring
 from labelaudit.runtime.checkpoints import Checkpoints, Sharding
 from labelaudit.training.fine_tune import Run, backpropagate
 from labelaudit.training.optimizers import Adjoint, Point, clip, clip_adjoint
-from labelaudit.training.predict import rows_at_once
+from labelaudit.training.predict import inference_batch_size
 from labelaudit.training.trajectory import State, Step
 from labelaudit.training.window import Window
 
@@ -218,7 +218,7 @@ class _Sweep:
         assert found.theta is not None
         model.theta.copy_(found.theta)
         tracked = found.theta[len(found.theta) - len(model.tracked) :]
-        at_once = rows_at_once(run.batches, run.plan.batch_size) * model.process_group.size
+        at_once = inference_batch_size(run.batches, run.plan.batch_size) * model.process_group.size
         for part in torch.arange(len(run.rows)).split(at_once):
             shard = model.process_group.shard(len(part))
             inputs, labels = run.batches.batch(run.rows[part], shard=shard)

@@ -12,7 +12,7 @@ from labelaudit.influence.derivatives import forward_over_reverse
 from labelaudit.influence.query_loss import QueryLoss
 from labelaudit.training.fine_tune import Run
 
-LEAST_AGREEMENT = 0.99
+MIN_AGREEMENT = 0.99
 BATCHES = 4
 
 

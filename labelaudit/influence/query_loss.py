@@ -69,7 +69,7 @@ class QueryLoss:
     log_probabilities: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
     _theta: Tensor | None = field(default=None, init=False)
     _logits: Tensor = field(default_factory=lambda: torch.empty(0), init=False)
-    _presumed: tuple[Tensor, float] | None = field(default=None, init=False)
+    _reused: tuple[Tensor, float] | None = field(default=None, init=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,11 +85,11 @@ class QueryLoss:
 
     def gradient(self, model: FlatModel) -> Tensor:
         """See `Query`: a pass to fit the temperature, unless it is known, and one for the loss and its gradient."""
-        presumed = self._presumption(model)
-        if presumed is None:
+        reused = self._reused_at(model)
+        if reused is None:
             self.evaluate(model)
         else:
-            self.temperature = presumed[1]
+            self.temperature = reused[1]
         answers = []
         groups, sizes = self._grouping()
         gradients = torch.zeros_like(model.tracked).repeat(len(sizes), 1)
@@ -103,14 +103,14 @@ class QueryLoss:
                 for group in present:
                     chosen = (groups[part][shard] == group).to(losses.device)
                     loss = losses[chosen].sum() / sizes[group].item()
-                    model.differentiate(loss, retain_graph=group != present[-1])
+                    model.backward(loss, retain_graph=group != present[-1])
                     gradients[group] += model.tracked_gradient
-            if presumed is not None:  # otherwise they are known
+            if reused is not None:  # otherwise they are known
                 answers.append(model.process_group.all_gather(logits.detach(), len(part)).cpu())
-        if presumed is not None:
-            theta, temperature = presumed
+        if reused is not None:
+            theta, temperature = reused
             self.set_logits(theta, torch.cat(answers), temperature)
-        return model.add_up(gradients)
+        return model.all_reduce(gradients)
 
     def frozen(self, model: FlatModel) -> Query:
         """See `Query`."""
@@ -121,7 +121,7 @@ class QueryLoss:
         """Set `temperature` and `log_probabilities` at the model's θ; return the logits (M, C)."""
         if self._theta is not None and model.is_at(self._theta):
             return self._logits  # so that the query rows are not predicted twice
-        if self._presumption(model) is None:
+        if self._reused_at(model) is None:
             self.set_logits(model.theta.clone(), predict(model, self.batches, self.rows, self.batch_size))
         else:
             self.gradient(model)  # the same bits as a fresh evaluation
@@ -145,10 +145,10 @@ class QueryLoss:
 
         One pass then gives the loss and its gradient; fitting T̂ first would take another one.
         """
-        self._presumed = theta, self._of_loss(self._fitted(logits))
+        self._reused = theta, self._of_loss(self._fitted(logits))
 
-    def _presumption(self, model: FlatModel) -> tuple[Tensor, float] | None:
-        return self._presumed if self._presumed is not None and model.is_at(self._presumed[0]) else None
+    def _reused_at(self, model: FlatModel) -> tuple[Tensor, float] | None:
+        return self._reused if self._reused is not None and model.is_at(self._reused[0]) else None
 
     def _fitted(self, logits: Tensor) -> float:
         if self.fixed_temperature is not None:

@@ -15,7 +15,7 @@ from labelaudit.models.upstream import Upstream
 from labelaudit.runtime.distributed import SINGLE_PROCESS, ProcessGroup
 from labelaudit.units import listed
 
-SMALL_KERNEL = 100_000  # entries; `_laid_out` says of what
+SMALL_KERNEL = 100_000  # entries; `_prepare_inputs` says of what
 
 
 class FlatModel:
@@ -99,7 +99,7 @@ class FlatModel:
     def __call__(self, inputs: Tensor) -> Tensor:
         """Logits, shape (B, C), at the current θ."""
         with torch.autocast(self.theta.device.type, torch.bfloat16, enabled=self.mixed):
-            logits: Tensor = self.module(self._laid_out(inputs))
+            logits: Tensor = self.module(self._prepare_inputs(inputs))
         return logits[: len(inputs)].to(self.theta.dtype)
 
     @contextmanager
@@ -137,13 +137,13 @@ class FlatModel:
                 parameter.requires_grad_(True)
 
     @contextmanager
-    def over_same(self, inputs: Tensor) -> Iterator[None]:
+    def fixed_inputs(self, inputs: Tensor) -> Iterator[None]:
         """Within, while `tracking`, all passes are over these inputs: what no tracked parameter reaches is kept."""
         if self._recomputes:  # which calls blocks again, in backward passes
             yield
             return
         if self._upstream is None:
-            self._upstream = Upstream(self.module, self._laid_out(inputs)[:1])
+            self._upstream = Upstream(self.module, self._prepare_inputs(inputs)[:1])
         with self._upstream.once():
             yield
 
@@ -160,15 +160,15 @@ class FlatModel:
             state = {name: value.bfloat16() if value.is_floating_point() else value for name, value in own.items()}
             inputs = inputs.bfloat16()
         with NormsInFloat32() if self.mixed else nullcontext():
-            logits: Tensor = torch.func.functional_call(self.module, state, (self._laid_out(inputs),))
+            logits: Tensor = torch.func.functional_call(self.module, state, (self._prepare_inputs(inputs),))
         return logits[: len(inputs)].to(self.theta.dtype)
 
-    def differentiate(self, loss: Tensor, *, retain_graph: bool = False) -> None:
-        """Put the gradient of this process's share of a loss into `gradient`; `add_up` makes it that of the loss."""
+    def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
+        """Put the gradient of this process's share of a loss into `gradient`; `all_reduce` makes it the loss's."""
         (self.tracked_gradient if self._is_tracking else self.gradient).zero_()
         loss.backward(retain_graph=retain_graph)
 
-    def add_up(self, vectors: Tensor) -> Tensor:
+    def all_reduce(self, vectors: Tensor) -> Tensor:
         """Make sums over rows of this process's share, of shape (…, P or P_t), sums over all rows, in place."""
         return self.process_group.all_reduce(vectors)
 
@@ -185,11 +185,11 @@ class FlatModel:
         """Whether this is the network's θ."""
         return torch.equal(theta, self.theta)
 
-    def whole(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
+    def gather_on_leader(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
         """Vectors (…, P), or (…, P_t) if `tracked`, in main memory, with what others hold; only the leader has them."""
-        return vectors.detach().cpu() if self.process_group.leader else vectors
+        return vectors.detach().cpu() if self.process_group.is_leader else vectors
 
-    def own(
+    def scatter_from_leader(
         self, vectors: Tensor | None, leading: Sequence[int], dtype: torch.dtype, *, tracked: bool = False
     ) -> Tensor:
         """What this process holds of vectors (*leading, P or P_t) that the leader has in main memory."""
@@ -217,7 +217,7 @@ class FlatModel:
             flat = flat * size + index
         return int(sum(self._sizes[:number])) + flat
 
-    def _laid_out(self, inputs: Tensor) -> Tensor:
+    def _prepare_inputs(self, inputs: Tensor) -> Tensor:
         """The inputs as the network is to get them.
 
         A process whose share of a batch is empty puts one row of zeros through: not every network takes none. On CPUs

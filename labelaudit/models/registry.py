@@ -40,7 +40,7 @@ NEEDS_PRETRAINED = (
 LARGEST_SMALL_INPUT = 64  # pixels: what a model trained from nothing on a CPU can make use of
 
 
-def model_spec(config: ModelConfig, images: ImageSummary, own: nn.Module | None = None) -> ModelSpec:
+def model_spec(config: ModelConfig, images: ImageSummary, custom_model: nn.Module | None = None) -> ModelSpec:
     """Find the network for images that a name stands for: `lr`, `dnn`, `cnn`, `package.module:factory`, any of timm's.
 
     A factory is called with those of the keyword arguments `num_classes`, `channels`, `image_size` and `num_features`
@@ -50,14 +50,14 @@ def model_spec(config: ModelConfig, images: ImageSummary, own: nn.Module | None 
     Args:
         config: The name, the weights and the images' size.
         images: What the images are like.
-        own: A network made by the user, copied for each fold and trained from the parameters it has.
+        custom_model: A network made by the user, copied for each fold and trained from the parameters it has.
 
     Raises:
         InputError: There is no such model, or options do not go together.
     """
     name = config.name or IMAGE_MODEL
-    if own is not None:
-        return _own_spec(type(own).__name__, config, images, lambda: deepcopy(own), CUSTOM_DEFAULTS)
+    if custom_model is not None:
+        return _own_spec(type(custom_model).__name__, config, images, lambda: deepcopy(custom_model), CUSTOM_DEFAULTS)
     if config.pretrained and (name in SMALL_MODELS or ":" in name):
         raise InputError(f"there are no pretrained weights for {name}; choose a timm model", option="pretrained")
     if config.pretrained and config.weights:
@@ -72,7 +72,7 @@ def model_spec(config: ModelConfig, images: ImageSummary, own: nn.Module | None 
     raise _no_such_model(name, [*SMALL_MODELS, *timm_names()])
 
 
-def feature_model(config: ModelConfig, own: nn.Module | None = None) -> FeatureModel:
+def feature_model(config: ModelConfig, custom_model: nn.Module | None = None) -> FeatureModel:
     """Find the network for rows of numbers that a name stands for: `lr`, `dnn` or `package.module:factory`.
 
     A factory is called with those of the keyword arguments `num_classes` and `num_features` that it takes, and returns
@@ -80,14 +80,16 @@ def feature_model(config: ModelConfig, own: nn.Module | None = None) -> FeatureM
 
     Args:
         config: The name and the weights.
-        own: A network made by the user, copied for each fold and trained from the parameters it has.
+        custom_model: A network made by the user, copied for each fold and trained from the parameters it has.
 
     Raises:
         InputError: There is no such model, or it takes images.
     """
     name = config.name or FEATURE_MODEL
-    if own is not None:
-        return FeatureModel(type(own).__name__, lambda num_classes, num_features: deepcopy(own), CUSTOM_DEFAULTS)
+    if custom_model is not None:
+        return FeatureModel(
+            type(custom_model).__name__, lambda num_classes, num_features: deepcopy(custom_model), CUSTOM_DEFAULTS
+        )
     if name not in ("lr", "dnn") and ":" not in name:
         if name == "cnn" or is_timm_model(name):
             raise InputError(f"`model` {name} takes images; for other data choose lr, dnn, or your own factory")

@@ -70,7 +70,7 @@ class ShardedModel(FlatModel):
         yield
 
     @contextmanager
-    def over_same(self, inputs: Tensor) -> Iterator[None]:
+    def fixed_inputs(self, inputs: Tensor) -> Iterator[None]:
         """Nothing: each pass is as any other."""
         yield
 
@@ -85,7 +85,7 @@ class ShardedModel(FlatModel):
             "central-differences, or `shard` never"
         )
 
-    def differentiate(self, loss: Tensor, *, retain_graph: bool = False) -> None:
+    def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Put the gradient of a loss, summed over the processes, into `gradient`."""
         with self.process_group.collective():
             loss.backward(retain_graph=retain_graph)
@@ -96,7 +96,7 @@ class ShardedModel(FlatModel):
                 values.copy_(_local(part.grad))
             part.grad = None
 
-    def add_up(self, vectors: Tensor) -> Tensor:
+    def all_reduce(self, vectors: Tensor) -> Tensor:
         """Nothing: gradients are summed as they are formed."""
         return vectors
 
@@ -113,10 +113,10 @@ class ShardedModel(FlatModel):
         """Whether this is the network's θ, on all processes."""
         return self.process_group.min(torch.equal(theta, self.theta)) > 0
 
-    def whole(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
+    def gather_on_leader(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
         """Vectors of all processes' entries, in main memory, on the leader; elsewhere those of its own."""
         own = vectors.detach().cpu().contiguous()
-        if not self.process_group.leader:
+        if not self.process_group.is_leader:
             if own.numel():
                 with self.process_group.collective():
                     dist.send(own, dst=0)
@@ -133,12 +133,12 @@ class ShardedModel(FlatModel):
                 whole[..., place] = values
         return whole
 
-    def own(
+    def scatter_from_leader(
         self, vectors: Tensor | None, leading: Sequence[int], dtype: torch.dtype, *, tracked: bool = False
     ) -> Tensor:
         """This process's entries of vectors that the leader has in main memory."""
         own = torch.empty(*leading, len(self.tracked if tracked else self.theta), dtype=dtype)
-        if not self.process_group.leader:
+        if not self.process_group.is_leader:
             if own.numel():
                 with self.process_group.collective():
                     dist.recv(own, src=0)

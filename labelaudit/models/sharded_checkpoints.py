@@ -37,10 +37,10 @@ class SharedCheckpoints(Checkpoints):
         """
         sharding = sharding or {}
         gathered = tensors | {
-            key: self._model.whole(tensors[key], tracked=axis == "tracked") for key, axis in sharding.items()
+            key: self._model.gather_on_leader(tensors[key], tracked=axis == "tracked") for key, axis in sharding.items()
         }
         with self._process_group.raise_together():
-            if self._process_group.leader:
+            if self._process_group.is_leader:
                 self._files.save(name, gathered, sharding)
 
     def load(self, name: str) -> dict[str, Tensor] | None:
@@ -51,7 +51,7 @@ class SharedCheckpoints(Checkpoints):
         """
         saved: tuple[dict[str, Tensor], dict[str, Sharding]] | None = None
         with self._process_group.raise_together():
-            if self._process_group.leader:
+            if self._process_group.is_leader:
                 saved = self._files.load_with_sharding(name)
         if not self._process_group.from_leader(saved is not None):
             return None
@@ -66,7 +66,7 @@ class SharedCheckpoints(Checkpoints):
             if axis is None:
                 loaded[key] = self._process_group.broadcast(tensor, torch.empty(shape, dtype=dtype))
             else:
-                loaded[key] = self._model.own(tensor, shape[:-1], dtype, tracked=axis == "tracked")
+                loaded[key] = self._model.scatter_from_leader(tensor, shape[:-1], dtype, tracked=axis == "tracked")
         return loaded
 
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from labelaudit.audit.audit import Audit
-from labelaudit.audit.data import AuditData
+from labelaudit.audit.audit_data import AuditData
 from labelaudit.config import AuditConfig
 from labelaudit.data.class_names import class_name_twins
 from labelaudit.data.dataset import NO_LABEL, fingerprint

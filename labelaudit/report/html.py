@@ -25,7 +25,7 @@ from labelaudit.report.reasons import MOST_TERMS, mark_terms
 from labelaudit.report.report import Report
 from labelaudit.report.wording import interval_in_words, is_told
 from labelaudit.runtime.files import write_atomically
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 FILE_NAME = "report.html"
 SHOWN = 500  # rows
@@ -255,7 +255,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "percent": percent,
         "scientific": scientific,
-        "counted": counted,
+        "counted": format_count,
         "interval_in_words": interval_in_words,
         "is_told": is_told,
     }

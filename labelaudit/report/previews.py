@@ -22,7 +22,7 @@ from labelaudit.data.hashing import content_bytes
 from labelaudit.data.images import open_image
 from labelaudit.report.escaping import shorten
 from labelaudit.report.mail import split_headers
-from labelaudit.units import counted, listed
+from labelaudit.units import format_count, listed
 
 SIDE = 128  # pixels, of a thumbnail
 LARGE_SIDE = 400  # of one that can be enlarged
@@ -215,4 +215,4 @@ def cell_text(value: object) -> str:
 def _numbers(vector: NDArray[np.float32]) -> Preview:
     if np.isnan(vector).any():
         return Missing("no vector")
-    return Numbers(f"{counted(len(vector), 'number')}: {listed([f'{value:.3g}' for value in vector], NUMBERS)}")
+    return Numbers(f"{format_count(len(vector), 'number')}: {listed([f'{value:.3g}' for value in vector], NUMBERS)}")

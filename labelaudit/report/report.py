@@ -24,7 +24,7 @@ from labelaudit.runtime.files import write_atomically
 from labelaudit.runtime.regular_files import require_regular
 from labelaudit.runtime.sealed import BLANK, SEAL, DamagedError, is_sealed, seal
 from labelaudit.types import checked
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 FILE_NAME = "report.parquet"
 NOTEBOOK_ROWS = 10
@@ -59,9 +59,9 @@ class Report:
         noise, suspects = self.metadata["noise"], len(self.suspects())
         rate = f"not reliable: {noise['doubt']}" if noise["doubt"] else share_in_words(noise)
         return (
-            f"Report of {self.metadata['source']['path']}: {counted(len(self), 'row')}, "
-            f"{counted(len(self.metadata['classes']), 'class', 'classes')}\n"
-            f"  {counted(suspects, 'suspect')}; {rate}\n"
+            f"Report of {self.metadata['source']['path']}: {format_count(len(self), 'row')}, "
+            f"{format_count(len(self.metadata['classes']), 'class', 'classes')}\n"
+            f"  {format_count(suspects, 'suspect')}; {rate}\n"
             f"  .suspects(), .ranked(), .to_pandas(); .accuracy, .noise; .save('report.html'), .save('report.parquet')"
         )
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from labelaudit.data.batches import Features
-from labelaudit.data.noise import flip_rows
+from labelaudit.data.flips import flip_rows
 from labelaudit.data.splits import cross_audit
 from labelaudit.influence.agreement import agreement
 from labelaudit.influence.dynamics import classify_patterns, training_stages

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from labelaudit.audit.data import AuditData, read_data
+from labelaudit.audit.audit_data import AuditData, read_data
 from labelaudit.audit.inputs import ImageInputs
 from labelaudit.config import AuditConfig, ModelConfig
 from labelaudit.data.batches import Batches, Features

@@ -160,7 +160,7 @@ class RunFolder:
         """
         text = json.dumps(identity, indent=2, sort_keys=True) + "\n"
         with process_group().raise_together():
-            if process_group().leader:
+            if process_group().is_leader:
                 self._begin(identity, text)
         return Checkpoints(self.folder, self, text, self.every_seconds)
 

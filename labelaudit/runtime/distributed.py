@@ -29,7 +29,7 @@ TIMEOUT = timedelta(minutes=30)
 """How long to wait for the others; one may read its data from a disk that is slower than theirs."""
 
 
-HEAD = 256  # bytes of a text that are sent with its length
+TEXT_CHUNK = 256  # bytes of a text that are sent with its length
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ProcessGroup:
     members: tuple[tuple[str, int], ...] = ()
 
     @property
-    def leader(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this is rank 0, which prints and writes."""
         return self.rank == 0
 
@@ -79,7 +79,7 @@ class ProcessGroup:
 
     def from_leader(self, number: float) -> float:
         """Broadcast a number from rank 0."""
-        return self.min(number if self.leader else math.inf)
+        return self.min(number if self.is_leader else math.inf)
 
     def all_gather(self, rows: Tensor, total: int) -> Tensor:
         """Concatenate the shards of `total` rows in the order of ranks: (own, …) becomes (total, …)."""
@@ -100,11 +100,11 @@ class ProcessGroup:
         if self.size == 1:
             return [text]
         said = torch.tensor(list(text.encode()), dtype=torch.uint8)
-        head = torch.zeros(1, HEAD + 1, dtype=torch.int64)
-        head[0, 0], head[0, 1 : 1 + len(said)] = len(said), said[:HEAD]
+        head = torch.zeros(1, TEXT_CHUNK + 1, dtype=torch.int64)
+        head[0, 0], head[0, 1 : 1 + len(said)] = len(said), said[:TEXT_CHUNK]
         heads = self.all_gather(head, self.size)
         lengths, texts = heads[:, 0].tolist(), heads[:, 1:].to(torch.uint8)
-        if max(lengths) > HEAD:
+        if max(lengths) > TEXT_CHUNK:
             padded = said.new_zeros(1, max(lengths))
             padded[0, : len(said)] = said
             texts = self.all_gather(padded, self.size)
@@ -164,7 +164,7 @@ class ProcessGroup:
             named = (f"{self.name(rank)}: {text}" for rank, text in enumerate(texts) if text)
             raise error_type(texts[0] if alike else "; ".join(named))
 
-    def lost(self, *, told: bool = False) -> LostError:
+    def lost_error(self, *, told: bool = False) -> LostError:
         """The error to raise when a collective fails, or torchrun ends this process (`told`)."""
         gone: list[int] = []
         for _ in range(1 if told else 10):  # what dies closes its connections a moment before it is seen to be gone
@@ -198,7 +198,7 @@ class ProcessGroup:
             yield
         except RuntimeError as error:  # torch has no type of its own for what gloo and nccl find
             if isinstance(error, dist.DistError) or any(word in str(error).lower() for word in ("gloo", "nccl")):
-                raise self.lost() from error
+                raise self.lost_error() from error
             raise
 
 
@@ -229,7 +229,7 @@ def joined() -> Iterator[ProcessGroup]:
         raise RunError(f"the processes of this run do not find each other: {error}") from error
 
     def ended(number: int, frame: object) -> NoReturn:
-        raise _current.lost(told=True)
+        raise _current.lost_error(told=True)
 
     before = signal.signal(signal.SIGTERM, ended)
     local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -243,7 +243,7 @@ def joined() -> Iterator[ProcessGroup]:
     except (InputError, RunError):
         # torchrun ends all processes when it sees the first one gone, which must not be before the leader has spoken.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if not _current.leader:
+        if not _current.is_leader:
             _current.wait_for_the_leader()
         raise
     finally:

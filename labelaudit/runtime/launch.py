@@ -10,12 +10,12 @@ def launched() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
 
 
-def speaker() -> str:
+def message_prefix() -> str:
     """How a process begins a message of its own, if it is not the one that prints."""
-    return "" if leads() else f"process {os.environ['RANK']}: "
+    return "" if is_leader() else f"process {os.environ['RANK']}: "
 
 
-def leads() -> bool:
+def is_leader() -> bool:
     """Whether this process is the one of them that prints and writes."""
     return not launched() or os.environ["RANK"] == "0"
 

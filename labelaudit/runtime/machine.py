@@ -14,7 +14,7 @@ import torch
 from labelaudit.errors import InputError
 from labelaudit.types import Dtype
 
-SHARE_OF_FREE = 0.8  # of the free memory and disk; the rest is left to other programs
+USABLE_FRACTION = 0.8  # of the free memory and disk; the rest is left to other programs
 
 
 def choose_device(name: str) -> torch.device:
@@ -48,7 +48,7 @@ def free_memory(device: torch.device) -> int:
 
 def memory_of_process(device: torch.device, local_size: int) -> int:
     """Bytes that a process may take: of its own GPU, or its part of the main memory."""
-    return int(SHARE_OF_FREE * free_memory(device) / (1 if device.type == "cuda" else local_size))
+    return int(USABLE_FRACTION * free_memory(device) / (1 if device.type == "cuda" else local_size))
 
 
 def free_disk(folder: Path) -> int:

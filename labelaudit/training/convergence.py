@@ -12,7 +12,7 @@ from labelaudit.data.batches import Batches
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, ignore
 from labelaudit.training.fine_tune import Plan, take_step
-from labelaudit.training.predict import predict, rows_at_once
+from labelaudit.training.predict import inference_batch_size, predict
 
 ENOUGH_STEPS = 1500  # with as many or more the model's own number of epochs is taken as it is
 MOST_STEPS = 6000
@@ -44,7 +44,7 @@ def epochs_to_convergence(
     if plan.epochs * per_epoch >= ENOUGH_STEPS or longest <= plan.epochs:
         return plan.epochs
     moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
-    at_once, labels = rows_at_once(batches, plan.batch_size), batches.labels[held_out]
+    at_once, labels = inference_batch_size(batches, plan.batch_size), batches.labels[held_out]
     search = replace(plan, epochs=longest, schedule="constant")
     best_epochs, best_loss, next_look = plan.epochs, float("inf"), plan.epochs
     for step in search.steps(rows, seed):

@@ -14,7 +14,7 @@ from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.runtime.checkpoints import Checkpoints, Sharding, require_alike
 from labelaudit.training.optimizers import Optimizer, clip
-from labelaudit.training.predict import predict, rows_at_once
+from labelaudit.training.predict import inference_batch_size, predict
 from labelaudit.training.recording import Recording
 from labelaudit.training.schedule import learning_rate
 from labelaudit.training.trajectory import State, Step, Trajectory
@@ -206,7 +206,7 @@ def fine_tune(
     _go_on(checkpoints, progress_so_far)
     place = places_of(rows, len(batches.labels))
     per_epoch = plan.steps_per_epoch(len(rows))
-    at_once = rows_at_once(batches, plan.batch_size)
+    at_once = inference_batch_size(batches, plan.batch_size)
     for step in plan.steps(rows, seed):
         done = step.index < reached.item()
         if recording.first <= step.index < recording.stop:
@@ -272,8 +272,8 @@ def backpropagate(model: FlatModel, inputs: Tensor, labels: Tensor, rows: int | 
     """
     rows = len(labels) if rows is None else rows
     logits = model(inputs)
-    model.differentiate(cross_entropy(logits, labels, reduction="sum") / rows)
-    model.add_up(model.gradient)
+    model.backward(cross_entropy(logits, labels, reduction="sum") / rows)
+    model.all_reduce(model.gradient)
     return model.process_group.all_gather(logits.detach(), rows)
 
 

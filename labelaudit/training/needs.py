@@ -85,7 +85,7 @@ def measure_passes(model: FlatModel, batches: Batches, rows: Tensor, plan: Plan,
     fetched = process_group.max(_least_seconds(model, fetch))
     with model.tracking():
         tracked = process_group.max(_least_seconds(model, train))
-        with model.over_same(inputs):
+        with model.fixed_inputs(inputs):
             predicted = process_group.max(_seconds(model, predict))
             predicted_again = process_group.max(_least_seconds(model, predict))
     spared, rows_of_all = max(0.0, predicted - predicted_again), len(labels) * process_group.size

@@ -17,10 +17,10 @@ INPUT_BYTES = 1 << 20  # so much of small rows is put through at once, however f
 
 def predict(model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
-    return torch.cat([answer.cpu() for answer in answers(model, batches, rows, batch_size, progress)])
+    return torch.cat([answer.cpu() for answer in predict_batches(model, batches, rows, batch_size, progress)])
 
 
-def answers(
+def predict_batches(
     model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore
 ) -> Iterator[Tensor]:
     """Logits of the rows at the model's θ, batch by batch, each of shape (B, C)."""
@@ -31,7 +31,7 @@ def answers(
         progress(len(batch))
 
 
-def rows_at_once(batches: Batches, batch_size: int) -> int:
+def inference_batch_size(batches: Batches, batch_size: int) -> int:
     """How many rows to put through where nothing is kept for a backward pass: a mini-batch, or more if small."""
     row = batches.batch(torch.zeros(1, dtype=torch.int64))[0]
     return max(batch_size, INPUT_BYTES // max(1, row.nbytes))
@@ -51,14 +51,14 @@ class LastLayerInputs:
 
     def __enter__(self) -> LastLayerInputs:
         layers = [module for module in self._model.module.modules() if isinstance(module, nn.Linear)]
-        self._hooks = [layer.register_forward_pre_hook(self._remember) for layer in layers]
+        self._hooks = [layer.register_forward_pre_hook(self._keep_inputs) for layer in layers]
         return self
 
     def __exit__(self, *exception: object) -> None:
         for hook in self._hooks:
             hook.remove()
 
-    def _remember(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def _keep_inputs(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self._latest = inputs[0].detach()
 
     def collect(self, logits: Tensor) -> None:
@@ -92,6 +92,6 @@ def extract_features(
 ) -> LastLayerInputs:
     """The rows as the network has them at the model's θ."""
     with LastLayerInputs(model) as seen:
-        for logits in answers(model, batches, rows, batch_size, progress):
+        for logits in predict_batches(model, batches, rows, batch_size, progress):
             seen.collect(logits)
     return seen

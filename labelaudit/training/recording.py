@@ -15,7 +15,7 @@ from labelaudit.training.optimizers import Optimizer
 from labelaudit.training.trajectory import InMemory, OnDisk, Trajectory
 from labelaudit.training.window import Window
 from labelaudit.types import TrajectoryMode
-from labelaudit.units import gigabytes
+from labelaudit.units import format_bytes
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,13 @@ def plan_recording(
     least = choices[allowed[-1]]
     if disk == 0 and least.disk > 0:
         raise InputError(
-            f"the trajectory of {steps} steps needs {gigabytes(least.disk)} of disk, and this run has no folder to "
+            f"the trajectory of {steps} steps needs {format_bytes(least.disk)} of disk, and this run has no folder to "
             "write into: give it one (run_folder)"
         )
     raise InputError(
-        f"the trajectory of {steps} steps does not fit: with `trajectory` {mode} it needs {gigabytes(least.memory)} of "
-        f"memory ({gigabytes(memory)} may be used) and {gigabytes(least.disk)} of disk ({gigabytes(disk)} free). Try "
+        f"the trajectory of {steps} steps does not fit: with `trajectory` {mode} it needs "
+        f"{format_bytes(least.memory)} of memory ({format_bytes(memory)} may be used) and {format_bytes(least.disk)} "
+        f"of disk ({format_bytes(disk)} free). Try "
         + ("`trajectory` replay, " if mode in ("memory", "disk") else "")
         + "a shorter `window`, a larger `batch_size`, or a smaller `model`"
     )

@@ -59,11 +59,11 @@ def no_network(fold, seed):
     raise AssertionError("to judge needs no network")
 
 
-def judged(collected, newcomers=None, progress=None, unscored=0):
+def judged(collected, new_rows=None, progress=None, unscored=0):
     rows = len(collected.loss)
     trained = np.arange(unscored, rows)
     halves = [Fold(trained[::2], trained[1::2]), Fold(trained[1::2], trained[::2])]
-    task = AuditTask(Features(torch.zeros(rows, 1), torch.zeros(rows)), halves, no_network, rows, 2, newcomers)
+    task = AuditTask(Features(torch.zeros(rows, 1), torch.zeros(rows)), halves, no_network, rows, 2, new_rows)
     return judge(task, collected, progress or Notes())
 
 
@@ -100,11 +100,11 @@ def test_with_one_fold_training_counts_twice_what_influence_does():
 
 
 def test_newcomers_are_judged_without_their_training_and_the_others_with_it():
-    newcomers = np.arange(0, ROWS, 3) + 4  # row numbers; the first four rows are of no fold
-    findings = judged(collected_of(unscored=4), newcomers, unscored=4)
+    new_rows = np.arange(0, ROWS, 3) + 4  # row numbers; the first four rows are of no fold
+    findings = judged(collected_of(unscored=4), new_rows, unscored=4)
     odds = logit(findings.signals.posterior[4:, 1])
     new = np.zeros(ROWS, dtype=bool)
-    new[newcomers - 4] = True
+    new[new_rows - 4] = True
     held_out, training, influence = weights_of(HELD_OUT)
     assert slopes(odds, new) == pytest.approx([held_out / 2, 0, influence / 2], rel=1e-4, abs=1e-9)
     assert slopes(odds, ~new) == pytest.approx([held_out / 4, training / 2, influence / 4], rel=1e-4)

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from labelaudit.audit.fold_needs import fold_needs
+from labelaudit.audit.needs import fold_needs
 from labelaudit.commands.scan import scan
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
@@ -87,7 +87,7 @@ def test_activations_that_do_not_fit_are_computed_anew(source, monkeypatch):
             raise InputError("the fine-tune needs more")
         return fold_needs(plan, costs, mode, **limits)
 
-    monkeypatch.setattr("labelaudit.audit.fold_needs.fold_needs", refuse_the_first)
+    monkeypatch.setattr("labelaudit.audit.needs.fold_needs", refuse_the_first)
     notes = Notes()
     anew = influences(source, notes, **options)
     assert activations[1] < activations[0] / 2
@@ -99,6 +99,6 @@ def test_a_network_that_cannot_do_without_its_activations_is_refused(source, mon
     def refuse(*arguments, **limits):
         raise InputError("the fine-tune needs more")
 
-    monkeypatch.setattr("labelaudit.audit.fold_needs.fold_needs", refuse)
+    monkeypatch.setattr("labelaudit.audit.needs.fold_needs", refuse)
     with pytest.raises(InputError, match="needs more"):
         influences(source, model="cnn", track="all", derivatives="central-differences")

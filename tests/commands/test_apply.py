@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from labelaudit import AuditConfig, Report, scan
-from labelaudit.cli.applying import apply
+from labelaudit.cli.apply import apply
 from labelaudit.commands.apply import apply_decisions
 from labelaudit.config import ModelConfig, SourceConfig
 from labelaudit.data.sources import load_dataset

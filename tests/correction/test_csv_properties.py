@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelaudit.correction.decisions import guard, unguard
+from labelaudit.correction.decisions import escape_formula, unescape_formula
 from labelaudit.correction.tables import write_corrected_table
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet runs, as OWASP lists it
@@ -23,8 +23,8 @@ LABELS = st.sampled_from(["cat", "dog", "=cat", "a,b", 'a "b"', "line\nbreak", "
 
 @given(st.sampled_from(["", *FORMULAS, "'", "''", "'="]), TEXT)
 def test_guarding_is_undone_and_nothing_guarded_is_run(start, text):
-    guarded = guard(start + text)
-    assert unguard(guarded) == start + text
+    guarded = escape_formula(start + text)
+    assert unescape_formula(guarded) == start + text
     assert not guarded.startswith(FORMULAS)
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from labelaudit.correction.decisions import guard, read_decisions, unguard
+from labelaudit.correction.decisions import escape_formula, read_decisions, unescape_formula
 from labelaudit.errors import InputError
 from tests.support.reports import decisions_of, report_of
 
@@ -53,9 +53,9 @@ def test_as_spreadsheets_save_it(report, tmp_path, delimiter):
 
 def test_guarding_is_undone_exactly():
     for text in ("=1", "+1", "-1", "@x", "'x", "''x", "\tx", "\rx", "'", "", "x'", "'tis"):
-        assert unguard(guard(text)) == text
-        assert not guard(text).startswith(("=", "+", "-", "@", "\t", "\r"))
-    assert unguard("'tis written by hand") == "'tis written by hand"
+        assert unescape_formula(escape_formula(text)) == text
+        assert not escape_formula(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert unescape_formula("'tis written by hand") == "'tis written by hand"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from labelaudit.data.noise import plant_flips
+from labelaudit.data.flips import plant_flips
 from labelaudit.data.splits import cross_audit, hold_out
 from labelaudit.data.truth import read_truth
 from labelaudit.errors import InputError

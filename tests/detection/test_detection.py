@@ -9,7 +9,7 @@ from labelaudit.detection.calibration import calibrate, calibrate_to, log_softma
 from labelaudit.detection.metrics import detection_metrics, list_metrics, suggestion_metrics, summarise
 from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.posterior import (
-    ROWS_OF_THE_RATE,
+    PRIOR_ROWS,
     Evidence,
     adapt_to_own_rate,
     label_posterior,
@@ -257,7 +257,7 @@ def test_rows_with_their_own_share_of_wrong_labels():
     labels = np.zeros(100, dtype=np.int64)
     adapted = adapt_to_own_rate(posterior, labels, 0.02)
     found = 1 - adapted[:, 0]
-    own = (found.sum() + ROWS_OF_THE_RATE * 0.02) / (100 + ROWS_OF_THE_RATE)
+    own = (found.sum() + PRIOR_ROWS * 0.02) / (100 + PRIOR_ROWS)
     factor = (own / (1 - own)) / (0.02 / 0.98)
     odds = wrong / (1 - wrong) * factor
     assert found == pytest.approx(odds / (1 + odds), abs=1e-6)

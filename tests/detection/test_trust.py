@@ -13,7 +13,7 @@ from labelaudit.audit.collect import AuditTask
 from labelaudit.audit.judge import Findings, audit_folds, why_unreliable
 from labelaudit.config import AuditConfig, SelectionRule, TrainingConfig
 from labelaudit.data.batches import Features, standardise_each
-from labelaudit.data.noise import flip_rows
+from labelaudit.data.flips import flip_rows
 from labelaudit.data.splits import cross_audit
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.ranking import rank_rows

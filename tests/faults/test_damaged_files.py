@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from labelaudit.audit.frozen import FeatureCache
+from labelaudit.audit.frozen_features import FeatureCache
 from labelaudit.cli.app import app
 from labelaudit.config import ModelConfig
 from labelaudit.data.images import ImageSummary

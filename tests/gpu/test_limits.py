@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy
 from typer.testing import CliRunner
 
 from labelaudit import InputError, scan
-from labelaudit.audit.fold_needs import measured_needs
 from labelaudit.audit.fold_plan import plan_fold
+from labelaudit.audit.needs import measured_needs
 from labelaudit.cli.app import app
 from labelaudit.config import InfluenceConfig
 from labelaudit.data.batches import Images
@@ -120,7 +120,7 @@ def test_nccl_shards_a_network_over_one_process(monkeypatch):
             network = vit(3, 1, 28)
             network.load_state_dict(state)
             model = kind(network, CUDA, torch.float32, lambda name: True, group)
-            model.differentiate(cross_entropy(model(inputs), labels))
-            found.append(model.whole(model.gradient))
+            model.backward(cross_entropy(model(inputs), labels))
+            found.append(model.gather_on_leader(model.gradient))
     assert not dist.is_initialized()
     assert torch.allclose(*found, rtol=1e-4, atol=1e-7)

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import spearmanr
 
 from labelaudit import flip_test, scan
-from labelaudit.audit.frozen import frozen_features
+from labelaudit.audit.frozen_features import frozen_features
 from labelaudit.checking.baseline import save_baseline
 from labelaudit.commands.check import check
 from labelaudit.commands.dry_run import plan_scan

@@ -39,7 +39,7 @@ def test_derivatives_are_those_of_whole_passes_bit_for_bit(name, hessian, monkey
     model = flat(timm.create_model(name, num_classes=2, **options), "last:2")
     directions = torch.randn(2, len(model.tracked), generator=torch.Generator().manual_seed(1))
     shared = central_differences(model, INPUTS, LABELS, directions, hessian=hessian)
-    monkeypatch.setattr(model, "over_same", lambda inputs: nullcontext())
+    monkeypatch.setattr(model, "fixed_inputs", lambda inputs: nullcontext())
     whole = central_differences(model, INPUTS, LABELS, directions, hessian=hessian)
     assert torch.equal(shared.logits, whole.logits)
     assert torch.equal(shared.logit_changes, whole.logit_changes)
@@ -78,7 +78,7 @@ def test_a_module_called_twice_and_outputs_written_into(monkeypatch):
     inputs, directions = torch.randn(3, 4), torch.randn(2, len(model.tracked))
     shared = central_differences(model, inputs, LABELS, directions, hessian=True)
     assert "forward" not in model.module.first.__dict__  # it is as it was
-    monkeypatch.setattr(model, "over_same", lambda inputs: nullcontext())
+    monkeypatch.setattr(model, "fixed_inputs", lambda inputs: nullcontext())
     whole = central_differences(model, inputs, LABELS, directions, hessian=True)
     assert torch.equal(shared.logit_changes, whole.logit_changes)
     assert torch.equal(shared.hessian_vectors, whole.hessian_vectors)

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from typer.testing import CliRunner
 
 from labelaudit import Report, load_dataset
-from labelaudit.cli.reporting import report as report_command
+from labelaudit.cli.report import report as report_command
 from labelaudit.config import AuditConfig
 from labelaudit.data.content import Content, EncodedImages, Texts
 from labelaudit.data.dataset import Dataset, content_hash

@@ -107,7 +107,7 @@ def share_and_gather(members: ProcessGroup) -> None:
     assert members.all_gather_text("ab" * 200 * rank)[-1] == "ab" * 200 * (size - 1)
     assert members.from_leader(rank + 5) == 5
     sent = torch.arange(6).view(2, 3)
-    assert torch.equal(members.broadcast(sent if members.leader else None, torch.empty_like(sent)), sent)
+    assert torch.equal(members.broadcast(sent if members.is_leader else None, torch.empty_like(sent)), sent)
 
 
 def differentiate_in_parts(members: ProcessGroup) -> None:
@@ -136,30 +136,30 @@ def differentiate_in_parts(members: ProcessGroup) -> None:
             rows, shard = torch.arange(total), members.shard(total)
             inputs, targets = batches.batch(rows)
             logits = one(inputs)
-            one.differentiate(loss(logits, targets, total))
+            one.backward(loss(logits, targets, total))
             own_logits = several(inputs[shard])
-            several.differentiate(loss(own_logits, targets[shard], total))
-            several.add_up(several.gradient)
+            several.backward(loss(own_logits, targets[shard], total))
+            several.all_reduce(several.gradient)
             torch.testing.assert_close(members.all_gather(own_logits.detach(), total), logits.detach())
             for name, tracked in (("gradient", False), ("tracked_gradient", True)):
                 own, expected = getattr(several, name), getattr(one, name)
                 torch.testing.assert_close(several.norm(own), one.norm(expected))
                 torch.testing.assert_close(several.inner(own[None], own), one.inner(expected[None], expected))
-                whole = several.whole(own, tracked=tracked)
-                if members.leader:
+                whole = several.gather_on_leader(own, tracked=tracked)
+                if members.is_leader:
                     torch.testing.assert_close(whole, expected)
-                back = several.own(whole if members.leader else None, (), own.dtype, tracked=tracked)
+                back = several.scatter_from_leader(whole if members.is_leader else None, (), own.dtype, tracked=tracked)
                 assert torch.equal(back, own)
             several.gradient.zero_()
             with several.tracking():
-                several.differentiate(loss(several(inputs[shard]), targets[shard], total))
+                several.backward(loss(several(inputs[shard]), targets[shard], total))
             torch.testing.assert_close(
-                several.norm(several.add_up(several.tracked_gradient)), one.norm(one.tracked_gradient)
+                several.norm(several.all_reduce(several.tracked_gradient)), one.norm(one.tracked_gradient)
             )
         before = several.theta.clone()
         assert several.is_at(before)
         several.theta[: members.rank] += 1  # not in the leader's
-        assert several.is_at(before) == (kind is FlatModel and members.leader)
+        assert several.is_at(before) == (kind is FlatModel and members.is_leader)
 
 
 def refuse_other_data(members: ProcessGroup, source: Path, other: Path) -> None:
@@ -181,7 +181,7 @@ def scan_together(source: Path, other: Path, out: Path) -> None:
         refuse_other_data(members, source, other)
         for number, (name, config) in enumerate(SETTINGS.items()):
             report = scan(str(source), config=config, run_folder=RunFolder(out / str(number)))
-            if members.leader:
+            if members.is_leader:
                 report.save(out / f"{name}.parquet")
         if members.size == 3:
             return

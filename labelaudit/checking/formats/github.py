@@ -18,7 +18,7 @@ from labelaudit.checking.formats.wording import (
     verdict,
 )
 from labelaudit.checking.result import ChangedRow, CheckResult
-from labelaudit.units import counted, listed
+from labelaudit.units import format_count, listed
 
 SHOWN = 10  # GitHub's own limit: this many annotations of each level a step
 NAMED = 100  # of the rest, so that the command stays below GitHub's 64 KiB
@@ -44,7 +44,7 @@ def render_github(result: CheckResult) -> str:
     lines += [_rest("row to look at", [row for row, _ in warnings[warnings_room:]], "rows to look at")]
     accepted = accepted_rows(result)
     if accepted:
-        lines.append(_command("notice", "Accepted", f"{counted(len(accepted), 'row')} accepted before"))
+        lines.append(_command("notice", "Accepted", f"{format_count(len(accepted), 'row')} accepted before"))
     lines += [_command("notice", "Note", printable(note)) for note in result.notes]
     lines.append(_command("notice", verdict(result), summary(result)))
     return "\n".join(map(disarm, filter(None, lines))) + "\n"

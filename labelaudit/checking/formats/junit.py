@@ -16,7 +16,7 @@ from labelaudit.checking.formats.wording import (
     where,
 )
 from labelaudit.checking.result import CheckResult
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 SHOWN = 50
 _CLASS = "labelaudit.check"
@@ -57,14 +57,14 @@ def render_junit(result: CheckResult) -> str:
     reasons = [printable(failure) for failure in result.failures]
     listed = [f"{where(row)}: {describe(row)}" for row in others[:SHOWN]]
     if len(others) > SHOWN:
-        listed.append(f"… and {counted(len(others) - SHOWN, 'more relabelled row')}")
+        listed.append(f"… and {format_count(len(others) - SHOWN, 'more relabelled row')}")
     if reasons:
         failure = ET.SubElement(case, "failure", type="labelaudit.check", message="; ".join(reasons))
         failure.text = "\n".join([verdict(result), *reasons, summary(result), *listed])
     accepted = accepted_rows(result)
     said = [] if reasons else [summary(result), *listed]
     if accepted:
-        said.append(f"{counted(len(accepted), 'row')} accepted before")
+        said.append(f"{format_count(len(accepted), 'row')} accepted before")
     said += [f"note: {printable(note)}" for note in result.notes]
     if said:
         ET.SubElement(case, "system-out").text = "\n".join(said)
@@ -81,6 +81,6 @@ def render_junit(result: CheckResult) -> str:
         ET.SubElement(case, "skipped").text = describe(row)
     if rest:
         case = ET.SubElement(suite, "testcase", classname=_CLASS, name="other new or changed rows", time="0")
-        ET.SubElement(case, "system-out").text = f"{counted(rest, 'row')}, no suspects"
+        ET.SubElement(case, "system-out").text = f"{format_count(rest, 'row')}, no suspects"
     ET.indent(suites)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'

@@ -15,7 +15,7 @@ from labelaudit.checking.formats.wording import (
     verdict,
 )
 from labelaudit.checking.result import ChangedRow, CheckResult
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 SHOWN = 50
 _SPECIAL = re.compile(r"[!#$&(-+:-@\[-`{-~]")  # ASCII punctuation but " % ' , - . /
@@ -31,7 +31,7 @@ def render_markdown(result: CheckResult) -> str:
         _table([*numbers, "new suspects"], [[f"{n:,}" for n in (*numbers.values(), len(result.suspects))]], "--:"),
     ]
     if result.suspects:
-        parts.append(f"#### {counted(len(result.suspects), 'new suspect')} (score above {result.threshold:g})")
+        parts.append(f"#### {format_count(len(result.suspects), 'new suspect')} (score above {result.threshold:g})")
         parts.append(
             _table(
                 ["row", "label", "suggested", "score", "change", "where"],
@@ -51,7 +51,7 @@ def render_markdown(result: CheckResult) -> str:
         )
     others = relabelled(result)
     if others:
-        parts.append(f"#### {counted(len(others), 'relabelled row')} not suspect")
+        parts.append(f"#### {format_count(len(others), 'relabelled row')} not suspect")
         rows = [
             [_code(row.id), _label(row.old_label), _label(row.label), _score(row), _place(row)]
             for row in others[:SHOWN]
@@ -59,13 +59,13 @@ def render_markdown(result: CheckResult) -> str:
         parts.append(_table(["row", "before", "now", "score", "where"], rows) + _more(len(others)))
     problems = unscored(result)
     if problems:
-        parts.append(f"#### {counted(len(problems), 'row')} not scored")
+        parts.append(f"#### {format_count(len(problems), 'row')} not scored")
         rows = [[_code(row.id), _sentence(row.problem or ""), _place(row)] for row in problems[:SHOWN]]
         parts.append(_table(["row", "why", "where"], rows) + _more(len(problems)))
     accepted = accepted_rows(result)
     if accepted:
         ids = ", ".join(_code(row.id) for row in accepted[:SHOWN])
-        parts.append(f"{counted(len(accepted), 'row')} accepted before: {ids}" + _more(len(accepted)))
+        parts.append(f"{format_count(len(accepted), 'row')} accepted before: {ids}" + _more(len(accepted)))
     parts.append("\n".join(f"- {_sentence(note)}" for note in result.notes))
     return "\n\n".join(filter(None, parts)) + "\n"
 

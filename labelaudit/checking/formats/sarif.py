@@ -11,7 +11,7 @@ from labelaudit.checking.formats.locations import uri
 from labelaudit.checking.formats.wording import accepted_rows, describe, printable, relabelled, unscored
 from labelaudit.checking.result import ChangedRow, CheckResult
 from labelaudit.data.class_names import Twins
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 MAX_RESULTS = 25_000  # GitHub refuses files with more, and shows the first 5,000
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -72,11 +72,11 @@ def render_sarif(result: CheckResult) -> str:
     accepted, problems = accepted_rows(result), unscored(result)
     notifications = [("error", failure) for failure in result.failures]
     if len(found) > MAX_RESULTS:
-        left_out = counted(len(found) - MAX_RESULTS, "more result")
+        left_out = format_count(len(found) - MAX_RESULTS, "more result")
         notifications.append(("warning", f"{left_out} left out: a run may have {MAX_RESULTS:,}; the JSON has all"))
     notifications += [("warning", f"{printable(row.id)} {describe(row)}") for row in problems[:MAX_RESULTS]]
     if accepted:
-        notifications.append(("note", f"{counted(len(accepted), 'row')} accepted before"))
+        notifications.append(("note", f"{format_count(len(accepted), 'row')} accepted before"))
     notifications += [("note", note) for note in result.notes]
     run = {
         "tool": {"driver": {"name": "labelaudit", "version": version("labelaudit"), "rules": _RULES}},

@@ -15,7 +15,7 @@ from labelaudit.checking.formats.wording import (
     where,
 )
 from labelaudit.checking.result import ChangedRow, CheckResult
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 SHOWN = 50
 _WIDEST = 24  # a longer cell stands out of its column, but is whole
@@ -25,7 +25,7 @@ def render_text(result: CheckResult) -> str:
     """The verdict, why, the counts, and the rows to look at, each id whole."""
     lines = [verdict(result), *(f"  {printable(failure)}" for failure in result.failures), "", summary(result)]
     if result.suspects:
-        lines += ["", f"{counted(len(result.suspects), 'new suspect')} (score above {result.threshold:g})"]
+        lines += ["", f"{format_count(len(result.suspects), 'new suspect')} (score above {result.threshold:g})"]
         lines += _table(
             ("score", "given", "suggested", "change", "row"),
             [
@@ -36,7 +36,7 @@ def render_text(result: CheckResult) -> str:
         )
     others = relabelled(result)
     if others:
-        lines += ["", f"{counted(len(others), 'relabelled row')} not suspect"]
+        lines += ["", f"{format_count(len(others), 'relabelled row')} not suspect"]
         lines += _table(
             ("score", "before", "now", "row"),
             [(_score(row), name(row.old_label), name(row.label), where(row)) for row in others[:SHOWN]],
@@ -44,11 +44,11 @@ def render_text(result: CheckResult) -> str:
         )
     problems = unscored(result)
     if problems:
-        lines += ["", f"{counted(len(problems), 'row')} not scored"]
+        lines += ["", f"{format_count(len(problems), 'row')} not scored"]
         lines += [f"  {where(row)} {describe(row)}" for row in problems[:SHOWN]] + _more(len(problems))
     accepted = accepted_rows(result)
     if accepted:
-        lines += ["", f"{counted(len(accepted), 'row')} accepted before"]
+        lines += ["", f"{format_count(len(accepted), 'row')} accepted before"]
         lines += [f"  {where(row)}" for row in accepted[:SHOWN]] + _more(len(accepted))
     if result.notes:
         lines += ["", *(f"note: {printable(note)}" for note in result.notes)]

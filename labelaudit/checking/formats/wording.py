@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labelaudit.checking.result import ChangedRow, CheckResult
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 NONE = "–"
 
@@ -35,7 +35,8 @@ def summary(result: CheckResult) -> str:
     numbers = counts(result)
     others = ", ".join(f"{count:,} {name}" for name, count in numbers.items() if name != "rows")
     return (
-        f"{printable(result.source)} against {printable(result.baseline)}: {counted(numbers['rows'], 'row')}, {others}"
+        f"{printable(result.source)} against {printable(result.baseline)}: {format_count(numbers['rows'], 'row')}, "
+        f"{others}"
     )
 
 

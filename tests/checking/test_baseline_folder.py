@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labelaudit.checking.place import NETWORKS, baseline_folder
+from labelaudit.checking.baseline_folder import NETWORKS, baseline_folder
 from labelaudit.errors import InputError
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import ending_in_exit_codes
+from labelaudit.cli.exit_codes import ending_in_exit_codes
 from labelaudit.cli.options import AsJson, Quiet, with_choices
 
 REPRODUCE_EXAMPLES = {

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import ending_in_exit_codes, until_the_end
+from labelaudit.cli.exit_codes import ending_in_exit_codes, until_the_end
 from labelaudit.cli.options import Quiet
 from labelaudit.errors import InputError
 from labelaudit.runtime.locks import locked, remove_leftovers

@@ -28,7 +28,7 @@ from labelaudit.runtime.regular_files import NOT_REGULAR
 from labelaudit.runtime.sealed import DamagedError
 from labelaudit.runtime.tensor_files import load_tensors, save_tensors
 from labelaudit.types import Hashes, Problems
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 CHUNK = 512  # images decoded at a time
 BATCH = 32
@@ -150,7 +150,7 @@ class FeatureCache:
                 with suppress(OSError):
                     path.unlink()
         if damaged:
-            progress.note(f"{counted(damaged, 'damaged file')} of cached features removed: they are computed anew")
+            progress.note(f"{format_count(damaged, 'damaged file')} of cached features removed: they are computed anew")
         return known
 
     def add(self, found: dict[str, NDArray[np.float32]]) -> None:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from labelaudit import InputError, scan
-from labelaudit.audit.frozen import frozen_features
+from labelaudit.audit.frozen_features import frozen_features
 from labelaudit.commands.dry_run import Stage, plan_scan
 from labelaudit.config import ModelConfig
 from labelaudit.data.content import EncodedImages
@@ -71,7 +71,7 @@ def test_features_are_what_the_head_sees_and_are_computed_once(small, monkeypatc
         asked.append(len(pixels))
         return np.zeros((len(pixels), features.shape[1]), np.float32)
 
-    monkeypatch.setattr("labelaudit.audit.frozen.compute", never)
+    monkeypatch.setattr("labelaudit.audit.frozen_features.compute", never)
     again = features_of(small)[2][0]
     assert np.array_equal(again, features, equal_nan=True)
     assert asked == [1, 1]  # the network's width is asked, and what is no image is tried again

@@ -20,7 +20,7 @@ from labelaudit.errors import InputError
 from labelaudit.progress import Progress
 from labelaudit.runtime.machine import choose_device, choose_dtype
 from labelaudit.types import Hashes, Labels, Problems, Rows
-from labelaudit.units import counted, listed
+from labelaudit.units import format_count, listed
 
 ALIKE = 0.01  # of a table's rows that are like another, from which on rows of a test set may be so by chance
 
@@ -70,7 +70,7 @@ def read_data(
     config: AuditConfig,
     progress: Progress,
     classes: tuple[str, ...] | None = None,
-    own: nn.Module | None = None,
+    custom_model: nn.Module | None = None,
     like: ImageSummary | None = None,
 ) -> AuditData:
     """Check the labels, choose the model, read all rows.
@@ -81,17 +81,19 @@ def read_data(
         config: The settings.
         progress: Told of each stage.
         classes: The classes of an earlier audit, for a warm start; then some may have few rows or none.
-        own: A network made by the user, instead of one by name.
+        custom_model: A network made by the user, instead of one by name.
         like: What an earlier audit's network took, where this one goes on from it.
 
     Raises:
         InputError: The data cannot be audited; the message says why.
     """
     going_on = classes is not None
-    classes = classes or check_classes(dataset, test, own_order=own is not None or ":" in (config.model.name or ""))
+    classes = classes or check_classes(
+        dataset, test, own_order=custom_model is not None or ":" in (config.model.name or "")
+    )
     parts = [dataset] if test is None else [dataset, test]
     device = choose_device(config.device)
-    inputs, hashes, problems = read_inputs(parts, config.model, len(classes), device, progress, own, like=like)
+    inputs, hashes, problems = read_inputs(parts, config.model, len(classes), device, progress, custom_model, like=like)
     rows = len(dataset)
     check_readable(dataset, problems[:rows], config.source.max_unreadable)
     if test is not None:
@@ -210,7 +212,7 @@ def _note_small_classes(
     counts = np.bincount(labels[audited], minlength=len(classes))
     alone = audited[counts[labels[audited]] == 1]
     if len(alone):
-        classes_with_one = counted(len(alone), "class has one row only, which", "classes have one row only, which")
+        classes_with_one = format_count(len(alone), "class has one row only, which", "classes have one row only, which")
         progress.note(f"{classes_with_one} cannot be scored: {_named(dataset, alone)}. Are they misspelt?")
     with_rows = set(dataset.labels)
     empty = [name for name, count in zip(classes, counts, strict=True) if count == 0 and name in with_rows]
@@ -228,10 +230,10 @@ def _is_audited(
     Raises:
         InputError: All are.
     """
-    own = [digest for digest in hashes[: len(dataset)] if digest is not None]
-    there = set(own)
+    custom_model = [digest for digest in hashes[: len(dataset)] if digest is not None]
+    there = set(custom_model)
     shared = np.array([hashes[row] in there for row in test_rows], dtype=bool)
-    often_alike = isinstance(dataset.content, Cells) and len(there) < (1 - ALIKE) * len(own)
+    often_alike = isinstance(dataset.content, Cells) and len(there) < (1 - ALIKE) * len(custom_model)
     same = Counter(zip(hashes[: len(dataset)], dataset.labels, strict=True)) == Counter(
         zip(hashes[len(dataset) :], test.labels, strict=True)
     )

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import ending_in_exit_codes, until_the_end
+from labelaudit.cli.exit_codes import ending_in_exit_codes, until_the_end
 from labelaudit.cli.options import AsJson, Quiet
 from labelaudit.errors import InputError
 from labelaudit.runtime.commits import appearing_together, finish
 from labelaudit.runtime.files import check_output
 from labelaudit.runtime.locks import locked
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 if TYPE_CHECKING:
     from labelaudit.commands.refine import Refinement, SpotCheck
@@ -87,7 +87,7 @@ def refine(
 def what_changed(refined: Refinement) -> list[str]:
     """The outcome in lines: the decisions, and each figure before and after them."""
     before, after = refined.before, refined.after
-    used = counted(refined.wrong + refined.right, "decision")
+    used = format_count(refined.wrong + refined.right, "decision")
     unused = f"; {refined.unused} not used, as unsure or not scored" if refined.unused else ""
     decided_on = f"{refined.decided_suspects:,} of them decided on"
     lines = [

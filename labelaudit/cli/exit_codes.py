@@ -18,7 +18,7 @@ import labelaudit
 from labelaudit.cli.console import Console
 from labelaudit.errors import InputError, LostError, RunError
 from labelaudit.runtime.files import RUN_FILE, UNFINISHED
-from labelaudit.runtime.launch import launched, leads, speaker
+from labelaudit.runtime.launch import is_leader, launched, message_prefix
 
 # Of a path the user named; other errors, such as a full disk, are the machine's.
 INPUT_ERRORS = frozenset(
@@ -67,33 +67,33 @@ def ending_in_exit_codes(console: Console, out: Path | None = None, seconds: flo
             finally:
                 _held.reset(before)
     except InputError as error:
-        if leads():  # of several processes all have found the same
+        if is_leader():  # of several processes all have found the same
             console.error(str(error))
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        if leads():
+        if is_leader():
             console.error(f"interrupted; {what_is_kept(out, seconds)}")
         raise typer.Exit(130) from None
     except RunError as error:
-        if error.speaks if isinstance(error, LostError) else leads():
+        if error.speaks if isinstance(error, LostError) else is_leader():
             console.error(str(error))
         raise typer.Exit(3) from None
     except OSError as error:
         if reason := memory_failure(error):
-            console.error(f"{speaker()}{reason}")
+            console.error(f"{message_prefix()}{reason}")
             raise typer.Exit(3) from None
         if error.filename is not None and error.errno in INPUT_ERRORS:
-            console.error(f"{speaker()}cannot use {error.filename}: {error.strerror}")
+            console.error(f"{message_prefix()}cannot use {error.filename}: {error.strerror}")
             raise typer.Exit(2) from None
-        console.error(f"{speaker()}the run failed: {str(error) or type(error).__name__}")
+        console.error(f"{message_prefix()}the run failed: {str(error) or type(error).__name__}")
         raise typer.Exit(3) from None
     except typer.Exit:
         raise
     except (Exception, SystemExit) as error:
         if reason := device_failure(error) or memory_failure(error):
-            console.error(f"{speaker()}{reason}")
+            console.error(f"{message_prefix()}{reason}")
         elif place := place_in_users_code(error):
-            console.error(f"{speaker()}your own code failed: {type(error).__name__}: {error} ({place})")
+            console.error(f"{message_prefix()}your own code failed: {type(error).__name__}: {error} ({place})")
             raise typer.Exit(2) from None
         else:
             console.traceback()
@@ -148,7 +148,7 @@ def place_in_users_code(error: BaseException) -> str | None:
 
 
 @contextmanager
-def working_together() -> Iterator[None]:
+def joined_processes() -> Iterator[None]:
     """Join the other processes, if torchrun started several."""
     if not launched():
         yield
@@ -159,7 +159,7 @@ def working_together() -> Iterator[None]:
         yield
 
 
-def together() -> AbstractContextManager[None]:
+def raise_together() -> AbstractContextManager[None]:
     """Within, an error of any of several processes ends all of them, with one message."""
     if not launched():
         return nullcontext()

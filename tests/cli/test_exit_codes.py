@@ -5,7 +5,7 @@ import torch
 import typer
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import device_failure, ending_in_exit_codes
+from labelaudit.cli.exit_codes import device_failure, ending_in_exit_codes
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from labelaudit.cli.auditing import (
 )
 from labelaudit.cli.console import Console
 from labelaudit.config import DATA, REPORT, AuditConfig
-from labelaudit.correction.place import decisions_of
+from labelaudit.correction.side_files import decisions_of
 from labelaudit.errors import InputError
-from labelaudit.runtime.launch import leads
+from labelaudit.runtime.launch import is_leader
 
 if TYPE_CHECKING:
     from labelaudit.report.report import Report
@@ -62,7 +62,7 @@ def baseline(
 
     Besides the report, OUT holds the fine-tuned networks.
     """
-    from labelaudit.checking.place import NETWORKS
+    from labelaudit.checking.baseline_folder import NETWORKS
 
     written = ("report.parquet", "report.html", NETWORKS)
     run_folder = begin_output(source, out, written, overwrite, resume, checkpoint_every)
@@ -80,7 +80,7 @@ def baseline(
     )
     if audit.findings.doubt is not None:
         raise InputError(f"no baseline is written, for nothing could be told from it: {audit.findings.doubt}")
-    if leads():
+    if is_leader():
         save_baseline(out, report, audit)
         run_folder.remove()
         show_report(report, out, console)

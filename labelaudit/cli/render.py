@@ -1,4 +1,4 @@
-"""`python -m labelaudit.cli.rendering`: another format of a check's JSON, for the GitHub action; nothing is audited."""
+"""`python -m labelaudit.cli.render`: another format of a check's JSON, for the GitHub action; nothing is audited."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labelaudit.checking.formats import render
 from labelaudit.checking.formats.github import write_step_summary
 from labelaudit.checking.formats.json_document import read_json
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import ending_in_exit_codes
+from labelaudit.cli.exit_codes import ending_in_exit_codes
 from labelaudit.errors import InputError
 from labelaudit.runtime.files import write_atomically
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from torch import nn
 
-from labelaudit.audit.data import read_data
+from labelaudit.audit.audit_data import read_data
 from labelaudit.config import AuditConfig, ModelConfig
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
@@ -38,7 +38,7 @@ def vectors(labels, seed=0):
 def read(dataset, test=None, own=None):
     progress = Notes()
     config = AuditConfig(model=ModelConfig(name=None if own else "lr"))
-    return read_data(dataset, test, config, progress, own=own), progress.notes
+    return read_data(dataset, test, config, progress, custom_model=own), progress.notes
 
 
 def test_class_indices_are_the_numbers_a_network_was_trained_with():

@@ -13,7 +13,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.training.needs import PassCosts, measure_passes, vectors_memory
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.types import TrajectoryMode
-from labelaudit.units import as_time, gigabytes
+from labelaudit.units import format_bytes, format_duration
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class FoldNeeds:
     def text(self, folds: int, *, refitted: bool = False) -> str:
         """What so many folds take, in words; with all fine-tunes made twice if they are `refitted`."""
         recording = self.recording
-        quantities = [f"{gigabytes(self.memory)} of memory beside the data"]
+        quantities = [f"{format_bytes(self.memory)} of memory beside the data"]
         if recording.disk:
-            quantities.append(f"{gigabytes(recording.disk)} of disk")
-        text = f"{as_time((self.seconds + refitted * self.fine_tuning) * folds)}, {' and '.join(quantities)}"
+            quantities.append(f"{format_bytes(recording.disk)} of disk")
+        text = f"{format_duration((self.seconds + refitted * self.fine_tuning) * folds)}, {' and '.join(quantities)}"
         if recording.interval > 1:
             text += "; states between checkpoints are replayed"
         if recording.recompute:
@@ -115,8 +115,8 @@ def fold_needs(plan: FoldPlan, costs: PassCosts, mode: TrajectoryMode, *, memory
     working = working_memory(plan, costs)
     if working > memory:
         raise InputError(
-            f"the fine-tune needs {gigabytes(working)} of memory and {gigabytes(memory)} may be used: try a smaller "
-            f"`batch_size` (it is {plan.training.batch_size}), a smaller `image_size` or a smaller `model`"
+            f"the fine-tune needs {format_bytes(working)} of memory and {format_bytes(memory)} may be used: try a "
+            f"smaller `batch_size` (it is {plan.training.batch_size}), a smaller `image_size` or a smaller `model`"
         )
     recording = plan_recording(
         plan.windows,

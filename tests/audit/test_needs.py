@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from labelaudit.audit.fold_needs import fold_needs
 from labelaudit.audit.fold_plan import plan_fold
+from labelaudit.audit.needs import fold_needs
 from labelaudit.config import InfluenceConfig
 from labelaudit.data.batches import Features
 from labelaudit.errors import InputError

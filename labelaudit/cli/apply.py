@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import ending_in_exit_codes
+from labelaudit.cli.exit_codes import ending_in_exit_codes
 from labelaudit.cli.options import AsJson, Quiet, with_choices
 from labelaudit.errors import InputError
 from labelaudit.types import Mode
-from labelaudit.units import counted
+from labelaudit.units import format_count
 
 if TYPE_CHECKING:
     from labelaudit.commands.apply import AppliedChanges
@@ -114,10 +114,10 @@ def show_applied(applied: AppliedChanges, report: Path, console: Console) -> Non
     console.written(f"Decisions: {sum(applied.decisions.values())}" + (f" ({counts})" if counts else ""))
     dropped = sum(change.new_label is None for change in applied.changes)
     relabelled = len(applied.changes) - dropped
-    said = [f"{counted(relabelled, 'label')} changed"] if relabelled else []
-    said += [f"{counted(dropped, 'row')} dropped"] if dropped else []
+    said = [f"{format_count(relabelled, 'label')} changed"] if relabelled else []
+    said += [f"{format_count(dropped, 'row')} dropped"] if dropped else []
     changed = ", ".join(said) or "nothing to change, a copy as it was"
-    console.written(f"Corrected: {applied.out} ({changed}, {counted(applied.rows, 'row')})")
+    console.written(f"Corrected: {applied.out} ({changed}, {format_count(applied.rows, 'row')})")
     console.written(f"Changes:   {applied.changelog}")
     console.note(
         f"next: labelaudit baseline {shlex.quote(str(applied.out))} --like {shlex.quote(str(report))}, which keeps "

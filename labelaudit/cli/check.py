@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from labelaudit.cli.auditing import Reviewed
 from labelaudit.cli.console import Console
-from labelaudit.cli.ending import ending_in_exit_codes, until_the_end
+from labelaudit.cli.exit_codes import ending_in_exit_codes, until_the_end
 from labelaudit.cli.options import Quiet, with_choices
 from labelaudit.cli.spelling import spell_options
 from labelaudit.runtime.commits import finish
@@ -106,7 +106,7 @@ def check(
     """
     console = Console(quiet=quiet, as_json=False)
     with ending_in_exit_codes(console):
-        from labelaudit.checking.place import baseline_folder
+        from labelaudit.checking.baseline_folder import baseline_folder
         from labelaudit.data.sources import check_source
 
         check_source(source)
