@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+PYTEST = $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 DATA ?= ../shared/data
 WEIGHTS ?= ../shared/weights
 READY = $(VENV)/.ready
@@ -14,10 +15,10 @@ demo: $(READY)
 		--epochs 20 --augment shift --out demo-report --overwrite
 
 test: $(READY)
-	$(BIN)/pytest -m "not slow and not faults" --cov --cov-report=term:skip-covered
+	$(PYTEST) -m "not slow and not faults" --cov --cov-report=term:skip-covered
 
 faults: $(READY)
-	$(BIN)/pytest -m faults
+	$(PYTEST) -m faults
 
 slow: $(READY)
 	$(BIN)/pytest -m slow
@@ -30,6 +31,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 # The site, in site/; a warning or a broken link is an error.
 docs: $(READY_FOR_DOCS)

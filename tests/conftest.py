@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ import pytest
 from hypothesis import settings
 
 from tests.support.paths import SHARED
+
+# Before torch is imported: of several workers each has one thread, for theirs would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Every run tries the same examples; how long one takes depends on the machine, and says nothing.
 settings.register_profile("suite", derandomize=True, deadline=None, database=None)

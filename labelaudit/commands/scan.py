@@ -196,7 +196,7 @@ def open_data(
     """Open, check and decode what is to be audited, and choose the network for it where the settings name none.
 
     Raises:
-        InputError: It cannot be audited, or the processes of a team have read different things.
+        InputError: It cannot be audited, or the processes have read different things.
     """
     with process_group().raise_together():
         dataset = load_dataset(source, config.source)

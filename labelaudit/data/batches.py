@@ -31,7 +31,7 @@ class Batches(Protocol):
         """Inputs (B, …) and class indices (B,) of the given rows, where the network is.
 
         With a seed the inputs are augmented, if they are to be at all; the same seed gives the same inputs, which
-        replay relies on. With a share only those of the rows are given, the same as they are among all.
+        replay relies on. With a shard only those of the rows are given, the same as they are among all.
         """
 
 
@@ -111,7 +111,7 @@ class Images:
 
 def standardise_each(images: Tensor) -> Tensor:
     """Give each image of a (B, C, H, W) batch mean 0 and standard deviation 1, as the paper does."""
-    if len(images) == 0:  # a process's share of few rows, of whose deviation torch would warn
+    if len(images) == 0:  # a process's shard of few rows, of whose deviation torch would warn
         return images
     deviation, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True)
     return (images - mean) / deviation.clamp_min(1e-6)
@@ -120,7 +120,7 @@ def standardise_each(images: Tensor) -> Tensor:
 def _augment(pixels: Tensor, augmentation: Augmentation, seed: int, batch: int, shard: slice) -> Tensor:
     """Shift each image by its own whole number of pixels (edges repeated) and, if asked, mirror half of them.
 
-    The images are a share of a batch, for which all random numbers are drawn.
+    The images are a shard of a batch, for which all random numbers are drawn.
     """
     generator = torch.Generator().manual_seed(seed)
     height, width = pixels.shape[2:]

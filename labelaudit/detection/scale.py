@@ -1,4 +1,4 @@
-"""One scale for the answers of several networks, of which one may have been trained better than another."""
+"""One scale for the logits of several networks, of which one may have been trained better than another."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def scales_of(logits: Sequence[Floats], labels: Sequence[Labels]) -> list[float]
 
     A network that has hardly moved may know as much as one that was trained for long, with logits a thousandth as
     large. A network that knows nothing has a factor that makes its logits next to nothing. But a few rows tell no
-    scale: one wrong label among twenty would make all answers of its network small, and with them what speaks against
+    scale: one wrong label among twenty would make all logits of its network small, and with them what speaks against
     the label. A network has a scale of its own where that is clearly more likely, else the one that suits all.
 
     Args:
         logits: Of the rows that each network was not trained on, shapes (M, C); M > 0.
         labels: Their given labels, shapes (M,).
     """
-    networks = [_Answers(*of_network) for of_network in zip(logits, labels, strict=True)]
+    networks = [_HeldOutLogits(*of_network) for of_network in zip(logits, labels, strict=True)]
     common = _best(lambda log_scale: sum(network.slope(log_scale) for network in networks))
     log_scales = []
     for network in networks:
@@ -37,8 +37,8 @@ def scales_of(logits: Sequence[Floats], labels: Sequence[Labels]) -> list[float]
     return [float(np.exp(log_scale)) for log_scale in log_scales]
 
 
-class _Answers:
-    """A network's answers: the cross-entropy of their labels by the logarithm of their scale, and its slope.
+class _HeldOutLogits:
+    """A network's logits: the cross-entropy of their labels by the logarithm of their scale, and its slope.
 
     Targets are 1 − (C − 1) · wrong and wrong. The centred logits of a row add up to 0.
     """

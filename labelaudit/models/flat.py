@@ -29,7 +29,7 @@ class FlatModel:
     Influence may be propagated through a part of them only, the tracked ones, as if the others were given: their course
     is the recorded one, whoever is left out. They are the last of θ.
 
-    Of several processes each has such a network, all of them the same θ, and differentiates its share of a batch.
+    Of several processes each has such a network, all of them the same θ, and differentiates its shard of a batch.
 
     With mixed precision, θ and all vectors like it are float32, and what the network computes is bfloat16, but within
     `full_precision`.
@@ -37,7 +37,7 @@ class FlatModel:
     Attributes:
         module: The network, in evaluation mode.
         mixed: Whether its precision is mixed.
-        team: The processes that work on it.
+        process_group: The processes that work on it.
         parameters: P, over all processes.
         tracked_parameters: P_t, likewise.
         theta: The parameters θ, shape (P,). Writing into it changes the network.
@@ -164,12 +164,12 @@ class FlatModel:
         return logits[: len(inputs)].to(self.theta.dtype)
 
     def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
-        """Put the gradient of this process's share of a loss into `gradient`; `all_reduce` makes it the loss's."""
+        """Put the gradient of this process's shard of a loss into `gradient`; `all_reduce` makes it the loss's."""
         (self.tracked_gradient if self._is_tracking else self.gradient).zero_()
         loss.backward(retain_graph=retain_graph)
 
     def all_reduce(self, vectors: Tensor) -> Tensor:
-        """Make sums over rows of this process's share, of shape (…, P or P_t), sums over all rows, in place."""
+        """Make sums over rows of this process's shard, of shape (…, P or P_t), sums over all rows, in place."""
         return self.process_group.all_reduce(vectors)
 
     def norm(self, vectors: Tensor) -> Tensor:
@@ -186,13 +186,13 @@ class FlatModel:
         return torch.equal(theta, self.theta)
 
     def gather_on_leader(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
-        """Vectors (…, P), or (…, P_t) if `tracked`, in main memory, with what others hold; only the leader has them."""
+        """Vectors (…, P), or (…, P_t) if `tracked`, in main memory, with what others hold; only rank 0 has them."""
         return vectors.detach().cpu() if self.process_group.is_leader else vectors
 
     def scatter_from_leader(
         self, vectors: Tensor | None, leading: Sequence[int], dtype: torch.dtype, *, tracked: bool = False
     ) -> Tensor:
-        """What this process holds of vectors (*leading, P or P_t) that the leader has in main memory."""
+        """What this process holds of vectors (*leading, P or P_t) that rank 0 has in main memory."""
         like = torch.empty(*leading, self.tracked_parameters if tracked else self.parameters, dtype=dtype)
         return self.process_group.broadcast(vectors, like).to(self.theta.device)
 
@@ -220,7 +220,7 @@ class FlatModel:
     def _prepare_inputs(self, inputs: Tensor) -> Tensor:
         """The inputs as the network is to get them.
 
-        A process whose share of a batch is empty puts one row of zeros through: not every network takes none. On CPUs
+        A process whose shard of a batch is empty puts one row of zeros through: not every network takes none. On CPUs
         grouped convolutions are up to twice as fast with the channels last, small ones with their pooling up to three
         times; large ones are slower, for their kernels are laid out anew at each call.
         """

@@ -1,4 +1,4 @@
-"""A network whose parameters are spread over the processes of a team, for those that do not fit into each (FSDP2)."""
+"""A network whose parameters are spread over the processes of a group, for those that do not fit into each (FSDP2)."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class ShardedModel(FlatModel):
         return self.process_group.min(torch.equal(theta, self.theta)) > 0
 
     def gather_on_leader(self, vectors: Tensor, *, tracked: bool = False) -> Tensor:
-        """Vectors of all processes' entries, in main memory, on the leader; elsewhere those of its own."""
+        """Vectors of all processes' entries, in main memory, on rank 0; elsewhere those of its own."""
         own = vectors.detach().cpu().contiguous()
         if not self.process_group.is_leader:
             if own.numel():
@@ -136,7 +136,7 @@ class ShardedModel(FlatModel):
     def scatter_from_leader(
         self, vectors: Tensor | None, leading: Sequence[int], dtype: torch.dtype, *, tracked: bool = False
     ) -> Tensor:
-        """This process's entries of vectors that the leader has in main memory."""
+        """This process's entries of vectors that rank 0 has in main memory."""
         own = torch.empty(*leading, len(self.tracked if tracked else self.theta), dtype=dtype)
         if not self.process_group.is_leader:
             if own.numel():
@@ -156,8 +156,8 @@ class ShardedModel(FlatModel):
         places, start, first = [], 0, self._first_tracked * tracked
         for shape, size in zip(self._shapes[first:], self._sizes[first:], strict=True):
             rows, width = (shape[0], size // shape[0]) if len(shape) and shape[0] else (1, size)
-            share = -(-rows // self.process_group.size)  # as torch.chunk cuts
-            first, last = min(rank * share, rows), min((rank + 1) * share, rows)
+            shard = -(-rows // self.process_group.size)  # as torch.chunk cuts
+            first, last = min(rank * shard, rows), min((rank + 1) * shard, rows)
             places.append(slice(start + first * width, start + last * width))
             start += size
         return places

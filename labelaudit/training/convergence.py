@@ -1,4 +1,4 @@
-"""How long to train a small network: until its answers to rows that it does not train on stop getting better."""
+"""How long to train a small network: until its predictions of held-out rows stop getting better."""
 
 from __future__ import annotations
 

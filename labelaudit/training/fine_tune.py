@@ -252,8 +252,8 @@ def _require_finite(logits: Tensor, plan: Plan, epoch: int, step: int) -> None:
 
 def take_step(model: FlatModel, batches: Batches, plan: Plan, step: Step, moments: Tensor) -> Tensor:
     """Take one step on the model and `moments` (M, P) in place; return the batch's logits before it, (B, C)."""
-    share = model.process_group.shard(len(step.rows))
-    inputs, labels = batches.batch(step.rows, step.index, share)
+    shard = model.process_group.shard(len(step.rows))
+    inputs, labels = batches.batch(step.rows, step.index, shard)
     logits = backpropagate(model, inputs, labels, len(step.rows))
     if plan.clip_norm is not None:
         clip(model.gradient, model.norm(model.gradient), plan.clip_norm)
@@ -266,7 +266,7 @@ def backpropagate(model: FlatModel, inputs: Tensor, labels: Tensor, rows: int | 
 
     Args:
         model: The network.
-        inputs: This process's share of the batch.
+        inputs: This process's shard of the batch.
         labels: Its labels.
         rows: B, how many rows the whole batch has; None for those given.
     """

@@ -1,4 +1,4 @@
-"""A network's answers to many rows."""
+"""A network's logits on many rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INPUT_BYTES = 1 << 20  # so much of small rows is put through at once, however f
 
 def predict(model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
-    return torch.cat([answer.cpu() for answer in predict_batches(model, batches, rows, batch_size, progress)])
+    return torch.cat([logits.cpu() for logits in predict_batches(model, batches, rows, batch_size, progress)])
 
 
 def predict_batches(
@@ -26,8 +26,8 @@ def predict_batches(
     """Logits of the rows at the model's θ, batch by batch, each of shape (B, C)."""
     for batch in rows.split(batch_size * model.process_group.size):
         with torch.no_grad():
-            answer = model(batches.batch(batch, shard=model.process_group.shard(len(batch)))[0])
-        yield model.process_group.all_gather(answer, len(batch))
+            logits = model(batches.batch(batch, shard=model.process_group.shard(len(batch)))[0])
+        yield model.process_group.all_gather(logits, len(batch))
         progress(len(batch))
 
 
@@ -64,11 +64,11 @@ class LastLayerInputs:
     def collect(self, logits: Tensor) -> None:
         """Keep the rows of the batch that was just predicted."""
         process_group = self._model.process_group
-        share = process_group.shard(len(logits))
+        shard = process_group.shard(len(logits))
         found, self._latest = self._latest, None
-        usable = found is not None and len(found) == share.stop - share.start
+        usable = found is not None and len(found) == shard.stop - shard.start
         if found is None or not process_group.min(usable):  # no such layer, or not one answer for each row
-            found = logits[share]
+            found = logits[shard]
         found = found.flatten(1).float()
         if found.shape[1] > PROJECTED:
             generator = torch.Generator().manual_seed(found.shape[1])

@@ -82,7 +82,7 @@ def member(rank: int, size: int, port: int, work: Callable[..., None], arguments
     work(*arguments)
 
 
-def run_team(size: int, work: Callable[..., None], *arguments: object) -> None:
+def run_processes(size: int, work: Callable[..., None], *arguments: object) -> None:
     """Have so many processes do some work together."""
     context = forked()
     with socket.socket() as free:
@@ -97,7 +97,7 @@ def run_team(size: int, work: Callable[..., None], *arguments: object) -> None:
     assert [process.exitcode for process in members] == [0] * size
 
 
-def share_and_gather(members: ProcessGroup) -> None:
+def shard_and_gather(members: ProcessGroup) -> None:
     rank, size = members.rank, members.size
     for total in range(3 * size + 2):
         rows = torch.arange(2 * total).view(total, 2)
@@ -111,7 +111,7 @@ def share_and_gather(members: ProcessGroup) -> None:
 
 
 def differentiate_in_parts(members: ProcessGroup) -> None:
-    """Logits, gradients, lengths: of a whole network with a share of the rows, and of one spread over the processes."""
+    """Logits, gradients, lengths: of a whole network with a shard of the rows, and of one spread over the processes."""
     pixels, labels = digits((0, 1, 7), 2)
     batches = batches_of(pixels, labels)
     torch.manual_seed(0)
@@ -158,7 +158,7 @@ def differentiate_in_parts(members: ProcessGroup) -> None:
             )
         before = several.theta.clone()
         assert several.is_at(before)
-        several.theta[: members.rank] += 1  # not in the leader's
+        several.theta[: members.rank] += 1  # not in rank 0's
         assert several.is_at(before) == (kind is FlatModel and members.is_leader)
 
 
@@ -176,7 +176,7 @@ def refuse_other_data(members: ProcessGroup, source: Path, other: Path) -> None:
 
 def scan_together(source: Path, other: Path, out: Path) -> None:
     with joined() as members:
-        share_and_gather(members)
+        shard_and_gather(members)
         differentiate_in_parts(members)
         refuse_other_data(members, source, other)
         for number, (name, config) in enumerate(SETTINGS.items()):
@@ -202,7 +202,7 @@ def test_several_processes_give_the_scores_of_one(size, source, alone, tmp_path)
     other = tmp_path / "other"
     shutil.copytree(source, other)
     next((other / "0").iterdir()).unlink()
-    run_team(size, scan_together, source, other, tmp_path)
+    run_processes(size, scan_together, source, other, tmp_path)
     for name, report in alone.items():
         assert difference(report, Report.load(tmp_path / f"{name}.parquet")) < 1e-6, name
     if size == 3:
@@ -236,7 +236,7 @@ def test_a_killed_process_ends_the_run_with_a_message_and_any_number_goes_on(sou
     kept = sorted(file.name for file in (out / "unfinished-run").rglob("*.safetensors"))
     assert "sweep.safetensors" in kept
     assert "result.safetensors" not in kept
-    run_team(3, run_command, [*command, "--resume"], tmp_path)
+    run_processes(3, run_command, [*command, "--resume"], tmp_path)
     assert "20 most suspect labels" in (tmp_path / "0").read_text()
     assert [(tmp_path / str(rank)).read_text() for rank in (1, 2)] == ["", ""]
     assert sorted(file.name for file in out.iterdir()) == ["report.html", "report.parquet"]
