@@ -43,6 +43,7 @@ DerivativeMethod = Literal["auto", "central-differences", "forward-over-reverse"
 Dtype = Literal["float32", "float64", "bfloat16"]
 Noise = Literal["symmetric", "pair", "confusion"]
 Mode = Literal["copy", "hardlink", "symlink"]
+FailOn = Literal["cannot-tell"]
 Format = Literal["text", "github", "junit", "sarif", "markdown", "json"]
 RankBy = Literal["influence", "score"]
 Shard = Literal["auto", "always", "never"]

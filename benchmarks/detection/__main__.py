@@ -54,17 +54,14 @@ def suspects(findings: Findings, task: Task, wrong: NDArray[np.bool_]) -> dict[s
     """What our list of suspects says of itself, and what is true."""
     found = {}
     for name, selection in SELECTION_RULES.items():
-        ranking = rank_rows(findings.signals, task.given, "score", selection, reliable=findings.doubt is None)
+        ranking = rank_rows(findings.signals, task.given, "score", selection, reliable=findings.carries_list)
         share = findings.noise.share
         caught = ranking.suspect & wrong
         figures = share_metrics(share, wrong)
         if not wrong.any():
             found[name] = figures | {"suspects": float(ranking.suspect.sum())}
             continue
-        found[name] = list_metrics(ranking.suspect, wrong, expected_precision(ranking, share)) | figures
-        if "suspects_precision" in found[name]:
-            gap = found[name]["suspects_precision_stated"] - found[name]["suspects_precision"]
-            found[name]["suspects_precision_gap"] = gap
+        found[name] = list_metrics(ranking.suspect, wrong, expected_precision(ranking)) | figures
         if caught.any():
             found[name] |= suggestion_metrics(ranking.suggested[caught], task.true[caught], task.given[caught])
     return found

@@ -51,7 +51,11 @@ HALVES = {
 WITHOUT = ("final loss", "mean margin (AUM)", "self-confidence, 5 folds")
 LIST = (
     ("noise_rate", "wrong labels", "{:.1%}"),
-    ("noise_rate_estimated", "estimated", "{:.1%}"),
+    ("noise_rate_low", "range from", "{:.1%}"),
+    ("noise_rate_high", "to", "{:.1%}"),
+    ("noise_rate_held", "covers", "{:.0%}"),
+    ("noise_rate_measured", "measured", "{:.0%}"),
+    ("noise_rate_estimated", "best guess", "{:.1%}"),
     ("suspects", "suspects", "{:.0f}"),
     ("suspects_precision_stated", "said to be wrong", "{:.0%}"),
     ("suspects_precision", "are wrong", "{:.0%}"),
@@ -79,8 +83,11 @@ def main(plot: Annotated[Path | None, typer.Option(help="Where to put the pictur
         sep="\n\n",
     )
     for name in plain.keys() - ranked.keys():
-        mean = plain[name]["suspects"]["more probably wrong"]["suspects"]["mean"]
-        print(f"\n{name}: {mean:.1f} suspects on average")
+        one = {key: figure["mean"] for key, figure in plain[name]["suspects"]["more probably wrong"].items()}
+        print(
+            f"\n{name}: {one['suspects']:.1f} suspects on average, range {one['noise_rate_low']:.1%} to "
+            f"{one['noise_rate_high']:.1%}, measured in {one['noise_rate_measured']:.0%} of the runs"
+        )
     print("\nMeasured:")
     for name, task in tasks.items():
         for how in sorted(set(task["measured"].values())):
@@ -131,19 +138,32 @@ def lists(tasks: Tasks) -> str:
     rows = []
     for name, task in tasks.items():
         found, strict = task["suspects"]["more probably wrong"], task["suspects"]["precision 0.8"]
-        cells = [text.format(found[key]["mean"]) for key, _, text in LIST]
-        rows.append([name, *cells, f"{strict['suspects']['mean']:.0f}", f"{strict['suspects_precision']['mean']:.0%}"])
+        cells = [text.format(found[key]["mean"]) if key in found else "–" for key, _, text in LIST]
+        precise = strict.get("suspects_precision")
+        rows.append(
+            [name, *cells, f"{strict['suspects']['mean']:.0f}", "–" if precise is None else f"{precise['mean']:.0%}"]
+        )
     return _markdown(["", *(title for _, title, _ in LIST), "`--precision 0.8`", "are wrong"], rows)
 
 
 def calibration(tasks: Tasks) -> str:
-    """How far stated and true precision are apart, in one sentence."""
+    """How far stated and true precision are apart, and how wide and true the ranges are, in sentences."""
     found = [task["suspects"]["more probably wrong"] for task in tasks.values()]
-    gaps = np.array([one["suspects_precision"]["mean"] - one["suspects_precision_stated"]["mean"] for one in found])
+    listed = [one for one in found if "suspects_precision" in one]
+    signed = [one["suspects_precision"]["mean"] - one["suspects_precision_stated"]["mean"] for one in listed]
+    widths = [one["noise_rate_high"]["mean"] - one["noise_rate_low"]["mean"] for one in found]
     return (
-        f"Stated and true precision differ by {100 * np.abs(gaps).mean():.1f} points on average "
-        f"({100 * gaps.mean():+.1f} with sign)."
+        f"Stated and true precision differ by {100 * precision_gap(tasks):.1f} points on average "
+        f"({100 * np.mean(signed):+.1f} with sign). The range covers the truth in "
+        f"{np.mean([one['noise_rate_held']['mean'] for one in found]):.0%} of the runs, and is "
+        f"{100 * np.median(widths):.1f} points wide in the median."
     )
+
+
+def precision_gap(tasks: Tasks) -> float:
+    """The mean |stated − true| precision of the lists, over the tasks that have one."""
+    found = [task["suspects"]["more probably wrong"] for task in tasks.values() if task["methods"]]
+    return float(np.mean([one["suspects_precision_gap"]["mean"] for one in found if "suspects_precision_gap" in one]))
 
 
 def draw(tasks: Tasks) -> Figure:

@@ -145,9 +145,11 @@ def _news(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, L
     return _text_inputs(frame["text"], labels), labels, None
 
 
-def _sentiment(column: str) -> Callable[..., Any]:
+def _people_or_rules(file: str, column: str) -> Callable[..., Any]:
+    """Texts, with labels that people gave or that rules made."""
+
     def load(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, Labels]:
-        frame = pd.read_parquet(data / "sentiment_crowd.parquet")
+        frame = pd.read_parquet(data / file)
         true, given = _two_columns(frame["label"], frame[column])
         return _text_inputs(frame["text"], given), true, given
 
@@ -244,6 +246,7 @@ def _settings(learning_rate: float, epochs: int) -> TrainingConfig:
 
 
 TRUSTED = (100, 1000)
+SENTIMENT, HEADLINES = "sentiment_crowd.parquet", "hausa_headlines.parquet"
 
 SOURCES: dict[str, Source] = {
     "MNIST, 10% symmetric": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "symmetric", 0.1, 1000),
@@ -261,11 +264,22 @@ SOURCES: dict[str, Source] = {
     "bird and daisy, 10%": Source(
         _photographs("bird_daisy_224.parquet"), _head, _settings(0.001, 10), "symmetric", 0.1
     ),
-    "Sentiment, majority of people": Source(_sentiment("majority_label"), _head, _settings(0.003, 6)),
-    "Sentiment, one person": Source(_sentiment("one_label"), _head, _settings(0.003, 6)),
+    "Sentiment, majority of people": Source(_people_or_rules(SENTIMENT, "majority_label"), _head, _settings(0.003, 6)),
+    "Sentiment, one person": Source(_people_or_rules(SENTIMENT, "one_label"), _head, _settings(0.003, 6)),
     "LabelMe, majority of people": Source(_labelme("majority_label"), _head, _settings(0.003, 10)),
     "LabelMe, one person": Source(_labelme("one_label"), _head, _settings(0.003, 10)),
+    "Headlines, rules for half": Source(_people_or_rules(HEADLINES, "mixed_label"), _head, _settings(0.003, 6)),
+    "Headlines, rules": Source(_people_or_rules(HEADLINES, "rule_label"), _head, _settings(0.003, 6)),
     "sample_data": Source(_sample, _small_cnn, _settings(0.01, 20), spare=200),
 }
-CLEAN: dict[str, Source] = {"MNIST, nothing wrong": Source(_mnist(4000), _small_cnn, _settings(0.01, 6))}
+CLEAN: dict[str, Source] = {
+    "MNIST, nothing wrong": Source(_mnist(4000), _small_cnn, _settings(0.01, 6)),
+    "Adult, nothing wrong": Source(_adult(6000), _head, _settings(0.003, 6), table=_adult_table(6000)),
+    "20 Newsgroups, nothing wrong": Source(_news, _head, _settings(0.003, 6)),
+    "CIFAR-10, nothing wrong": Source(_cifar("label"), _head, _settings(0.001, 10)),
+    "ants and bees, nothing wrong": Source(_photographs("hymenoptera_224.parquet"), _head, _settings(0.001, 10)),
+    "Sentiment, nothing wrong": Source(_people_or_rules(SENTIMENT, "label"), _head, _settings(0.003, 6)),
+    "LabelMe, nothing wrong": Source(_labelme("label"), _head, _settings(0.003, 10)),
+    "Headlines, nothing wrong": Source(_people_or_rules(HEADLINES, "label"), _head, _settings(0.003, 6)),
+}
 """Where only the list of suspects can be measured: it should be empty."""

@@ -11,6 +11,8 @@ from labelaudit.types import Floats, Labels, Rows
 
 WEIGHTS = {"held out": 1.0, "trees": 2.0, "training": 2.0, "influence": 1.0, "refitted": 2.0}  # chosen on tuning tasks
 TREES_AS_REFERENCE = 4.0
+UNSEEN = ("held out", "trees", "refitted")
+"""Evidence that has not seen the row's own label, by which the share of wrong labels can be estimated."""
 
 
 def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dict[str, Evidence]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelaudit.audit.collect import AuditTask, Collected, Networks, collect
-from labelaudit.audit.evidence import evidence_of
+from labelaudit.audit.evidence import UNSEEN, evidence_of
 from labelaudit.audit.refit import refit
 from labelaudit.config import AuditConfig
 from labelaudit.detection.accuracy import HeldOutAccuracy, held_out_accuracy
@@ -54,6 +54,11 @@ class Findings:
     by_epoch: Floats
     query_sketch: NDArray[np.float32]
     sketches: NDArray[np.float32]
+
+    @property
+    def carries_list(self) -> bool:
+        """Whether rows may be called suspects by their scores."""
+        return self.doubt is None and self.noise.share.verdict == "measured"
 
 
 def audit_folds(
@@ -117,7 +122,8 @@ def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, F
     given = labels[scored]
     evidence = evidence_of(collected, chosen, given)
     reference, *others = evidence.values()
-    noise = estimate_noise(reference.values, given)
+    views = [evidence[kind].values for kind in UNSEEN if evidence.get(kind, reference) is not reference]
+    noise = estimate_noise(reference.values, given, views)
     found = label_posterior(reference, others, given, noise)
     if task.new_rows is not None and collected.held_out is not None:
         # Newcomers had fewer epochs to fit their labels, right or wrong: their training logits do not compare.

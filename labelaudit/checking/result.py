@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from labelaudit.data.class_names import Twins
 from labelaudit.report.report import Report
@@ -61,6 +61,8 @@ class CheckResult:
         failures: Why the check fails, one sentence each; empty if it passes.
         notes: What else the user should know.
         seconds: How long the check took.
+        warnings: What speaks against relying on it, one sentence each.
+        noise: How many of all labels are wrong, as the report's metadata have it; None if nothing was audited.
         class_name_twins: New class names that look like another one, which fail the check.
         report: The new rows, for the page to look through them; None if none is new.
     """
@@ -75,6 +77,8 @@ class CheckResult:
     failures: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: float
+    warnings: tuple[str, ...] = ()
+    noise: dict[str, Any] | None = None
     class_name_twins: tuple[Twins, ...] = ()
     report: Report | None = field(default=None, repr=False, compare=False)
 

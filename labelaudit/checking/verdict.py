@@ -52,11 +52,13 @@ class Limits:
         suspects: The most new suspects; None for any number.
         share: The largest share of suspects in the new rows, 0 to 1; None for any.
         relabelled: Whether rows may have got another label without being accepted.
+        cannot_tell: Whether wrong labels may be such that they cannot be told from a network that is unsure.
     """
 
     suspects: int | None = 0
     share: float | None = None
     relabelled: bool = True
+    cannot_tell: bool = True
 
 
 def changed_rows(
@@ -134,13 +136,27 @@ def new_twins(labels: Iterable[str | None], known: tuple[str, ...]) -> tuple[tup
 
 
 def reasons_to_fail(
-    rows: tuple[ChangedRow, ...], limits: Limits, doubt: str | None, twins: tuple[Twins, ...] = ()
+    rows: tuple[ChangedRow, ...],
+    limits: Limits,
+    doubt: str | None,
+    twins: tuple[Twins, ...] = (),
+    unknown: str | None = None,
 ) -> list[str]:
-    """Why a check does not pass, one sentence each."""
+    """Why a check does not pass, one sentence each.
+
+    Args:
+        rows: The new rows.
+        limits: What passes.
+        doubt: Why the scores are not to be relied on, None where they are.
+        twins: Class names that look like one.
+        unknown: That wrong labels cannot be told; None where they can.
+    """
     failures = [f"class names that look like one: {pair}" for pair in twins]
     suspects = sum(row.suspect for row in rows)
     if doubt is not None:
         failures.append(f"the new labels cannot be judged: {doubt}")
+    elif unknown is not None and not limits.cannot_tell:
+        failures.append(unknown)
     if limits.suspects is not None and suspects > limits.suspects:
         failures.append(f"{format_count(suspects, 'new suspect')}, {limits.suspects} allowed")
     if limits.share is not None and rows and suspects / len(rows) > limits.share:

@@ -17,7 +17,7 @@ from labelaudit.cli.options import Quiet, with_choices
 from labelaudit.cli.spelling import spell_options
 from labelaudit.runtime.commits import finish
 from labelaudit.runtime.locks import locked
-from labelaudit.types import Format
+from labelaudit.types import FailOn, Format
 
 if TYPE_CHECKING:
     from labelaudit.checking.result import CheckResult
@@ -74,8 +74,16 @@ def check(
         ),
     ] = None,
     fail_on_relabelled: Annotated[
-        bool, Option("--fail-on-relabelled", help="Fail if rows have another label than before, unless accepted.")
+        bool, Option("--fail-on-relabelled", help="Fail on rows with a new label, unless accepted.")
     ] = False,
+    fail_on: Annotated[
+        FailOn | None,
+        Option(
+            metavar="CHOICE",
+            help="Also fail on this: cannot-tell.",
+            show_default="none",
+        ),
+    ] = None,
     accepted: Annotated[
         Path | None,
         Option(metavar="FILE", help="Text file with ids of right rows.", show_default="none"),
@@ -118,10 +126,17 @@ def check(
         from labelaudit.commands.check import check as run_check  # torch takes seconds to import
 
         any_number = max_new_share is not None and max_new_suspects is None
-        limits = Limits(None if any_number else max_new_suspects or 0, max_new_share, not fail_on_relabelled)
+        limits = Limits(
+            suspects=None if any_number else max_new_suspects or 0,
+            share=max_new_share,
+            relabelled=not fail_on_relabelled,
+            cannot_tell=fail_on != "cannot-tell",
+        )
         result = run_check(source, baseline, limits, accepted, test, refresh, device, console, model, reviewed)
-        failures, notes = (tuple(map(spell_options, texts)) for texts in (result.failures, result.notes))
-        deliver(replace(result, failures=failures, notes=notes), format, out, console)
+        failures, notes, warnings = (
+            tuple(map(spell_options, texts)) for texts in (result.failures, result.notes, result.warnings)
+        )
+        deliver(replace(result, failures=failures, notes=notes, warnings=warnings), format, out, console)
         if report is not None:
             write_page(result, report, console)
     raise typer.Exit(FINDINGS if result.failures else 0)

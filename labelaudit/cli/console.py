@@ -148,16 +148,12 @@ class Console:
             ),
             soft_wrap=not self._out.is_terminal,
         )
-        if noise["doubt"] is None:
+        share = printable(spell_options(share_in_words(noise)))
+        style = "yellow" if noise["verdict"] == "cannot tell" else ""
+        out.print(Text(share, style=style), soft_wrap=not self._out.is_terminal)
+        if noise["pairs"]:
             pairs = ", ".join(f"{pair['rows']:.0f} {pair['true']} called {pair['given']}" for pair in noise["pairs"])
-            often = f"; most often {printable(pairs)}" if pairs else ""
-            share = share_in_words(noise)
-            out.print(Text(f"{share[0].upper()}{share[1:]}{often}"), soft_wrap=not self._out.is_terminal)
-        else:
-            out.print(
-                Text(f"The ranking is not reliable: {printable(spell_options(noise['doubt']))}", style="yellow"),
-                soft_wrap=not self._out.is_terminal,
-            )
+            out.print(Text(f"Most often {printable(pairs)}"), soft_wrap=not self._out.is_terminal)
         out.print(Text(printable(accuracy_in_words(summary["accuracy"]))), soft_wrap=not self._out.is_terminal)
         if (advice := summary["accuracy"].get("advice")) is not None:
             said = printable(spell_options(advice))

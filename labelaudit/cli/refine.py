@@ -12,6 +12,7 @@ from labelaudit.cli.console import Console
 from labelaudit.cli.exit_codes import ending_in_exit_codes, until_the_end
 from labelaudit.cli.options import AsJson, Quiet
 from labelaudit.errors import InputError
+from labelaudit.report.wording import interval_in_words, range_in_words
 from labelaudit.runtime.commits import appearing_together, finish
 from labelaudit.runtime.files import check_output
 from labelaudit.runtime.locks import locked
@@ -92,21 +93,19 @@ def what_changed(refined: Refinement) -> list[str]:
     decided_on = f"{refined.decided_suspects:,} of them decided on"
     lines = [
         f"{used} used: {refined.wrong} wrong, {refined.right} right{unused}",
-        f"Wrong labels: {_share(before)} → {_share(after)}",
+        f"Wrong labels: {range_in_words(before)} → {range_in_words(after)}",
         f"Suspects: {before['suspects']:,} ({decided_on}) → {after['suspects']:,} left",
         f"Expected to be wrong of them: {_precision(before)} → {_precision(after)}",
     ]
     return lines if refined.spot_check is None else [*lines, f"Spot check: {_spot(refined.spot_check)}"]
 
 
-def _share(figures: dict[str, Any]) -> str:
-    low, high = figures["rate_interval"]
-    return f"{figures['rate']:.1%} ({low:.1%} to {high:.1%})"
-
-
 def _precision(figures: dict[str, Any]) -> str:
     expected = figures["expected_precision"]
-    return "–" if expected is None else f"{expected['mean']:.0%} ({expected['low']:.0%} to {expected['high']:.0%})"
+    if expected is None:
+        return "–"
+    mean = f"{expected['mean']:.0%}"
+    return mean if expected["low"] is None else f"{mean} ({interval_in_words(expected)})"
 
 
 def _spot(spot: SpotCheck) -> str:

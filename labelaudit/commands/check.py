@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ from labelaudit.errors import InputError
 from labelaudit.progress import NullProgress, Progress
 from labelaudit.report.build import build_report
 from labelaudit.report.report import Report
+from labelaudit.report.wording import range_in_words, share_in_words
 from labelaudit.types import Hashes, Rows, checked
 from labelaudit.units import format_count, listed
 
@@ -95,13 +97,21 @@ def check(
     rows: tuple[ChangedRow, ...] = ()
     failures: list[str] = reasons_to_fail((), limits or Limits(), None, update.twins)
     page: Report | None = None
+    noise: dict[str, Any] | None = None
+    warnings: list[str] = []
     if update.changes.new or (refresh and update.changes.removed):
         data, found, ranking = audit_update(update, before, test, device, progress)
         labels, seconds = data.labels[: len(data.dataset)], {"check": round(time.perf_counter() - started, 3)}
         report = build_report(data, labels, None, found, ranking, update_config(before, device), seconds)
         report = with_reviewed(report, verdicts, progress)
         rows = changed_rows(data, update, before, found.findings, ranking_in(report), fine)
-        failures = reasons_to_fail(rows, limits or Limits(), found.findings.doubt, update.twins)
+        noise, told = report.metadata["noise"], share_in_words(report.metadata["noise"])
+        untold = told if noise["verdict"] == "cannot tell" else None
+        failures = reasons_to_fail(rows, limits or Limits(), found.findings.doubt, update.twins, untold)
+        if untold is None:
+            notes.append(f"wrong labels in all rows (90% range): {range_in_words(noise)}")
+        elif untold not in failures and found.findings.doubt is None:
+            warnings.append(f"{untold}. `fail_on` cannot-tell makes it a failure")
         page = of_new_rows(report, rows)
         if refresh and not failures:
             save_baseline(Path(baseline) if Path(baseline).is_dir() else Path(baseline).parent, report, found)
@@ -122,6 +132,8 @@ def check(
         failures=tuple(failures),
         notes=tuple(notes),
         seconds=time.perf_counter() - started,
+        warnings=tuple(warnings),
+        noise=noise,
         class_name_twins=update.twins,
         report=page,
     )

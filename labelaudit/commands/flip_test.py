@@ -202,7 +202,7 @@ def measure(
     methods["random"] = np.random.default_rng(seed).random(len(rows))
     metrics = {name: detection_metrics(suspicion, wrong) for name, suspicion in methods.items()}
     metrics["score"] |= suggestion_metrics(ranking.suggested[rows], true, given)
-    metrics["score"] |= list_metrics(ranking.suspect[rows], wrong, expected_precision(ranking, share))
+    metrics["score"] |= list_metrics(ranking.suspect[rows], wrong, expected_precision(ranking))
     metrics["score"] |= share_metrics(share, wrong)
     if signals.out_of_fold is not None:
         others = signals.out_of_fold[rows].copy()

@@ -15,6 +15,7 @@ from labelaudit.correction.decisions import Decided, read_all_decisions
 from labelaudit.detection.spot_check import wrong_at_least
 from labelaudit.errors import InputError
 from labelaudit.report.cards import spot_check_of
+from labelaudit.report.estimates import SHARE_FIGURES
 from labelaudit.report.recalibrated import REVIEWED, Verdict, recalibrate
 from labelaudit.report.report import Report
 from labelaudit.types import checked
@@ -54,7 +55,7 @@ class Refinement:
         right: How many say that it is right.
         unused: How many were not used: unsure, or about rows that were not scored.
         decided_suspects: How many rows that were decided on were suspects.
-        before: What the report said: `rate`, `rate_interval`, `suspects`, `expected_precision`.
+        before: What the report said: the share of wrong labels, `suspects`, `expected_precision`.
         after: What the new one says; its suspects are the rest.
         spot_check: See `SpotCheck`; None if not all of its rows are decided on.
         notes: What the user should know.
@@ -170,7 +171,7 @@ def _check_known(frame: pd.DataFrame, decided: Sequence[Decided]) -> None:
 def _figures(report: Report) -> dict[str, Any]:
     """What a report says in numbers."""
     noise = report.metadata["noise"]
-    names = ("rate", "rate_interval", "expected_precision")
+    names = (*SHARE_FIGURES, "expected_precision")
     return {name: noise[name] for name in names} | {"suspects": int(np.sum(report.table["suspect"].to_numpy()))}
 
 

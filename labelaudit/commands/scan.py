@@ -236,6 +236,6 @@ def audit_and_report(
     data, found = audit_lasting_rows(data, run, config, progress)
     given = labels[: len(data.dataset)]
     findings = found.findings
-    ranking = rank_rows(findings.signals, given, config.rank_by, config.selection, reliable=findings.doubt is None)
+    ranking = rank_rows(findings.signals, given, config.rank_by, config.selection, reliable=findings.carries_list)
     seconds = {"reading": round(reading_seconds, 3), "audit": round(time.perf_counter() - started, 3)}
     return build_report(data, given, truth, found, ranking, config, seconds), found, ranking

@@ -67,27 +67,25 @@ def list_metrics(suspect: NDArray[np.bool_], wrong: NDArray[np.bool_], stated: P
     caught, size = float((suspect & wrong).sum()), float(suspect.sum())
     metrics = {"suspects": size, "suspects_recall": caught / float(wrong.sum())}
     if stated is not None and size:
-        metrics |= {
-            "suspects_precision_stated": stated.mean,
-            "suspects_precision_low": stated.low,
-            "suspects_precision_high": stated.high,
-            "suspects_precision": caught / size,
-            "suspects_precision_held": float(stated.low <= caught / size <= stated.high),
-        }
+        metrics |= {"suspects_precision_stated": stated.mean, "suspects_precision": caught / size}
+        metrics["suspects_precision_gap"] = abs(stated.mean - caught / size)
     return metrics
 
 
 def share_metrics(share: Share, wrong: NDArray[np.bool_]) -> Metrics:
-    """Measure the estimated share of wrong labels."""
-    true = float(wrong.mean())
-    return {
+    """Measure the range of the share of wrong labels, and the estimate where there is one."""
+    true, measured = float(wrong.mean()), share.verdict == "measured"
+    metrics = {
         "noise_rate": true,
-        "noise_rate_estimated": share.point,
         "noise_rate_low": share.low,
         "noise_rate_high": share.high,
-        "noise_rate_error": abs(share.point - true),
         "noise_rate_held": float(share.low <= true <= share.high),
+        "noise_rate_measured": float(measured),
+        "noise_rate_cannot_tell": float(share.verdict == "cannot tell"),
     }
+    if measured:
+        metrics |= {"noise_rate_estimated": share.point, "noise_rate_error": abs(share.point - true)}
+    return metrics
 
 
 def summarise(runs: Sequence[Mapping[str, Metrics]]) -> dict[str, dict[str, dict[str, float]]]:

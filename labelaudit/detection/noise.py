@@ -1,17 +1,20 @@
-"""How many labels are wrong, and which class is mistaken for which: two latent-class models of the labels."""
+"""Which class is mistaken for which, and how many labels are wrong: two latent-class models of the labels."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from labelaudit.detection.calibration import Calibration, calibrate, log_softmax
-from labelaudit.detection.share import Fitted, Share, estimate_learnt_share, estimate_share, hidden_ratio
-from labelaudit.detection.transition import MIN_PROBABILITY, resize_transition, shrink_transition
+from labelaudit.detection.share import Share, Signs, estimate_share, evenness, hidden_ratio
+from labelaudit.detection.transition import MIN_PROBABILITY, resize_transition, shrink_transition, spread_strength
 from labelaudit.types import Floats, Labels
 
-INITIAL_NOISE_RATE = 0.1  # share of wrong labels at which the iteration starts
+STARTS = ((1.0, 0.05), (2.0, 0.1), (4.0, 0.25))  # times the weight without noise, and share of wrong labels
+"""Where the iteration starts: from one start alone it stops early where three in ten labels are wrong."""
+START_ROWS = 4000  # of as many the likeliest start is found
 DIAGONAL_PRIOR = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
 ITERATIONS = 60
 STEPS = 2  # of the fit of p in each iteration; more do not save iterations, one alone is not enough
@@ -19,10 +22,8 @@ TOLERANCE = 1e-5
 MIN_CLASS_PROBABILITY = 1e-3  # of a class once the learnt confusions are taken out of a prediction
 SINGULAR = 0.02  # singular values of T below this share of the largest are not inverted
 SIZES = (0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0)  # multiples of T's off-diagonal that are tried
-MIN_GAIN = 10.0  # nats by which the second reading has to be more likely to be taken
-LIKELIHOOD_MARGIN = (
-    3.0  # log-likelihood below the maximum, in nats, up to which a size is possible; 1.9 would be exact at 95%
-)
+MIN_FREE_GAIN = 6.0  # nats by which two rates of two classes have to be more likely than one; 4.3 at 30% even noise
+MIN_LEARNT_GAIN = 10.0  # nats by which the second reading has to be more likely to be taken
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Noise:
     """What is estimated of the wrong labels.
 
     Attributes:
-        share: Their share, with an interval.
+        share: Their share, with its range and the verdict.
         transition: T[c, g] = P(given label g | true label c), rows sum to 1, shape (C, C).
         evidence_weight: Of the evidence it was estimated from; near 0 where that does not go with the labels at all.
         given_label_calibration: The evidence's calibration to the *given* labels, where the network has learnt how
@@ -44,7 +45,7 @@ class Noise:
 
     @property
     def rate(self) -> float:
-        """The estimated share of wrong labels."""
+        """The share of wrong labels that probabilities add up to."""
         return self.share.point
 
     def log_likelihood(self, labels: Labels) -> Floats:
@@ -58,38 +59,30 @@ class Noise:
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """One fitted model of how labels go wrong.
+    """One fitted model of how labels go wrong, with T at its most likely size.
 
     Attributes:
         transition: T, shape (C, C).
         given_label_calibration: See `Noise`.
-        rates: Share of wrong labels at each of the sizes of T.
-        log_likelihoods: Of the given labels at each of these sizes, in nats.
-        evidence_weight: See `Noise`.
-        network_error: How often the network's most probable class is wrong, by its calibrated probabilities.
+        calibration: Evidence for the true label → p(c | x).
+        true_label: p(c | x), shape (N, C).
+        posterior: P(true label c | x, given label), shape (N, C).
+        rate: Share of wrong labels.
+        log_likelihood: Of the given labels, in nats.
+        without: The same if none were wrong.
     """
 
     transition: Floats
     given_label_calibration: Calibration | None
-    rates: tuple[float, ...]
-    log_likelihoods: tuple[float, ...]
-    evidence_weight: float
-    network_error: float
-
-    @property
-    def log_likelihood(self) -> float:
-        """The largest."""
-        return max(self.log_likelihoods)
-
-    @property
-    def fitted(self) -> Fitted:
-        """The most likely share of wrong labels, and the least and largest that are about as likely."""
-        near = [rate for rate, ll in zip(self.rates, self.log_likelihoods, strict=True)
-                if ll >= self.log_likelihood - LIKELIHOOD_MARGIN]  # fmt: skip
-        return Fitted(self.rates[int(np.argmax(self.log_likelihoods))], min(near), max(near))
+    calibration: Calibration
+    true_label: Floats
+    posterior: Floats
+    rate: float
+    log_likelihood: float
+    without: float
 
 
-def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
+def estimate_noise(evidence: Floats, labels: Labels, others: Sequence[Floats] = ()) -> Noise:
     """Fit P(given g | x) = Σ_c p(c | x) T[c, g], by expectation maximisation, under two readings of the evidence.
 
     First, the network wavers because it does not know the true class: p(c | x) = softmax_c(w e_c(x) + b_c). Labels that
@@ -97,7 +90,7 @@ def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
     to p. Secondly, it wavers because it was trained on such labels and has learnt T with the classes: it predicts given
     labels q(x), and p is what is left of q T⁻¹. The second is taken where the given labels are more likely by it, as
     they are where mistakes depend on the class alone. How large T is, is decided by the likelihood as well, with T
-    already shrunk; and what share of wrong labels that means, with what interval, by `estimate_share`.
+    already shrunk; and what that says of the share of wrong labels, by `estimate_share`.
 
     The evidence must not know the row's own label (out of fold), or it will agree with wrong labels and the rate comes
     out too low.
@@ -105,65 +98,120 @@ def estimate_noise(evidence: Floats, labels: Labels) -> Noise:
     Args:
         evidence: Larger where a label is more plausible, shape (N, C).
         labels: Given class indices, shape (N,).
+        others: Evidence of other kinds that does not know it either, for the share; each of shape (N, C).
     """
-    classes, rows = evidence.shape[1], len(labels)
-    to_given = calibrate(evidence, labels, np.maximum(np.eye(classes), MIN_PROBABILITY))
-    wavering, learnt = (_fit(evidence, labels, calibration) for calibration in (None, to_given))
-    contradicted = float((evidence.argmax(1) != labels).mean())
-    if learnt.log_likelihood > wavering.log_likelihood + MIN_GAIN:
-        chosen, share = learnt, estimate_learnt_share(wavering.fitted, learnt.fitted, contradicted, rows)
-    else:
-        error, fitted = wavering.network_error, wavering.fitted
-        ratio = hidden_ratio(structure_of(wavering.transition), error, fitted.point)
-        share = estimate_share(fitted, ratio, error, contradicted, rows, two_classes=classes == 2)
-        chosen = wavering
-    size = max(SIZES[int(np.argmax(chosen.log_likelihoods))], SIZES[1])  # a T of none would explain no label
-    transition = resize_transition(chosen.transition, size)
-    return Noise(share, transition, chosen.evidence_weight, chosen.given_label_calibration)
+    # Rounding depends on the order of sums, and where the likelihood is flat the fits depend on rounding.
+    order = np.lexsort((labels, *evidence.T))
+    labels = labels[order]
+    chosen, signs = _read(evidence[order], labels)
+    share = estimate_share([signs, *(_read(other[order], labels)[1] for other in others)], len(labels))
+    return Noise(share, chosen.transition, chosen.calibration.weight, chosen.given_label_calibration)
 
 
-def structure_of(transition: Floats) -> float:
-    """How far wrong labels are from being spread evenly over the other classes: total variation, 0 … 1.
+def _read(evidence: Floats, labels: Labels) -> tuple[NoiseModel, Signs]:
+    """The likelier reading of some evidence, and what it shows."""
+    to_given = calibrate(evidence, labels, np.maximum(np.eye(evidence.shape[1]), MIN_PROBABILITY))
+    wavering, learnt = (_fit(evidence, labels, to_given, learnt=learnt) for learnt in (False, True))
+    chosen = learnt if learnt.log_likelihood > wavering.log_likelihood + MIN_LEARNT_GAIN else wavering
+    predicted = np.exp(to_given.log_probabilities(evidence))
+    disagreeing = float((predicted.argmax(1) != labels).mean())
+    spread = spread_strength(_count(wavering.posterior, labels))
+    hidden = hidden_ratio(spread, evenness(wavering.true_label, predicted, wavering.transition, labels))
+    return chosen, Signs(chosen.rate, disagreeing, chosen.log_likelihood - wavering.without, hidden)
 
-    Two classes have but one other; the answer is 0.
+
+def _fit(evidence: Floats, labels: Labels, to_given: Calibration, *, learnt: bool) -> NoiseModel:
+    """One reading: T by expectation maximisation, shrunk, at its most likely size.
+
+    Two classes are taken to have one rate of wrong labels, but where two rates make the labels clearly more likely.
     """
-    classes = len(transition)
-    wrong = np.where(np.eye(classes, dtype=bool), 0.0, transition)
-    per_class = wrong.sum(1)
-    even = (1 - np.eye(classes)) / max(classes - 1, 1)
-    distance = 0.5 * np.abs(wrong / np.maximum(per_class, MIN_PROBABILITY)[:, None] - even).sum(1)
-    return float(distance @ per_class / max(per_class.sum(), MIN_PROBABILITY))
+    confusions = to_given if learnt else None
+    start, transition = _start(evidence, labels, to_given, learnt=learnt)
+    transition, calibration = _maximise(evidence, labels, confusions, transition, start)
+    _, posterior, _ = _explain(evidence, labels, confusions, transition, calibration)
+    found = _sized(evidence, labels, confusions, shrink_transition(_count(posterior, labels)), calibration)
+    if len(transition) == 2:
+        free = _sized(evidence, labels, confusions, transition, calibration)
+        if free.log_likelihood > found.log_likelihood + MIN_FREE_GAIN:
+            return free
+    return found
 
 
-def _fit(evidence: Floats, labels: Labels, to_given: Calibration | None) -> NoiseModel:
-    """One reading: T by expectation maximisation, shrunk, and the likelihood of T at several sizes."""
+def _start(evidence: Floats, labels: Labels, to_given: Calibration, *, learnt: bool) -> tuple[Calibration, Floats]:
+    """The likeliest of some starts, by what comes of each on some of the rows."""
     classes = evidence.shape[1]
-    transition = np.full((classes, classes), INITIAL_NOISE_RATE / (classes - 1))
-    np.fill_diagonal(transition, 1 - INITIAL_NOISE_RATE)
-    calibration = Calibration.start(classes)
+    if learnt:
+        return Calibration.start(classes), _even_transition(classes, STARTS[1][1])
+    some = _sample(evidence, labels)
+    evidence, labels = evidence[some], labels[some]
+    best: tuple[float, Calibration, Floats] | None = None
+    for times, rate in STARTS:
+        first = Calibration(times * to_given.weight, to_given.bias)
+        transition, calibration = _maximise(evidence, labels, None, _even_transition(classes, rate), first)
+        _, _, log_likelihood = _explain(evidence, labels, None, transition, calibration)
+        log_likelihood += DIAGONAL_PRIOR * float(np.log(np.diag(transition)).sum())
+        if best is None or log_likelihood > best[0]:
+            best = log_likelihood, calibration, transition
+    assert best is not None
+    return best[1:]
+
+
+def _sample(evidence: Floats, labels: Labels) -> Labels:
+    """Rows to find a start by: all, or every so-manieth of each class in the order of their evidence."""
+    order: Labels = np.lexsort((evidence[np.arange(len(labels)), labels], labels))
+    return order[:: -(-len(labels) // START_ROWS)]
+
+
+def _even_transition(classes: int, rate: float) -> Floats:
+    transition = np.full((classes, classes), rate / (classes - 1))
+    np.fill_diagonal(transition, 1 - rate)
+    return transition
+
+
+def _maximise(
+    evidence: Floats, labels: Labels, to_given: Calibration | None, transition: Floats, calibration: Calibration
+) -> tuple[Floats, Calibration]:
+    """T and the calibration by expectation maximisation."""
+    classes = len(transition)
     for _ in range(ITERATIONS):
-        true_evidence = _without_confusions(evidence, to_given, transition)
-        true_label = log_softmax(calibration.log_probabilities(true_evidence) + _log_likelihood_of(transition, labels))
-        padded = _count(true_label, labels) + 1 / classes + DIAGONAL_PRIOR * np.eye(classes)
+        _, posterior, _ = _explain(evidence, labels, to_given, transition, calibration)
+        padded = _count(posterior, labels) + 1 / classes + DIAGONAL_PRIOR * np.eye(classes)
         previous, transition = transition, padded / padded.sum(1, keepdims=True)
+        true_evidence = _without_confusions(evidence, to_given, transition)
         calibration = calibrate(true_evidence, labels, transition, calibration, STEPS)
         if np.abs(transition - previous).max() < TOLERANCE:
             break
-    true_evidence = _without_confusions(evidence, to_given, transition)
-    true_label = log_softmax(calibration.log_probabilities(true_evidence) + _log_likelihood_of(transition, labels))
-    shrunk = shrink_transition(_count(true_label, labels))
-    rates, log_likelihoods = [], []
+    return transition, calibration
+
+
+def _sized(
+    evidence: Floats, labels: Labels, to_given: Calibration | None, transition: Floats, calibration: Calibration
+) -> NoiseModel:
+    """The model with as many times the wrong labels of T as make the given labels most likely."""
+    best: NoiseModel | None = None
+    without = 0.0
     for size in SIZES:
-        sized = resize_transition(shrunk, size)
-        true_evidence = _without_confusions(evidence, to_given, sized)
-        calibration = calibrate(true_evidence, labels, sized, calibration)
-        joint = calibration.log_probabilities(true_evidence) + _log_likelihood_of(sized, labels)
-        log_likelihoods.append(float(np.logaddexp.reduce(joint, axis=1).sum()))
-        rates.append(float(1 - np.exp(log_softmax(joint)[np.arange(len(labels)), labels]).mean()))
-        if size == 1:
-            weight = calibration.weight
-            error = 1 - float(np.exp(calibration.log_probabilities(true_evidence).max(1)).mean())
-    return NoiseModel(shrunk, to_given, tuple(rates), tuple(log_likelihoods), weight, error)
+        sized = resize_transition(transition, size)
+        calibration = calibrate(_without_confusions(evidence, to_given, sized), labels, sized, calibration)
+        true_label, posterior, log_likelihood = _explain(evidence, labels, to_given, sized, calibration)
+        if size == 0:
+            without = log_likelihood
+        if best is None or log_likelihood > best.log_likelihood:
+            rate = float(1 - posterior[np.arange(len(labels)), labels].mean())
+            if size == 0:  # a T of none would explain no label
+                sized = resize_transition(transition, SIZES[1])
+            best = NoiseModel(sized, to_given, calibration, true_label, posterior, rate, log_likelihood, without)
+    assert best is not None
+    return best
+
+
+def _explain(
+    evidence: Floats, labels: Labels, to_given: Calibration | None, transition: Floats, calibration: Calibration
+) -> tuple[Floats, Floats, float]:
+    """p(c | x) and P(c | x, given label), shapes (N, C), and the log-likelihood of the given labels, in nats."""
+    log_p = calibration.log_probabilities(_without_confusions(evidence, to_given, transition))
+    joint = log_p + _log_likelihood_of(transition, labels)
+    return np.exp(log_p), np.exp(log_softmax(joint)), float(np.logaddexp.reduce(joint, axis=1).sum())
 
 
 def _without_confusions(evidence: Floats, to_given: Calibration | None, transition: Floats) -> Floats:
@@ -181,8 +229,8 @@ def _log_likelihood_of(transition: Floats, labels: Labels) -> Floats:
     return log_likelihood
 
 
-def _count(true_label: Floats, labels: Labels) -> Floats:
-    """Expected rows of true class c and given label g, by log P(true label c) of each row; shape (C, C)."""
-    counts = np.zeros((true_label.shape[1],) * 2)
-    np.add.at(counts.T, labels, np.exp(true_label))
+def _count(posterior: Floats, labels: Labels) -> Floats:
+    """Expected rows of true class c and given label g, by P(true label c) of each row; shape (C, C)."""
+    counts = np.zeros((posterior.shape[1],) * 2)
+    np.add.at(counts.T, labels, posterior)
     return counts

@@ -8,7 +8,7 @@ nothing was decided, and intervals say so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,9 +144,10 @@ def refine_scores(rows: Rows, share: Share, decided: NDArray[np.int64], wrong: N
     score = expit(log_odds)
     total = (_number_wrong(features, rest, draws) + wrong.sum()) / len(score)
     point, (low, high) = float(score.mean()), np.quantile(total, INTERVAL)
-    return Refined(
-        score, log_odds, Share(point, min(point, float(low)), max(point, float(high))), features, mean, draws
-    )
+    refined = replace(share, point=point, low=min(point, float(low)), high=max(point, float(high)))
+    if wrong.any() and refined.low > 0:
+        refined = replace(refined, verdict="measured")  # by those who looked
+    return Refined(score, log_odds, refined, features, mean, draws)
 
 
 def _features(rows: Rows, share: Share, decided: NDArray[np.int64]) -> _Features:

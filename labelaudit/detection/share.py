@@ -1,19 +1,40 @@
-"""The share of wrong labels: a point, an interval, and how far it can be told at all."""
+"""How many labels are wrong, as far as out-of-fold predictions can tell: a range, and a verdict in words.
+
+They do not tell a wrong label from one that the network would not predict. Two figures are known: what contradicts
+*confident* predictions (seen), and every label that is not the network's favourite (disagreeing). The truth is between
+them, unless the network has learnt the labellers' mistakes. The constants were chosen on tuning data (docs/method.md,
+"The share of wrong labels").
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-HIDDEN = 4.0  # hidden wrong labels for each one found, per structure of T, if the network never wavers
-EVEN = 0.15  # structure of T up to which wrong labels count as spread evenly
-FEW, MANY = 2.0, 6.0  # the network's own errors for each wrong label found: all hidden ones are believed in, or none
-CANNOT_TELL = 3.0  # so many own errors for each wrong label found may be all there is to find
-RELATIVE_SLACK, SLACK, ROW_SLACK = 0.1, 0.005, 0.25  # of either end: of the share, absolute, and per √rows
-LEAST_TOLD = 0.005  # lower ends below are 0: so few wrong labels cannot be told from none
-DOUBT_OF_HIDDEN = 0.5  # further hidden ones that are possible, for each hidden one
-DOUBT_OF_TWO = 0.4  # hidden ones that are possible for each one found of two classes, whose T has no structure to see
+from labelaudit.types import Floats, Labels
+
+Verdict = Literal["measured", "none seen", "cannot tell"]
+
+MIN_GAIN = (
+    4.0  # nats by which noise has to explain the labels better than none: p = .002, of two or three that are tried
+)
+CLEAR_GAIN = 30.0  # nats from which on it is no chance, however little is seen; on clean data at most 23
+BLIND = (
+    0.15  # seen / disagreeing up to which only the network's own errors may have been seen; clean data have .01 to .15
+)
+MISFIT, CLEAR = 0.12, 0.20  # the same, of a network that is not exactly calibrated, and of labels that are surely wrong
+FEW = 0.10  # disagreeing up to which it can be said that none were seen
+NORMAL = 1.645  # deviations of a 90% range
+EVEN_SPREAD = 25.0  # Dirichlet strength of the wrong labels' spread beyond which no person makes such mistakes
+HIDDEN, HIDDEN_BY_HARDNESS = (
+    0.7,
+    1.6,
+)  # wrong labels hidden for each one seen, at most: if spread evenly, and on hard rows
+MIN_EVENNESS = 0.3  # of `evenness`
+ROUNDS = 100  # of the iteration that finds the rate of each quarter
 
 
 @dataclass(frozen=True)
@@ -21,81 +42,116 @@ class Share:
     """The share of wrong labels.
 
     Attributes:
-        point: The estimate, in [0, 1].
-        low: Lower end of the interval.
-        high: Upper end of the interval.
+        point: What probabilities of a wrong label add up to, in [0, 1]; not to be said under "cannot tell".
+        low: Lower end of its 90% range.
+        high: Upper end.
+        verdict: Whether it was measured, none were seen, or it cannot be told.
+        seen: The share that contradicts confident predictions.
+        disagreeing: The share that is not the network's favourite.
+        gain: Nats by which the estimated noise explains the labels better than none.
     """
 
     point: float
     low: float
     high: float
+    verdict: Verdict = "measured"
+    seen: float = 0.0
+    disagreeing: float = 0.0
+    gain: float = 0.0
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """The share of wrong labels by one model of the labels.
+class Signs:
+    """What one kind of evidence, which has not seen the labels, shows of wrong ones.
 
     Attributes:
-        point: The most likely one.
-        low: The least that is about as likely.
-        high: The largest.
+        seen: The share that contradicts confident predictions.
+        disagreeing: The share that is not the favourite.
+        gain: Nats by which noise explains the labels better than none.
+        hidden: Wrong labels that may be hidden for each one seen; see `hidden_ratio`.
     """
 
-    point: float
-    low: float
-    high: float
+    seen: float
+    disagreeing: float
+    gain: float
+    hidden: float
 
 
-def hidden_ratio(structure: float, network_error: float, found: float) -> float:
-    """Estimated wrong labels that were made where the network wavers, too, for each one that the model finds.
+def estimate_share(signs: Sequence[Signs], rows: int) -> Share:
+    """The share of wrong labels, its range and the verdict.
 
-    People mistake certain classes for each other, in rows that are hard for a network as well. There the model takes
-    the wrong label for the network's weakness. Evenly spread mistakes do not hide; and the surer a network is, the
-    better it has learnt people's confusions, and the more of them are hidden. A network that errs much more often than
-    labels are found wrong may have found its own errors. The constants were chosen on tuning data.
-
-    Args:
-        structure: How unevenly wrong labels are spread over the other classes, 0 … 1.
-        network_error: How often the network's most probable class is wrong, by its own calibrated probabilities.
-        found: The share of wrong labels that the model finds.
-    """
-    belief = float(np.clip((MANY * found - network_error) / ((MANY - FEW) * max(found, 1e-9)), 0, 1))
-    return HIDDEN * belief * max(0.0, structure - EVEN) * max(0.0, 1 - 2 * network_error)
-
-
-def estimate_share(
-    wavering: Fitted, ratio: float, network_error: float, contradicted: float, rows: int, *, two_classes: bool
-) -> Share:
-    """The share where the network wavers because it does not know the true class.
+    It is estimated by the evidence that predicts best. Trees may see noise where a linear network does not, and the
+    other way round: that there is noise at all is believed of any kind; and where the best one shows none, so is its
+    share.
 
     Args:
-        wavering: By the model of such a network.
-        ratio: See `hidden_ratio`.
-        network_error: How often the network's most probable class is wrong, by its own calibrated probabilities.
-        contradicted: Share of labels that differ from the held-out prediction; more cannot be wrong if these are right.
+        signs: By each kind of evidence, first by the one that predicts the given labels best.
         rows: N.
-        two_classes: Whether there are but two classes.
     """
-    hidden = wavering.point * ratio
-    point = wavering.point + hidden
-    further = DOUBT_OF_TWO * point if two_classes else DOUBT_OF_HIDDEN * hidden
-    low = 0.0 if network_error > CANNOT_TELL * wavering.point else wavering.low
-    return _widened(point, low, max(wavering.high, point) + further, contradicted, rows)
+    found = _judge(replace(signs[0], gain=max(kind.gain for kind in signs)), rows)
+    if found.verdict == "measured":
+        return found
+    shares = [_judge(kind, rows) for kind in signs]
+    measured = [share for share in shares if share.verdict == "measured"]
+    return max(measured, key=lambda share: share.gain, default=shares[0])
 
 
-def estimate_learnt_share(wavering: Fitted, learnt: Fitted, contradicted: float, rows: int) -> Share:
-    """The share where the network wavers because it has learnt how labels are confused.
+def _judge(signs: Signs, rows: int) -> Share:
+    seen, disagreeing, gain = signs.seen, signs.disagreeing, signs.gain
+    ratio = seen / max(disagreeing, 1 / rows)
+    believed = float(np.clip((ratio - MISFIT) / (CLEAR - MISFIT), 0, 1))
+    low = max(0.0, seen - MISFIT * disagreeing - NORMAL * _deviation(seen, rows))
+    ceiling = min(1.0, disagreeing + NORMAL * _deviation(disagreeing, rows))
+    if gain >= MIN_GAIN and (ratio > BLIND or (gain >= CLEAR_GAIN and low > 0)):
+        high = (1 + signs.hidden) * seen
+        high = min(max(ceiling, seen), high + NORMAL * _deviation(high, rows))
+        verdict: Verdict = "measured"
+    else:
+        low, high = 0.0, ceiling
+        verdict = "none seen" if ceiling <= FEW else "cannot tell"
+    return Share(float(np.clip(believed * seen, low, high)), low, high, verdict, seen, disagreeing, gain)
 
-    The interval reaches half the way to what it would be if it did not; arguments as for `estimate_share`.
+
+def hidden_ratio(spread: float, even: float) -> float:
+    """Wrong labels that may be hidden, at most, for each one seen: where people made them, and in rows that are hard.
+
+    Args:
+        spread: Dirichlet strength of the wrong labels' spread over the other classes; 0 of two classes, of which it is
+            not known.
+        even: See `evenness`.
     """
-    low = min(learnt.low, (learnt.low + wavering.low) / 2)
-    return _widened(learnt.point, low, learnt.high, contradicted, rows)
+    by_people = 1 / (1 + (spread / EVEN_SPREAD) ** 4)
+    return by_people * (HIDDEN + HIDDEN_BY_HARDNESS * (1 - even))
 
 
-def _widened(point: float, low: float, high: float, contradicted: float, rows: int) -> Share:
-    """Let the ends of an interval be off by as much as they were on tuning data."""
-    slack = SLACK + ROW_SLACK / np.sqrt(rows)
-    high = high + RELATIVE_SLACK * point + slack
-    high = max(min(high, contradicted), point * (1 + RELATIVE_SLACK))
-    low = low * (1 - RELATIVE_SLACK) - slack
-    return Share(float(point), float(low) if low >= LEAST_TOLD else 0.0, float(min(1.0, high)))
+def evenness(true_label: Floats, predicted: Floats, transition: Floats, labels: Labels) -> float:
+    """The rate of wrong labels in the quarter of rows that is predicted most confidently, by the mean rate.
+
+    Near 1 where mistakes are spread evenly over easy and hard rows, less where they are in the hard ones, as people's.
+
+    Args:
+        true_label: p(c | x), shape (N, C).
+        predicted: Probabilities of the given labels, by which rows are called confident, shape (N, C).
+        transition: T, of which the off-diagonal is used, shape (C, C).
+        labels: Given class indices, shape (N,).
+
+    Returns:
+        In [`MIN_EVENNESS`, 1].
+    """
+    rows, confidence = np.arange(len(labels)), predicted.max(1)
+    quarter = np.searchsorted(np.quantile(confidence, [0.25, 0.5, 0.75]), confidence)
+    mistaken = transition * (1 - np.eye(len(transition)))
+    mistaken /= mistaken.sum(1, keepdims=True)
+    if_right, if_wrong = true_label[rows, labels], (true_label @ mistaken)[rows, labels]
+    sizes = np.maximum(np.bincount(quarter, minlength=4), 1)
+    rates, wrong = np.full(4, 0.1), np.zeros(len(labels))
+    for _ in range(ROUNDS):
+        wrong = rates[quarter] * if_wrong
+        wrong /= wrong + (1 - rates[quarter]) * if_right + np.finfo(np.float64).tiny
+        rates = np.bincount(quarter, wrong, 4) / sizes
+    return float(np.clip(rates[3] / max(wrong.mean(), 1e-3), MIN_EVENNESS, 1))
+
+
+def _deviation(share: float, rows: int) -> float:
+    """Standard deviation of a share in so many rows; none is none of but a few."""
+    return float(np.sqrt(max(share, 1 / rows) * (1 - min(share, 1.0)) / rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -20,9 +20,9 @@ from labelaudit.config import AuditConfig
 from labelaudit.data.class_names import class_name_twins
 from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.detection.accuracy import HeldOutAccuracy
-from labelaudit.detection.promises import DEVIATIONS, expected_precision
+from labelaudit.detection.promises import Precision, expected_precision
 from labelaudit.detection.ranking import Ranking
-from labelaudit.detection.share import Share
+from labelaudit.detection.share import NORMAL, Share
 from labelaudit.detection.similar import similar_rows
 from labelaudit.influence.query_loss import QUERY_TEXT
 from labelaudit.models.choice import advice_on_weak
@@ -158,15 +158,33 @@ def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ra
     np.fill_diagonal(rows, 0)
     pairs = sorted(((rows[g, c], g, c) for g, c in zip(*np.nonzero(rows), strict=True)), reverse=True)[:PAIRS]
     share, doubt = audit.findings.noise.share, audit.findings.doubt
-    expected = expected_precision(ranking, share)
+    if doubt is not None:
+        share = replace(share, point=0.0, low=0.0, high=1.0, verdict="cannot tell")
+    told = [
+        pair_of(classes[given], classes[true], float(count), share)
+        for count, given, true in pairs
+        if share.verdict == "measured" and count >= 1
+    ]
+    return share_figures(share) | noise_figures(told, expected_precision(ranking), doubt)
+
+
+def share_figures(share: Share) -> dict[str, Any]:
+    """The share of wrong labels as the metadata has it: no rate where it cannot be told."""
     return {
-        "rate": None if doubt else share.point,
-        "rate_interval": None if doubt else [share.low, share.high],
-        "pairs": [
-            pair_of(classes[given], classes[true], float(count), share)
-            for count, given, true in pairs
-            if not doubt and count >= 1
-        ],
+        "verdict": share.verdict,
+        "rate": None if share.verdict == "cannot tell" else share.point,
+        "rate_low": share.low,
+        "rate_high": share.high,
+        "seen": share.seen,
+        "disagreeing": share.disagreeing,
+        "gain": share.gain,
+    }
+
+
+def noise_figures(pairs: list[dict[str, Any]], expected: Precision | None, doubt: str | None) -> dict[str, Any]:
+    """What the metadata has of the noise beside the share."""
+    return {
+        "pairs": pairs,
         "expected_precision": None if expected is None else asdict(expected),
         "doubt": doubt,
     }
@@ -175,7 +193,7 @@ def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ra
 def pair_of(given: str, true: str, rows: float, share: Share) -> dict[str, Any]:
     """How many rows of one class are called another: expected, and from the ends of the share and by chance."""
     least, most = (share.low / share.point, share.high / share.point) if share.point else (1.0, 1.0)
-    chance = DEVIATIONS * float(np.sqrt(rows))
+    chance = NORMAL * float(np.sqrt(rows))
     return {
         "given": given,
         "true": true,

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from labelaudit.detection.share import Verdict
+
+SHARE_FIGURES = ("verdict", "rate", "rate_low", "rate_high", "seen", "disagreeing", "gain")
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -31,13 +35,13 @@ class ExpectedPrecision:
 
     Attributes:
         mean: The expectation.
-        low: Lower end of its interval.
-        high: Upper end.
+        low: Lower end of its interval by decisions on rows; None without any.
+        high: Upper end, likewise.
     """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -62,15 +66,25 @@ class NoiseEstimate:
     """How many labels are estimated to be wrong, and how.
 
     Attributes:
-        rate: Share of wrong labels, in [0, 1]; None if it cannot be told (`doubt`).
-        rate_interval: Its interval, likewise.
+        verdict: Whether wrong labels were measured, none were seen, or it cannot be told.
+        rate: Share of wrong labels, in [0, 1]; None if it cannot be told.
+        rate_low: Lower end of its 90% range: what contradicts confident predictions.
+        rate_high: Upper end: at most every label that the network does not predict.
+        seen: The share that contradicts confident predictions, as it was found.
+        disagreeing: The share that the network does not predict.
+        gain: Nats by which wrong labels explain what is seen better than none.
         pairs: Classes mistaken for each other, the most frequent first.
         expected_precision: How many of the suspects are expected to be wrong; None without suspects.
         doubt: Why the ranking is not to be relied on; None if it is.
     """
 
+    verdict: Verdict
     rate: float | None
-    rate_interval: tuple[float, float] | None
+    rate_low: float
+    rate_high: float
+    seen: float
+    disagreeing: float
+    gain: float
     pairs: tuple[ConfusedPair, ...]
     expected_precision: ExpectedPrecision | None
     doubt: str | None
@@ -87,10 +101,9 @@ def accuracy_of(metadata: Mapping[str, Any]) -> Accuracy:
 def noise_of(metadata: Mapping[str, Any]) -> NoiseEstimate:
     """The estimated noise in a report's metadata."""
     stored = metadata["noise"]
-    interval, expected = stored["rate_interval"], stored["expected_precision"]
+    expected = stored["expected_precision"]
     return NoiseEstimate(
-        rate=stored["rate"],
-        rate_interval=None if interval is None else (interval[0], interval[1]),
+        **{name: stored[name] for name in SHARE_FIGURES},
         pairs=tuple(
             ConfusedPair(pair["given"], pair["true"], pair["rows"], (pair["interval"][0], pair["interval"][1]))
             for pair in stored["pairs"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from labelaudit.detection.promises import Precision
 from labelaudit.detection.ranking import choose_suspects
 from labelaudit.detection.refine import Refined, Rows, evidence_of, refine_scores
 from labelaudit.detection.share import Share
-from labelaudit.report.build import pair_of
+from labelaudit.report.build import noise_figures, pair_of, share_figures
 from labelaudit.report.report import Report
 from labelaudit.types import Floats
 
@@ -64,7 +64,8 @@ def recalibrate(report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: 
     places = np.searchsorted(scored, rows)
     refined: Refined | None = None
     if report.metadata["noise"]["doubt"] is None:
-        refined = refine_scores(_rows_of(frame.iloc[scored], report.metadata["classes"]), _share(report), places, wrong)
+        found = _rows_of(frame.iloc[scored], report.metadata["classes"])
+        refined = refine_scores(found, _share(report, found.score), places, wrong)
         score, log_odds = refined.score, refined.log_odds
     else:
         score = frame["score"].to_numpy(dtype=np.float64)[scored]
@@ -77,7 +78,8 @@ def recalibrate(report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: 
     group[places] = np.where(wrong & list_wrong, 0, 2)
     order = np.lexsort((-suspicion, ~np.isposinf(log_odds), group))  # ties keep the input's order
     candidates = order[group[order] < 2]
-    chosen = choose_suspects(candidates, score, config.selection, reliable=refined is not None)
+    reliable = refined is not None and refined.share.verdict == "measured"
+    chosen = choose_suspects(candidates, score, config.selection, reliable=reliable)
     chosen = np.union1d(chosen, np.flatnonzero(group == 0))
     table = _with_columns(report, frame, verdicts, scored, order, score, chosen)
     said = {"right": int((~wrong).sum()), "wrong": int(wrong.sum())}
@@ -87,9 +89,11 @@ def recalibrate(report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: 
     return Report(table, metadata, report.dataset)
 
 
-def _share(report: Report) -> Share:
+def _share(report: Report, score: Floats) -> Share:
+    """The share of wrong labels by the report and its scores (n,), whose mean is not said where it cannot tell."""
     noise = report.metadata["noise"]
-    return Share(noise["rate"], *noise["rate_interval"])
+    figures = {name: noise[name] for name in ("verdict", "seen", "disagreeing", "gain")}
+    return Share(float(score.mean()), noise["rate_low"], noise["rate_high"], **figures)
 
 
 def _rows_of(frame: pd.DataFrame, classes: Sequence[str]) -> Rows:
@@ -164,13 +168,8 @@ def _noise(
         before = max(scored["score"].to_numpy()[rows].sum(), np.finfo(np.float64).tiny)
         pairs.append(pair_of(pair["given"], pair["true"], pair["rows"] * refined.score[rows].sum() / before, share))
     expected = _with_known(refined.precision(still_open), len(still_open), len(suspects))
-    return {
-        "rate": share.point,
-        "rate_interval": [share.low, share.high],
-        "pairs": sorted((pair for pair in pairs if pair["rows"] >= 1), key=lambda pair: -pair["rows"]),
-        "expected_precision": None if expected is None else asdict(expected),
-        "doubt": None,
-    }
+    told = sorted((pair for pair in pairs if pair["rows"] >= 1), key=lambda pair: -pair["rows"])
+    return share_figures(share) | noise_figures(told, expected, None)
 
 
 def _with_known(expected: Precision | None, still_open: int, suspects: int) -> Precision | None:
@@ -178,5 +177,5 @@ def _with_known(expected: Precision | None, still_open: int, suspects: int) -> P
     if suspects == 0:
         return None
     known = suspects - still_open
-    parts = (0.0, 0.0, 0.0) if expected is None else (expected.mean, expected.low, expected.high)
+    parts = [0.0] * 3 if expected is None else [expected.mean, expected.low or 0.0, expected.high or 0.0]
     return Precision(*((known + part * still_open) / suspects for part in parts))

@@ -18,7 +18,7 @@ from labelaudit.errors import InputError
 from labelaudit.report.estimates import Accuracy, NoiseEstimate, accuracy_of, noise_of
 from labelaudit.report.schema import METADATA_KEY, SCHEMA
 from labelaudit.report.validation import check_table, read_metadata
-from labelaudit.report.wording import share_in_words
+from labelaudit.report.wording import range_in_words, share_in_words
 from labelaudit.runtime.commits import current
 from labelaudit.runtime.files import write_atomically
 from labelaudit.runtime.regular_files import require_regular
@@ -57,11 +57,10 @@ class Report:
 
     def __repr__(self) -> str:
         noise, suspects = self.metadata["noise"], len(self.suspects())
-        rate = f"not reliable: {noise['doubt']}" if noise["doubt"] else share_in_words(noise)
         return (
             f"Report of {self.metadata['source']['path']}: {format_count(len(self), 'row')}, "
             f"{format_count(len(self.metadata['classes']), 'class', 'classes')}\n"
-            f"  {format_count(suspects, 'suspect')}; {rate}\n"
+            f"  {format_count(suspects, 'suspect')}; wrong labels: {range_in_words(noise)}\n"
             f"  .suspects(), .ranked(), .to_pandas(); .accuracy, .noise; .save('report.html'), .save('report.parquet')"
         )
 
@@ -118,10 +117,10 @@ class Report:
     def _repr_html_(self) -> str:
         """What a notebook shows: how many labels are wrong, and the first suspects."""
         noise, first = self.metadata["noise"], self.ranked().head(NOTEBOOK_ROWS)
-        rate = f"not reliable: {noise['doubt']}" if noise["doubt"] else share_in_words(noise)
         columns = ["rank", "id", "label", "suggested_label", "score", "influence", "suspect"]
         rows: str = first[columns].to_html(index=False, escape=True, float_format="{:.3g}".format)
-        return f"<p>{len(self.suspects())} suspects in {self.table.num_rows} rows; {escape(rate)}</p>{rows}"
+        said = f"{len(self.suspects())} suspects in {self.table.num_rows} rows; {share_in_words(noise)}"
+        return f"<p>{escape(said)}</p>{rows}"
 
     @checked
     def save(self, path: str | Path) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.detection.share import Verdict
 from labelaudit.report.schema import SCHEMA_VERSION
 
 STATUSES = ("scored", "reviewed", "unreadable", "unlabelled", "unscorable", "query")
@@ -44,14 +45,19 @@ class _Pair(_Part):
 
 
 class _Expected(_Part):
-    mean: float
-    low: float
-    high: float
+    mean: float = Field(ge=0, le=1)
+    low: float | None
+    high: float | None
 
 
 class _Noise(_Part):
+    verdict: Verdict
     rate: float | None
-    rate_interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None
+    rate_low: float = Field(ge=0, le=1)
+    rate_high: float = Field(ge=0, le=1)
+    seen: float
+    disagreeing: float
+    gain: float
     pairs: list[_Pair]
     expected_precision: _Expected | None
     doubt: str | None

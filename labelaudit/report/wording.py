@@ -5,44 +5,73 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labelaudit.units import format_count
+
 SHOWN_CLASSES = 2  # those that are predicted least
-WIDE = 0.5  # an interval of the list's precision that is wider does not tell how many are wrong
+PRECISION_GAP = 0.10  # mean |said − true| of the lists in benchmarks/results/detection.json
 
 
-def share_in_words(noise: dict[str, Any]) -> str:
-    """How many labels are wrong: `about 9.1% of the labels are wrong (4.7% to 12.6%)`.
+def share_in_words(noise: Mapping[str, Any]) -> str:
+    """How many labels are wrong, as far as it can be told: sentences, the first one the verdict.
 
     Args:
-        noise: What the metadata has under that name, with a share.
+        noise: What the metadata has under that name.
     """
-    low, high = noise["rate_interval"]
-    if low == 0:
-        return f"at most {high:.1%} of the labels are wrong, perhaps none (estimated: {noise['rate']:.1%})"
-    return f"about {noise['rate']:.1%} of the labels are wrong ({low:.1%} to {high:.1%})"
+    if noise["doubt"] is not None:
+        return f"Cannot tell how many labels are wrong: {noise['doubt']}"
+    low, high = _percent(noise["rate_low"]), _percent(noise["rate_high"])
+    if noise["verdict"] == "measured":
+        return (
+            f"{low} to {high} of the labels look wrong (90% range; best guess {_percent(noise['rate'])}). The low end "
+            "contradicts confident predictions, the high end is towards every label the network does not predict; "
+            "mistakes that the network has learnt from the labels do not show"
+        )
+    if noise["verdict"] == "none seen":
+        return f"No wrong labels seen; at most {high} disagree with the network, on rows it is unsure of"
+    return (
+        f"Cannot tell how many labels are wrong: the network disagrees with {_percent(noise['disagreeing'])} of them, "
+        "but only where it is unsure. Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
+    )
 
 
-def precision_in_words(expected: dict[str, float]) -> str:
-    """How many suspects are wrong, in two parts of a sentence: `87% are expected to be wrong (60% to 93%)`.
+def range_in_words(noise: Mapping[str, Any]) -> str:
+    """The share in a few words: `4.7% to 12.6%`, `none seen (at most 5.0%)`, `cannot tell (0.0% to 17.0%)`."""
+    if noise["doubt"] is not None:
+        return f"cannot tell: {noise['doubt']}"
+    low, high = _percent(noise["rate_low"]), _percent(noise["rate_high"])
+    if noise["verdict"] == "measured":
+        return f"{low} to {high}"
+    return f"none seen (at most {high})" if noise["verdict"] == "none seen" else f"cannot tell ({low} to {high})"
+
+
+def precision_in_words(expected: Mapping[str, float | None]) -> str:
+    """How many suspects are wrong, the second part of a sentence that names their number.
 
     Args:
         expected: The metadata's `expected_precision`.
     """
-    words = f"{expected['mean']:.0%} are expected to be wrong ({interval_in_words(expected)})"
-    return words if is_told(expected) else f"{words}: too uncertain to count on; go by rank, and check some at random"
+    words = f"{expected['mean']:.0%} are expected to be wrong"
+    if expected["low"] is not None:
+        return f"{words} ({interval_in_words(expected)})"
+    return f"{words} ({off_in_words()})"
 
 
-def interval_in_words(expected: dict[str, float]) -> str:
+def off_in_words() -> str:
+    """How far what is expected of a list was off, where the truth was known."""
+    return f"where the truth was known, such figures were off by {100 * PRECISION_GAP:.0f} points on average"
+
+
+def interval_in_words(expected: Mapping[str, float | None]) -> str:
     """`60% to 93%`."""
     return f"{expected['low']:.0%} to {expected['high']:.0%}"
 
 
-def is_told(expected: dict[str, float]) -> bool:
-    """Whether the interval of the list's precision is narrow enough to say something."""
-    return expected["high"] - expected["low"] <= WIDE
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
 
 
 GOOD_RESULT = (
-    "A good result: the score is first, or level with it; both intervals hold in nearly every run; the precision "
+    "A good result: the score is first, or level with it; the range holds in nearly every run; the precision "
     "that is said is within some 10 points of the true one. Flips by confusion are the hardest, and the most like "
     "people's mistakes; what is said for evenly spread flips flatters."
 )
@@ -56,17 +85,22 @@ def promises_in_words(score: dict[str, dict[str, float]], seeds: int) -> list[st
         seeds: How many there are.
     """
     mean = {name: value["mean"] for name, value in score.items()}
-    lines = [
-        f"Wrong labels: {mean['noise_rate_estimated']:.1%} said ({mean['noise_rate_low']:.1%} to "
-        f"{mean['noise_rate_high']:.1%}), {mean['noise_rate']:.1%} true; {_held(mean['noise_rate_held'], seeds)}"
-    ]
+    said = f"{mean['noise_rate_low']:.1%} to {mean['noise_rate_high']:.1%} said"
+    if "noise_rate_estimated" in mean:
+        said += f", best guess {mean['noise_rate_estimated']:.1%}"
+    lines = [f"Wrong labels: {said}; {mean['noise_rate']:.1%} true, {_held(mean['noise_rate_held'], seeds)}"]
+    if mean["noise_rate_measured"] < 1:
+        parts = (mean["noise_rate_measured"], mean["noise_rate_cannot_tell"])
+        measured, unknown = (round(part * seeds) for part in parts)
+        lines.append(
+            f"Verdict: measured in {measured} of {format_count(seeds, 'run')}, cannot tell in {unknown}, none seen in "
+            f"{seeds - measured - unknown}; without a measured share no row is called a suspect"
+        )
     if "suspects_precision" not in mean:
         return [*lines, "Suspects: none, so there is no precision; none of the wrong labels was listed"]
     lines.append(
-        f"Suspects: {mean['suspects']:.0f}, of which {mean['suspects_precision_stated']:.0%} were said to be wrong "
-        f"({mean['suspects_precision_low']:.0%} to {mean['suspects_precision_high']:.0%}) and "
-        f"{mean['suspects_precision']:.0%} are; {_held(mean['suspects_precision_held'], seeds)}; they are "
-        f"{mean['suspects_recall']:.0%} of the wrong labels"
+        f"Suspects: {mean['suspects']:.0f}, of which {mean['suspects_precision_stated']:.0%} were said to be wrong and "
+        f"{mean['suspects_precision']:.0%} are; they are {mean['suspects_recall']:.0%} of the wrong labels"
     )
     return lines
 
@@ -78,7 +112,7 @@ def with_deviation(figure: Mapping[str, float], digits: int = 3) -> str:
 
 
 def _held(share: float, seeds: int) -> str:
-    return f"the interval held in {share:.0%} of the runs" if seeds > 1 else ("within" if share else "outside") + " it"
+    return f"within in {share:.0%} of the runs" if seeds > 1 else ("within" if share else "outside") + " it"
 
 
 def accuracy_in_words(accuracy: Mapping[str, Any]) -> str:

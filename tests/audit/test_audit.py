@@ -174,7 +174,7 @@ def test_flips_as_people_make_them_are_drawn_where_the_network_wavers():
     even = flip_test(TRAIN, rate=0.1, seeds=1, config=LR).summary["out-of-fold loss"]
     assert result.summary["out-of-fold loss"]["average_precision"]["mean"] < even["average_precision"]["mean"]
     figures = result.summary["score"]
-    for name in ("noise_rate", "noise_rate_estimated", "noise_rate_held"):
+    for name in ("noise_rate", "noise_rate_low", "noise_rate_high", "noise_rate_held"):
         assert 0 <= figures[name]["mean"] <= 1
     assert figures["noise_rate"]["mean"] == pytest.approx(0.1)
 

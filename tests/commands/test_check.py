@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from scipy.special import expit
+from typer.testing import CliRunner
 
-from labelaudit import AuditConfig, InputError
+from labelaudit import AuditConfig, InputError, audit_config
 from labelaudit.checking.baseline import NETWORKS, load_baseline, save_baseline
 from labelaudit.checking.formats import render
 from labelaudit.checking.formats.json_document import read_json
 from labelaudit.checking.verdict import Limits, is_accepted, read_accepted
+from labelaudit.cli.app import app
 from labelaudit.commands.check import check, folds_of
 from labelaudit.commands.scan import scan_and_keep
 from labelaudit.config import ModelConfig, SelectionRule, TrainingConfig
 from labelaudit.report.report import Report
+from labelaudit.report.wording import range_in_words
 from labelaudit.runtime.tensor_files import load_tensors, save_tensors
 from tests.support.paths import SAMPLE
 
@@ -88,6 +94,11 @@ def test_the_page_of_a_check_has_the_new_rows_only(updated):
     assert read_json(render(result, "json")) == result
 
 
+def share_note(result):
+    assert result.noise["verdict"] == "measured"
+    return f"wrong labels in all rows (90% range): {range_in_words(result.noise)}"
+
+
 def test_wrong_new_labels_fail_the_check_until_they_are_accepted(updated):
     right = [row for digit in "0123456789" for row in add(updated, digit, digit, 4)]
     wrong = add(updated, "0", "1", 5) + add(updated, "6", "7", 5)
@@ -107,7 +118,7 @@ def test_wrong_new_labels_fail_the_check_until_they_are_accepted(updated):
     accepted = check(updated / "data", updated / "baseline", accepted=updated / "ok.txt")
     assert accepted.failures == ()
     assert {row.id for row in accepted.changes if row.accepted} == suspects
-    assert accepted.notes == ("1 accepted id in no row, for example 'gone.png'",)
+    assert accepted.notes == ("1 accepted id in no row, for example 'gone.png'", share_note(accepted))
 
     enough = check(updated / "data", updated / "baseline", limits=Limits(suspects=len(suspects)))
     assert enough.failures == ()
@@ -132,7 +143,7 @@ def test_refreshing_makes_what_is_there_the_baseline(updated):
     (updated / "data" / "4" / right_digits("4")[0].name).unlink()
     before = check(updated / "data", updated / "baseline", limits=Limits(suspects=4), refresh=True)
     assert (len(before.changes), before.removed) == (4, 1)
-    assert before.notes == ("the baseline is refreshed",)
+    assert before.notes[-1] == "the baseline is refreshed"
     after = check(updated / "data", updated / "baseline")
     assert (after.changes, after.removed, after.unchanged) == ((), 0, 253)
     assert sorted(load_baseline(updated / "baseline").fold_of.bincount().tolist()) == [50, 50, 51, 51, 51]
@@ -143,7 +154,7 @@ def test_a_failing_check_refreshes_nothing(updated):
     stored = (updated / "baseline" / "report.parquet").read_bytes()
     result = check(updated / "data", updated / "baseline", refresh=True)
     assert result.failures
-    assert result.notes == ("the baseline is as it was: the check fails",)
+    assert result.notes == (share_note(result), "the baseline is as it was: the check fails")
     assert (updated / "baseline" / "report.parquet").read_bytes() == stored
 
 
@@ -170,7 +181,8 @@ def test_names_that_are_no_line_are_accepted_as_they_are_printed(updated):
     (updated / "ok.txt").write_text("\n".join(printed) + "\n")
     accepted = check(updated / "data", updated / "baseline", accepted=updated / "ok.txt")
     assert [row.accepted for row in accepted.changes] == [True] * 5
-    assert (accepted.failures, accepted.notes) == ((), ())
+    assert accepted.failures == ()
+    assert accepted.notes == (share_note(accepted),)
 
 
 def test_rows_that_cannot_be_scored_are_named(updated):
@@ -374,3 +386,42 @@ def test_a_flipped_bit_in_the_networks_is_damage(updated):
         file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         with pytest.raises(InputError, match=r"networks.safetensors is damaged .*; make the baseline anew"):
             load_baseline(updated / "baseline")
+
+
+def hard_table(rows, seed):
+    """Two classes of which a network tells three quarters."""
+    draw = np.random.default_rng(seed)
+    frame = pd.DataFrame(draw.normal(size=(rows, 2)), columns=["a", "b"])
+    frame["label"] = np.where(draw.random(rows) < expit(2 * frame["a"]), "yes", "no")
+    return frame
+
+
+def test_a_gate_that_cannot_tell_does_not_pass_in_silence(tmp_path):
+    options = {"model": "lr", "epochs": 20, "trees": "off", "label_column": "label"}
+    frame = pd.concat([hard_table(300, 2), hard_table(20, 3)], ignore_index=True)
+    frame[:300].to_csv(tmp_path / "t.csv", index=False)
+    report, found = scan_and_keep(tmp_path / "t.csv", config=audit_config(**options))
+    assert report.metadata["noise"]["verdict"] == "cannot tell"
+    assert report.noise.rate is None
+    assert not report.table["suspect"].to_numpy(zero_copy_only=False).any()
+    assert report.ranked()["rank"].tolist() == list(range(1, 301))
+    (tmp_path / "baseline").mkdir()
+    save_baseline(tmp_path / "baseline", report, found)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    many = Limits(suspects=20)
+    result = check(tmp_path / "t.csv", tmp_path / "baseline", limits=many)
+    assert result.failures == ()
+    (warning,) = result.warnings
+    assert warning.startswith("Cannot tell how many labels are wrong: the network disagrees with ")
+    for form in ("text", "github", "junit", "sarif", "markdown", "json"):
+        assert "how many labels are wrong" in render(result, form), form
+    assert "::warning title=Cannot be relied on::Cannot tell" in render(result, "github")
+    assert read_json(render(result, "json")) == result
+    strict = check(tmp_path / "t.csv", tmp_path / "baseline", limits=dataclasses.replace(many, cannot_tell=False))
+    assert (len(strict.failures), strict.warnings) == (1, ())
+    done = CliRunner().invoke(
+        app, ["check", str(tmp_path / "t.csv"), "--baseline", str(tmp_path / "baseline"), "--max-new-suspects", "20",
+              "--fail-on", "cannot-tell"]
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "Cannot tell how many labels are wrong" in done.stdout

@@ -13,7 +13,7 @@ from labelaudit.commands.apply import apply_decisions
 from labelaudit.report.cards import spot_check_of
 from labelaudit.report.html import render_html
 from labelaudit.report.schema import SCHEMA
-from tests.support.reports import decisions_of, report_of
+from tests.support.reports import decisions_of, learnt_nothing, noise_of, report_of
 
 ROWS = 60
 
@@ -34,7 +34,7 @@ def report(tmp_path):
     plain = report_of(tmp_path / "t.csv", {f"r{row}": "yx"[row % 2] for row in range(40)})
     score = 0.99 - 0.016 * np.arange(ROWS)
     plain.metadata["training"] |= {"epochs": 3, "batch_size": 32, "learning_rate": 0.01}
-    plain.metadata["noise"] |= {"rate": float(score.mean()), "rate_interval": [0.4, 0.6]}
+    plain.metadata["noise"] |= noise_of(float(score.mean()), 0.4, 0.6)
     return changed(plain, score=score, suspect=np.arange(ROWS) < 40, p_label=1 - score, loss=-np.log(1.0001 - score))
 
 
@@ -73,7 +73,7 @@ def test_what_changed_is_said(report, tmp_path):
     assert refined.before["rate"] == report.metadata["noise"]["rate"]
     assert refined.before["suspects"] == 40
     assert refined.after["rate"] == noise["rate"] < refined.before["rate"]
-    assert noise["rate_interval"][0] <= noise["rate"] <= noise["rate_interval"][1]
+    assert noise["rate_low"] <= noise["rate"] <= noise["rate_high"]
     frame = refined.report.to_pandas()
     assert noise["rate"] == pytest.approx(frame["score"].mean())
     expected = noise["expected_precision"]
@@ -181,7 +181,7 @@ def test_decisions_that_contradict_the_truth_are_refused(report, tmp_path, line)
 
 
 def test_scores_that_say_nothing_cannot_be_refined(report, tmp_path):
-    report.metadata["noise"] |= {"doubt": "the network learnt nothing", "rate": None, "rate_interval": None}
+    report.metadata["noise"] |= learnt_nothing("the network learnt nothing")
     with pytest.raises(InputError, match="the network learnt nothing"):
         refine(report, decide(tmp_path, ("r0", "keep", "")))
 

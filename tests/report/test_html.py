@@ -37,6 +37,7 @@ from labelaudit.report.figures import (
 from labelaudit.report.html import render_html, write_html
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
 from tests.support.paths import SAMPLE
+from tests.support.reports import learnt_nothing, noise_of
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -111,13 +112,9 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "test_source": None,
         "query": {"rows": "two-fold cross-audit", "what": "mean loss", "temperatures": [1.0]},
         "accuracy": {"overall": 0.9, "most_frequent": 0.5, "classes": dict.fromkeys(classes, 0.9)},
-        "noise": {
-            "rate": None if doubt else 0.05,
-            "rate_interval": None if doubt else [0.03, 0.08],
-            "pairs": [],
-            "expected_precision": None if doubt else {"mean": 0.9, "low": 0.8, "high": 0.95},
-            "doubt": doubt,
-        },
+        "noise": learnt_nothing(doubt)
+        if doubt
+        else noise_of(0.05, 0.03, 0.08) | {"expected_precision": {"mean": 0.9, "low": None, "high": None}},
         "config": AuditConfig().model_dump(mode="json"),
         "training": {"epochs": 3},
         "model": "cnn",

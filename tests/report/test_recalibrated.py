@@ -12,7 +12,7 @@ from labelaudit import Report
 from labelaudit.report.html import render_html
 from labelaudit.report.recalibrated import Verdict, recalibrate
 from labelaudit.report.schema import SCHEMA
-from tests.support.reports import report_of
+from tests.support.reports import learnt_nothing, noise_of, report_of
 
 RIGHT, WRONG = Verdict(wrong=False, new_label=None), Verdict(wrong=True, new_label="y")
 
@@ -24,7 +24,7 @@ def report(tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(lines))
     plain = report_of(tmp_path / "t.csv", {f"r{row}": "z" if row < 28 else "x" for row in range(30)})
     score = 0.9 - 0.03 * np.arange(30)
-    plain.metadata["noise"] |= {"rate": float(score.mean()), "rate_interval": [0.3, 0.6]}
+    plain.metadata["noise"] |= noise_of(float(score.mean()), 0.3, 0.6)
     plain.metadata["training"] |= {"epochs": 3, "batch_size": 32, "learning_rate": 0.01}
     table = plain.table
     for name, values in {"score": score, "suspect": score > 0.5}.items():
@@ -77,9 +77,7 @@ def test_by_influence_too(report):
 
 
 def test_where_scores_say_nothing_only_reviewed_rows_change(report):
-    report.metadata["noise"] = {
-        "rate": None, "rate_interval": None, "pairs": [], "expected_precision": None, "doubt": "it learnt nothing"
-    }  # fmt: skip
+    report.metadata["noise"] = learnt_nothing()
     new = recalibrate(report, {0: RIGHT, 20: WRONG}, list_wrong=True)
     before, after = report.to_pandas(), new.to_pandas()
     assert after["score"].drop([0, 20]).equals(before["score"].drop([0, 20]))
@@ -88,7 +86,19 @@ def test_where_scores_say_nothing_only_reviewed_rows_change(report):
     assert new.metadata["noise"] == report.metadata["noise"]
 
 
+def test_where_it_cannot_be_told_wrong_labels_that_were_found_tell_it(report):
+    """One that is right leaves the verdict; a third of the rows that are wrong make it measured, and a list."""
+    report.metadata["noise"] = noise_of(None, 0.0, 0.6, "cannot tell")
+    still = recalibrate(report, {0: RIGHT}, list_wrong=True)
+    assert (still.metadata["noise"]["verdict"], still.metadata["noise"]["rate"]) == ("cannot tell", None)
+    assert not still.to_pandas()["suspect"].any()
+    told = recalibrate(report, dict.fromkeys(range(0, 20, 2), WRONG), list_wrong=True)
+    assert told.metadata["noise"]["verdict"] == "measured"
+    assert told.metadata["noise"]["rate_low"] > 10 / 30 - 0.01
+    assert told.to_pandas()["suspect"].sum() > 10
+
+
 def test_no_wrong_label_in_all_rows_is_no_trouble(report):
-    report.metadata["noise"] |= {"rate": 0.0, "rate_interval": [0.0, 0.1]}
+    report.metadata["noise"] |= noise_of(0.0, 0.0, 0.1, "none seen")
     new = recalibrate(report, {0: RIGHT, 1: WRONG}, list_wrong=True)
     assert 0 < new.metadata["noise"]["rate"] < 1

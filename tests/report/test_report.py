@@ -13,9 +13,10 @@ import pytest
 
 from labelaudit import AuditConfig, InputError, Report, scan
 from labelaudit.config import ModelConfig, TrainingConfig
-from labelaudit.report.estimates import Accuracy
+from labelaudit.report.estimates import SHARE_FIGURES, Accuracy
 from labelaudit.report.schema import METADATA_KEY, SCHEMA
 from labelaudit.report.summary import summarise_report
+from labelaudit.report.wording import range_in_words
 from labelaudit.runtime.files import check_output, write_atomically
 from tests.support.paths import SAMPLE
 
@@ -66,7 +67,7 @@ def test_a_report_shows_itself_in_three_lines(report):
     lines = repr(report).splitlines()
     assert len(lines) == 3
     assert lines[0].endswith("600 rows, 10 classes")
-    assert lines[1].startswith(f"  {suspects} suspects; about ")
+    assert lines[1].startswith(f"  {suspects} suspects; wrong labels: {range_in_words(report.metadata['noise'])}")
     assert len(report) == 600
 
 
@@ -101,7 +102,8 @@ def test_accuracy_and_noise_are_objects_that_cannot_be_changed(report):
     stored = report.metadata["noise"]
     assert report.accuracy == Accuracy(**report.metadata["accuracy"])
     assert (report.noise.rate, report.noise.doubt) == (stored["rate"], None)
-    assert report.noise.rate_interval == tuple(stored["rate_interval"])
+    for name in SHARE_FIGURES:
+        assert getattr(report.noise, name) == stored[name]
     assert [(pair.given, pair.true, pair.rows) for pair in report.noise.pairs] == [
         (pair["given"], pair["true"], pair["rows"]) for pair in stored["pairs"]
     ]

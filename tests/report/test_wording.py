@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from labelaudit.report.wording import accuracy_in_words
+from labelaudit.report.wording import (
+    accuracy_in_words,
+    precision_in_words,
+    promises_in_words,
+    range_in_words,
+    share_in_words,
+)
+from tests.support.reports import learnt_nothing, noise_of
 
 
 def test_accuracy_names_the_classes_that_are_predicted_least():
@@ -18,3 +25,47 @@ def test_accuracy_names_the_classes_that_are_predicted_least():
 def test_two_classes_are_not_listed():
     accuracy = {"overall": 0.86, "most_frequent": 0.5, "classes": {"no": 0.8, "yes": 0.9}}
     assert accuracy_in_words(accuracy).endswith("would with 50%")
+
+
+def test_the_share_is_a_range_and_a_verdict_and_never_a_bare_point():
+    assert share_in_words(noise_of(0.061, 0.02, 0.117)) == (
+        "2.0% to 11.7% of the labels look wrong (90% range; best guess 6.1%). The low end contradicts confident "
+        "predictions, the high end is towards every label the network does not predict; mistakes that the network has "
+        "learnt from the labels do not show"
+    )
+    assert share_in_words(noise_of(0.0, 0.0, 0.05, "none seen")) == (
+        "No wrong labels seen; at most 5.0% disagree with the network, on rows it is unsure of"
+    )
+    assert share_in_words(noise_of(None, 0.0, 0.19, "cannot tell") | {"disagreeing": 0.17}) == (
+        "Cannot tell how many labels are wrong: the network disagrees with 17.0% of them, but only where it is unsure. "
+        "Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
+    )
+    assert share_in_words(learnt_nothing("it guesses")) == "Cannot tell how many labels are wrong: it guesses"
+
+
+def test_the_range_in_a_few_words():
+    assert range_in_words(noise_of(0.061, 0.02, 0.117)) == "2.0% to 11.7%"
+    assert range_in_words(noise_of(0.0, 0.0, 0.05, "none seen")) == "none seen (at most 5.0%)"
+    assert range_in_words(noise_of(None, 0.0, 0.19, "cannot tell")) == "cannot tell (0.0% to 19.0%)"
+
+
+def test_a_list_says_how_far_such_figures_were_off_until_somebody_has_looked():
+    assert precision_in_words({"mean": 0.81, "low": None, "high": None}).startswith(
+        "81% are expected to be wrong (where the truth was known, such figures were off by "
+    )
+    assert precision_in_words({"mean": 0.81, "low": 0.6, "high": 0.9}) == "81% are expected to be wrong (60% to 90%)"
+
+
+def test_a_flip_test_says_what_was_said_beside_what_was_planted():
+    score = {
+        "noise_rate": 0.1, "noise_rate_low": 0.05, "noise_rate_high": 0.15, "noise_rate_held": 2 / 3,
+        "noise_rate_measured": 1 / 3, "noise_rate_cannot_tell": 2 / 3, "suspects": 4.0, "suspects_recall": 0.2,
+        "noise_rate_estimated": 0.08, "suspects_precision_stated": 0.9, "suspects_precision": 0.8,
+    }  # fmt: skip
+    means = {name: {"mean": value} for name, value in score.items()}
+    assert promises_in_words(means, 3) == [
+        "Wrong labels: 5.0% to 15.0% said, best guess 8.0%; 10.0% true, within in 67% of the runs",
+        "Verdict: measured in 1 of 3 runs, cannot tell in 2, none seen in 0; without a measured share no row is called "
+        "a suspect",
+        "Suspects: 4, of which 90% were said to be wrong and 80% are; they are 20% of the wrong labels",
+    ]

@@ -40,7 +40,7 @@ def report_of(source: Path, suggested: dict[str, str] | None = None, config: Sou
         "test_source": None,
         "query": {"rows": "two-fold cross-audit", "what": "probability", "temperatures": [1.0, 1.0]},
         "accuracy": {"overall": 0.9, "most_frequent": 0.5, "classes": dict.fromkeys(dataset.classes, 0.9)},
-        "noise": {"rate": 0.05, "rate_interval": [0.02, 0.1], "pairs": [], "expected_precision": None, "doubt": None},
+        "noise": noise_of(),
         "config": config,
         "training": config["training"],
         "model": "cnn",
@@ -53,6 +53,29 @@ def report_of(source: Path, suggested: dict[str, str] | None = None, config: Sou
         "seconds": {"audit": 1.0},
     }
     return Report(pa.table({name: list(values) for name, values in columns.items()}, schema=SCHEMA), metadata)
+
+
+def noise_of(
+    rate: float | None = 0.05, low: float = 0.02, high: float = 0.1, verdict: str = "measured", doubt: str | None = None
+) -> dict[str, object]:
+    """What a report's metadata say of wrong labels."""
+    return {
+        "verdict": verdict,
+        "rate": rate,
+        "rate_low": low,
+        "rate_high": high,
+        "seen": 0.05,
+        "disagreeing": 0.1,
+        "gain": 12.0,
+        "pairs": [],
+        "expected_precision": None,
+        "doubt": doubt,
+    }
+
+
+def learnt_nothing(doubt: str = "it learnt nothing") -> dict[str, object]:
+    """The same where the scores say nothing."""
+    return noise_of(None, 0.0, 1.0, "cannot tell", doubt)
 
 
 def decisions_of(path: Path, *lines: tuple[str, ...], head: tuple[str, ...] = ("id", "decision", "new_label")) -> Path:

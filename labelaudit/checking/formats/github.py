@@ -45,6 +45,7 @@ def render_github(result: CheckResult) -> str:
     accepted = accepted_rows(result)
     if accepted:
         lines.append(_command("notice", "Accepted", f"{format_count(len(accepted), 'row')} accepted before"))
+    lines += [_command("warning", "Cannot be relied on", printable(warning)) for warning in result.warnings]
     lines += [_command("notice", "Note", printable(note)) for note in result.notes]
     lines.append(_command("notice", verdict(result), summary(result)))
     return "\n".join(map(disarm, filter(None, lines))) + "\n"

@@ -26,6 +26,8 @@ def render_json(result: CheckResult) -> str:
         "seconds": result.seconds,
         "failures": list(result.failures),
         "notes": list(result.notes),
+        "warnings": list(result.warnings),
+        "noise": result.noise,
         "class_name_twins": [dataclasses.asdict(twins) for twins in result.class_name_twins],
         "changes": [dataclasses.asdict(row) for row in result.changes],
     }
@@ -43,7 +45,7 @@ def read_json(text: str) -> CheckResult:
         if document["version"] != VERSION:
             raise InputError(f"a check's result has version {document['version']}, this labelaudit reads {VERSION}")
         values = {field.name: document[field.name] for field in dataclasses.fields(CheckResult) if field.compare}
-        for name in ("failures", "notes"):
+        for name in ("failures", "notes", "warnings"):
             values[name] = tuple(values[name])
         changes = tuple(ChangedRow(**row) for row in values["changes"])
         twins = tuple(

@@ -65,6 +65,7 @@ def render_junit(result: CheckResult) -> str:
     said = [] if reasons else [summary(result), *listed]
     if accepted:
         said.append(f"{format_count(len(accepted), 'row')} accepted before")
+    said += [f"warning: {printable(warning)}" for warning in result.warnings]
     said += [f"note: {printable(note)}" for note in result.notes]
     if said:
         ET.SubElement(case, "system-out").text = "\n".join(said)

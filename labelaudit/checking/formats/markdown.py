@@ -66,7 +66,8 @@ def render_markdown(result: CheckResult) -> str:
     if accepted:
         ids = ", ".join(_code(row.id) for row in accepted[:SHOWN])
         parts.append(f"{format_count(len(accepted), 'row')} accepted before: {ids}" + _more(len(accepted)))
-    parts.append("\n".join(f"- {_sentence(note)}" for note in result.notes))
+    said = [f"- ⚠️ {_sentence(warning)}" for warning in result.warnings]
+    parts.append("\n".join([*said, *(f"- {_sentence(note)}" for note in result.notes)]))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

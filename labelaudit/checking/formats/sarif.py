@@ -77,6 +77,7 @@ def render_sarif(result: CheckResult) -> str:
     notifications += [("warning", f"{printable(row.id)} {describe(row)}") for row in problems[:MAX_RESULTS]]
     if accepted:
         notifications.append(("note", f"{format_count(len(accepted), 'row')} accepted before"))
+    notifications += [("warning", warning) for warning in result.warnings]
     notifications += [("note", note) for note in result.notes]
     run = {
         "tool": {"driver": {"name": "labelaudit", "version": version("labelaudit"), "rules": _RULES}},

@@ -50,8 +50,10 @@ def render_text(result: CheckResult) -> str:
     if accepted:
         lines += ["", f"{format_count(len(accepted), 'row')} accepted before"]
         lines += [f"  {where(row)}" for row in accepted[:SHOWN]] + _more(len(accepted))
-    if result.notes:
-        lines += ["", *(f"note: {printable(note)}" for note in result.notes)]
+    said = [f"warning: {printable(warning)}" for warning in result.warnings]
+    said += [f"note: {printable(note)}" for note in result.notes]
+    if said:
+        lines += ["", *said]
     return "\n".join(lines) + "\n"
 
 

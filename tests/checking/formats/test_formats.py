@@ -176,7 +176,7 @@ def test_json_has_everything():
         "version": 1, "passed": False, "source": "data/new", "baseline": "labelaudit-report", "rows": 604,
         "unchanged": 599, "added": 2, "changed": 1, "relabelled": 2, "removed": 0, "suspects": 2, "threshold": 0.5,
         "seconds": 1.25, "failures": ["2 new suspects, 0 allowed"], "notes": ["guessed labels: column 'label'"],
-        "class_name_twins": [],
+        "warnings": [], "noise": None, "class_name_twins": [],
     }  # fmt: skip
     assert [row["id"] for row in changes] == ["7/a.png", "row-4", "row-16", "0/fine.png", "5/b.png"]
     assert changes[0] == {
