@@ -82,7 +82,7 @@ def main(plot: Annotated[Path | None, typer.Option(help="Where to put the pictur
         calibration(ranked),
         sep="\n\n",
     )
-    for name in plain.keys() - ranked.keys():
+    for name in [name for name in plain if name not in ranked]:
         one = {key: figure["mean"] for key, figure in plain[name]["suspects"]["more probably wrong"].items()}
         print(
             f"\n{name}: {one['suspects']:.1f} suspects on average, range {one['noise_rate_low']:.1%} to "

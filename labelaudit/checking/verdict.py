@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from labelaudit.data.table_files import row_lines
 from labelaudit.detection.ranking import Ranking
 from labelaudit.errors import InputError
 from labelaudit.report.report import Report
+from labelaudit.report.wording import range_in_words, share_in_words
 from labelaudit.runtime.regular_files import require_regular
 from labelaudit.types import Hashes
 from labelaudit.units import format_count
@@ -59,6 +61,35 @@ class Limits:
     share: float | None = None
     relabelled: bool = True
     cannot_tell: bool = True
+
+
+@dataclass(frozen=True)
+class ShareSaid:
+    """What is said of the share of wrong labels in all rows.
+
+    Attributes:
+        noise: As a report's metadata have it; None where nothing was audited.
+        notes: What is known of it.
+        warnings: That it cannot be told.
+        failure: The same where that is a reason to fail.
+    """
+
+    noise: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    failure: str | None = None
+
+    @classmethod
+    def of(cls, noise: dict[str, Any], limits: Limits) -> ShareSaid:
+        """By a report's metadata. That the network learnt nothing is a reason of its own, which is told elsewhere."""
+        if noise["verdict"] != "cannot tell":
+            return cls(noise, notes=(f"wrong labels in all rows (90% range): {range_in_words(noise)}",))
+        told = share_in_words(noise)
+        if noise["doubt"] is not None:
+            return cls(noise)
+        if not limits.cannot_tell:
+            return cls(noise, failure=told)
+        return cls(noise, warnings=(f"{told}. `fail_on` cannot-tell makes it a failure",))
 
 
 def changed_rows(
@@ -140,7 +171,7 @@ def reasons_to_fail(
     limits: Limits,
     doubt: str | None,
     twins: tuple[Twins, ...] = (),
-    unknown: str | None = None,
+    share: ShareSaid | None = None,
 ) -> list[str]:
     """Why a check does not pass, one sentence each.
 
@@ -149,14 +180,14 @@ def reasons_to_fail(
         limits: What passes.
         doubt: Why the scores are not to be relied on, None where they are.
         twins: Class names that look like one.
-        unknown: That wrong labels cannot be told; None where they can.
+        share: What is said of the share of wrong labels; None where nothing is new.
     """
     failures = [f"class names that look like one: {pair}" for pair in twins]
     suspects = sum(row.suspect for row in rows)
     if doubt is not None:
         failures.append(f"the new labels cannot be judged: {doubt}")
-    elif unknown is not None and not limits.cannot_tell:
-        failures.append(unknown)
+    elif share is not None and share.failure is not None:
+        failures.append(share.failure)
     if limits.suspects is not None and suspects > limits.suspects:
         failures.append(f"{format_count(suspects, 'new suspect')}, {limits.suspects} allowed")
     if limits.share is not None and rows and suspects / len(rows) > limits.share:

@@ -44,6 +44,25 @@ FormatOption = Annotated[
         ),
     ),
 ]
+MaxNewSuspects = Annotated[
+    int | None,
+    Option(
+        min=0,
+        metavar="N",
+        help="Largest number of new suspects that passes.",
+        show_default="0, or any with --max-new-share",
+    ),
+]
+MaxNewShare = Annotated[
+    float | None,
+    Option(min=0, max=1, metavar="X", help="Largest share of suspects in the new rows [0 to 1].", show_default="any"),
+]
+FailOnRelabelled = Annotated[
+    bool, Option("--fail-on-relabelled", help="Fail on rows with a new label, unless accepted.")
+]
+FailOnOption = Annotated[
+    FailOn | None, Option(metavar="CHOICE", help="Also fail on this: cannot-tell.", show_default="none")
+]
 FINDINGS = 1  # the exit code
 
 
@@ -58,32 +77,10 @@ def check(
         Path | None,
         Option(metavar="FILE", help="HTML page to look through the new rows.", show_default="none"),
     ] = None,
-    max_new_suspects: Annotated[
-        int | None,
-        Option(
-            min=0,
-            metavar="N",
-            help="Largest number of new suspects that passes.",
-            show_default="0, or any with --max-new-share",
-        ),
-    ] = None,
-    max_new_share: Annotated[
-        float | None,
-        Option(
-            min=0, max=1, metavar="X", help="Largest share of suspects in the new rows [0 to 1].", show_default="any"
-        ),
-    ] = None,
-    fail_on_relabelled: Annotated[
-        bool, Option("--fail-on-relabelled", help="Fail on rows with a new label, unless accepted.")
-    ] = False,
-    fail_on: Annotated[
-        FailOn | None,
-        Option(
-            metavar="CHOICE",
-            help="Also fail on this: cannot-tell.",
-            show_default="none",
-        ),
-    ] = None,
+    max_new_suspects: MaxNewSuspects = None,
+    max_new_share: MaxNewShare = None,
+    fail_on_relabelled: FailOnRelabelled = False,
+    fail_on: FailOnOption = None,
     accepted: Annotated[
         Path | None,
         Option(metavar="FILE", help="Text file with ids of right rows.", show_default="none"),

@@ -92,7 +92,7 @@ class Console:
     def summary(self, summary: dict[str, Any], metadata: dict[str, Any]) -> None:
         """What was audited, how, and the most suspect rows."""
         out = self._out
-        source, training = metadata["source"], metadata["training"]
+        source = metadata["source"]
         skipped = ", ".join(f"{count} {name}" for name, count in summary["status"].items() if name != "scored")
         out.print(
             Text.assemble(
@@ -103,16 +103,7 @@ class Console:
             ),
             soft_wrap=not self._out.is_terminal,
         )
-        out.print(
-            Text(
-                f"{summary['model']}, {_parameters(metadata['parameters'], metadata['tracked_parameters'])}, "
-                f"{metadata['input']} · "
-                f"{format_count(training['epochs'], 'epoch')}, batch {training['batch_size']}, "
-                f"learning rate {training['learning_rate']:g} · query: {printable(metadata['query']['rows'])}"
-            ),
-            style="dim",
-            soft_wrap=not self._out.is_terminal,
-        )
+        out.print(Text(_how(metadata), style="dim"), soft_wrap=not self._out.is_terminal)
         scored = summary["status"].get("scored", 0)
         known = summary["known"]
         out.print()
@@ -135,7 +126,11 @@ class Console:
         for row in summary["top"]:
             cells = [str(row["rank"]), row["id"], row["label"], row["suggested_label"] or "–"]
             cells += [row["true_label"] or "–"] if known else []
-            cells += [f"{row['influence']:.2e}", f"{row['score']:.3f}", "yes" if row["suspect"] else ""]
+            cells += [
+                "–" if row["influence"] is None else f"{row['influence']:.2e}",
+                f"{row['score']:.3f}",
+                "yes" if row["suspect"] else "",
+            ]
             table.add_row(*(Text(printable(cell)) for cell in cells))
         out.print(table)
         out.print()
@@ -246,6 +241,18 @@ class Console:
 
 def _parameters(number: int, tracked: int) -> str:
     return f"{number:,} parameters" + (f" (influence goes through {tracked:,})" if tracked < number else "")
+
+
+def _how(metadata: dict[str, Any]) -> str:
+    """The network, its training and the query; where nothing was trained, by what labels were judged."""
+    training, query = metadata["training"], printable(metadata["query"]["rows"])
+    if not metadata["parameters"]:
+        return f"{metadata['model']} · {query}"
+    return (
+        f"{metadata['model']}, {_parameters(metadata['parameters'], metadata['tracked_parameters'])}, "
+        f"{metadata['input']} · {format_count(training['epochs'], 'epoch')}, batch {training['batch_size']}, "
+        f"learning rate {training['learning_rate']:g} · query: {query}"
+    )
 
 
 def _expected(noise: dict[str, Any]) -> str:

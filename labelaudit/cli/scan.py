@@ -20,7 +20,8 @@ from labelaudit.cli.auditing import (
     show_report,
 )
 from labelaudit.cli.console import Console
-from labelaudit.config import REPORT, AuditConfig
+from labelaudit.config import MODEL, REPORT, AuditConfig
+from labelaudit.errors import InputError
 from labelaudit.runtime.commits import appearing_together
 from labelaudit.runtime.launch import is_leader
 
@@ -57,12 +58,24 @@ def scan(
             rich_help_panel=REPORT,
         ),
     ] = False,
+    pred_probs: Annotated[
+        list[Path] | None,
+        Option(
+            metavar="FILE",
+            help="Table (a column for each class) or .npy of your own network's probabilities, out of fold: nothing is "
+            "trained. May be repeated.",
+            show_default="none",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
 ) -> None:
     """Rank the labels of a dataset by how suspect they are.
 
     Without --test every half of the rows is audited against the other. The report is OUT/report.parquet, for programs,
     and OUT/report.html, to look through the suspects and decide.
     """
+    if pred_probs and dry_run:
+        raise InputError("with `pred_probs` nothing is trained, and there is nothing to plan: leave `dry_run` out")
     if dry_run:
         from labelaudit.commands.dry_run import plan_scan
 
@@ -85,6 +98,7 @@ def scan(
         run_folder=run_folder,
         reviewed=reviewed,
         save_probabilities=save_probabilities,
+        pred_probs=pred_probs or None,
     )
     if is_leader():
         with appearing_together(out, stale=("probabilities.parquet",)) as staged:

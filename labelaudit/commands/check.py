@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from labelaudit.checking.new_rows import of_new_rows
 from labelaudit.checking.result import ChangedRow, CheckResult
 from labelaudit.checking.verdict import (
     Limits,
+    ShareSaid,
     Update,
     accepted_names,
     changed_rows,
@@ -41,7 +41,6 @@ from labelaudit.errors import InputError
 from labelaudit.progress import NullProgress, Progress
 from labelaudit.report.build import build_report
 from labelaudit.report.report import Report
-from labelaudit.report.wording import range_in_words, share_in_words
 from labelaudit.types import Hashes, Rows, checked
 from labelaudit.units import format_count, listed
 
@@ -82,36 +81,26 @@ def check(
     Raises:
         InputError: The baseline, the data or the list of accepted rows cannot be used; the message says why.
     """
-    started, progress = time.perf_counter(), progress or NullProgress()
+    started, progress, limits = time.perf_counter(), progress or NullProgress(), limits or Limits()
     before = load_baseline(Path(baseline), model)
     fine = read_accepted(None if accepted is None else Path(accepted))
     update = read_update(source, before, progress)
-    notes = [f"class {old!r} is now called {new!r}" for new, old in update.renamed.items()]
-    nobody = fine - accepted_names(update.dataset.ids)
-    if unknown := sorted(name for name in nobody if not name.startswith("#")):
-        notes.append(f"{format_count(len(unknown), 'accepted id')} in no row, for example {unknown[0]!r}")
-    verdicts, said = match_reviews(
-        reviews_in(before.report), read_reviews(paths_of(reviewed)), reviewable_rows(update, before), truth=None
-    )
-    notes += said
+    decided = reviews_in(before.report), read_reviews(paths_of(reviewed))
+    verdicts, said = match_reviews(*decided, reviewable_rows(update, before), truth=None)
+    notes = [*notes_on_names(update, fine), *said]
     rows: tuple[ChangedRow, ...] = ()
-    failures: list[str] = reasons_to_fail((), limits or Limits(), None, update.twins)
+    failures: list[str] = reasons_to_fail((), limits, None, update.twins)
     page: Report | None = None
-    noise: dict[str, Any] | None = None
-    warnings: list[str] = []
+    share = ShareSaid()
     if update.changes.new or (refresh and update.changes.removed):
         data, found, ranking = audit_update(update, before, test, device, progress)
         labels, seconds = data.labels[: len(data.dataset)], {"check": round(time.perf_counter() - started, 3)}
         report = build_report(data, labels, None, found, ranking, update_config(before, device), seconds)
         report = with_reviewed(report, verdicts, progress)
         rows = changed_rows(data, update, before, found.findings, ranking_in(report), fine)
-        noise, told = report.metadata["noise"], share_in_words(report.metadata["noise"])
-        untold = told if noise["verdict"] == "cannot tell" else None
-        failures = reasons_to_fail(rows, limits or Limits(), found.findings.doubt, update.twins, untold)
-        if untold is None:
-            notes.append(f"wrong labels in all rows (90% range): {range_in_words(noise)}")
-        elif untold not in failures and found.findings.doubt is None:
-            warnings.append(f"{untold}. `fail_on` cannot-tell makes it a failure")
+        share = ShareSaid.of(report.metadata["noise"], limits)
+        notes += share.notes
+        failures = reasons_to_fail(rows, limits, found.findings.doubt, update.twins, share)
         page = of_new_rows(report, rows)
         if refresh and not failures:
             save_baseline(Path(baseline) if Path(baseline).is_dir() else Path(baseline).parent, report, found)
@@ -132,11 +121,20 @@ def check(
         failures=tuple(failures),
         notes=tuple(notes),
         seconds=time.perf_counter() - started,
-        warnings=tuple(warnings),
-        noise=noise,
+        warnings=share.warnings,
+        noise=share.noise,
         class_name_twins=update.twins,
         report=page,
     )
+
+
+def notes_on_names(update: Update, accepted: set[str]) -> list[str]:
+    """Classes that have another name now, and accepted ids that no row has."""
+    notes = [f"class {old!r} is now called {new!r}" for new, old in update.renamed.items()]
+    nobody = accepted - accepted_names(update.dataset.ids)
+    if unknown := sorted(name for name in nobody if not name.startswith("#")):
+        notes.append(f"{format_count(len(unknown), 'accepted id')} in no row, for example {unknown[0]!r}")
+    return notes
 
 
 def read_update(source: object, before: Baseline, progress: Progress) -> Update:

@@ -17,7 +17,9 @@ from torch import nn
 
 from labelaudit.audit.audit import Audit, audit
 from labelaudit.audit.audit_data import AuditData, read_data
+from labelaudit.audit.given import audit_given, read_labels_only
 from labelaudit.audit.lost_rows import audit_lasting_rows
+from labelaudit.commands.given import check_alone, load_labels, read_views
 from labelaudit.config import AuditConfig
 from labelaudit.correction.reviewed import ReviewableRows, match_reviews, read_reviews, reviews_in
 from labelaudit.data.dataset import NO_LABEL, fingerprint
@@ -54,6 +56,7 @@ def scan(
     model: Annotated[str | nn.Module | None, "the name of a network, such as 'lr', or a torch.nn.Module"] = None,
     reviewed: ReviewedFiles = None,
     save_probabilities: bool = False,
+    pred_probs: object = None,
     **options: Any,
 ) -> Report:
     """Audit the labels of a dataset.
@@ -72,6 +75,9 @@ def scan(
         reviewed: CSV files of decisions that were made with earlier reports (see `docs/review.md`): labels found right
             are no suspects again, those found wrong that are still there come first, and both count as evidence.
         save_probabilities: Whether the report is to have `probabilities`, a data frame of class probabilities.
+        pred_probs: Class probabilities of each row from a network of your own that was not trained on it, as
+            `read_probabilities` takes them, or a list of several; then nothing is trained, and `source` needs labels
+            only.
         options: Settings under the names they have on the command line, instead of `config`.
 
     Raises:
@@ -89,6 +95,10 @@ def scan(
         options["model"] = model
     if config is not None and options:
         raise InputError(f"give `config` or options such as {next(iter(options))}, not both")
+    if pred_probs is not None:
+        config = config or audit_config(**options)
+        check_alone(config, {"test": test, "model": custom_model, "save_probabilities": save_probabilities or None})
+        return scan_given(source, pred_probs, known, config, progress or NullProgress(), reviewed)
     config, progress = config or audit_config(**options), progress or NullProgress()
     report, found = scan_and_keep(source, test, known, config, progress, run_folder, custom_model, reviewed)
     if not save_probabilities:
@@ -100,6 +110,27 @@ def scan(
             "of all rows: leave out `test` and `test_fraction`"
         )
     return replace(report, probabilities=probabilities)
+
+
+def scan_given(
+    source: object,
+    pred_probs: object,
+    known: str | Path | None,
+    config: AuditConfig,
+    progress: Progress,
+    reviewed: ReviewedFiles,
+) -> Report:
+    """`scan` by probabilities of the user's own; nothing is trained."""
+    started = time.perf_counter()
+    data = read_labels_only(load_labels(source, config.source, progress), config, progress)
+    truth = None if known is None else true_labels(data, Path(known))
+    verdicts = reviewed_rows(data, truth, None, reviewed, progress)
+    found = audit_given(data, read_views(data, pred_probs, config, progress), progress)
+    findings = found.findings
+    ranking = rank_rows(findings.signals, data.labels, "score", config.selection, reliable=findings.carries_list)
+    seconds = {"audit": round(time.perf_counter() - started, 3)}
+    report = build_report(data, data.labels, truth, found, ranking, config, seconds)
+    return with_reviewed(report, verdicts, progress)
 
 
 def scan_and_keep(

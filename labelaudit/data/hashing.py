@@ -42,7 +42,8 @@ def hash_rows(dataset: Dataset, progress: Callable[[int], None]) -> tuple[str | 
         return for_each_row(hash_row, len(dataset), progress)
     if isinstance(content, Cells):  # taking row by row out of a frame is slow
         names = [str(name) for name in content.frame.columns]
-        rows = zip(content.frame.itertuples(index=False, name=None), dataset.problems, strict=True)
+        cells_of = content.frame.itertuples(index=False, name=None) if names else iter([()] * len(dataset))
+        rows = zip(cells_of, dataset.problems, strict=True)
         return collect(content_hash(_cells_bytes(names, cells)) if problem is None else None for cells, problem in rows)
     return collect(map(hash_row, range(len(dataset))))
 

@@ -17,7 +17,15 @@ from labelaudit.data.cells import Feature, feature_of, some_names, writes_decima
 from labelaudit.data.content import Cells, Content, Texts, Vectors
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.labels import Labels, name_labels
-from labelaudit.data.table_columns import Columns, choose_columns, class_names, is_encoded, is_list, labels_of_one_hot
+from labelaudit.data.table_columns import (
+    BareTableError,
+    Columns,
+    choose_columns,
+    class_names,
+    is_encoded,
+    is_list,
+    labels_of_one_hot,
+)
 from labelaudit.data.table_files import read_table
 from labelaudit.data.table_images import Roots, images_of
 from labelaudit.data.unfit_features import unfit_features
@@ -168,6 +176,8 @@ def _cells(
     table: pa.Table, columns: Columns, labels: Labels, source: str, config: SourceConfig
 ) -> tuple[Cells, Problems, tuple[str, ...], list[str]]:
     """The columns as numbers or categories, which of them are used, and what is said of them."""
+    if config.feature_columns == ():
+        return Cells(pd.DataFrame(index=range(table.num_rows))), (None,) * table.num_rows, (), []
     features: dict[str, Feature] = {}
     notes: list[str] = []
     left_out: dict[str, str] = {}
@@ -188,7 +198,7 @@ def _cells(
     used = tuple(name for name in features if name not in left_out)
     reasons = some_names([f"{name!r} ({reason})" for name, reason in left_out.items()], text=str)
     if not used:
-        raise InputError(
+        raise BareTableError(
             f"{source} has no column to learn from; left out {reasons}; `feature_columns` takes them anyway, and "
             "`text_column` names one that holds texts"
         )

@@ -62,6 +62,10 @@ class Columns:
     guessed: str
 
 
+class BareTableError(InputError):
+    """A table has labels and perhaps ids, and nothing for a network to learn from."""
+
+
 def choose_columns(table: pa.Table, config: SourceConfig, where: str) -> Columns:
     """Find the columns, and say what was guessed.
 
@@ -86,8 +90,8 @@ def choose_columns(table: pa.Table, config: SourceConfig, where: str) -> Columns
     encoded = kind == "images" and is_encoded(table.field(content[0]).type)
     if kind == "images":
         id_column = (None if id_column == content[0] else id_column) if encoded else id_column or content[0]
-    if not content:
-        raise InputError(f"{where} has nothing beside its labels and ids: {listed(table.column_names)}")
+    if not content and config.feature_columns != ():
+        raise BareTableError(f"{where} has nothing beside its labels and ids: {listed(table.column_names)}")
     what = {"table": "features", "images": "encoded images" if encoded else "image paths"}.get(kind, kind)
     given = config.image_column or config.text_column or config.vector_column or config.feature_columns
     guesses = [

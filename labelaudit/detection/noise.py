@@ -10,11 +10,12 @@ import numpy as np
 from labelaudit.detection.calibration import Calibration, calibrate, log_softmax
 from labelaudit.detection.share import Share, Signs, estimate_share, evenness, hidden_ratio
 from labelaudit.detection.transition import MIN_PROBABILITY, resize_transition, shrink_transition, spread_strength
-from labelaudit.types import Floats, Labels
+from labelaudit.types import Floats, Labels, Rows
 
 STARTS = ((1.0, 0.05), (2.0, 0.1), (4.0, 0.25))  # times the weight without noise, and share of wrong labels
 """Where the iteration starts: from one start alone it stops early where three in ten labels are wrong."""
 START_ROWS = 4000  # of as many the likeliest start is found
+FIT_ROWS = 20_000  # of more rows so many are fitted, of every class its part: they tell T and the share well enough
 DIAGONAL_PRIOR = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
 ITERATIONS = 60
 STEPS = 2  # of the fit of p in each iteration; more do not save iterations, one alone is not enough
@@ -102,9 +103,9 @@ def estimate_noise(evidence: Floats, labels: Labels, others: Sequence[Floats] = 
     """
     # Rounding depends on the order of sums, and where the likelihood is flat the fits depend on rounding.
     order = np.lexsort((labels, *evidence.T))
-    labels = labels[order]
-    chosen, signs = _read(evidence[order], labels)
-    share = estimate_share([signs, *(_read(other[order], labels)[1] for other in others)], len(labels))
+    some = order[_sample(evidence[order], labels[order], FIT_ROWS)]
+    chosen, signs = _read(evidence[some], labels[some])
+    share = estimate_share([signs, *(_read(other[some], labels[some])[1] for other in others)], len(some))
     return Noise(share, chosen.transition, chosen.calibration.weight, chosen.given_label_calibration)
 
 
@@ -142,7 +143,7 @@ def _start(evidence: Floats, labels: Labels, to_given: Calibration, *, learnt: b
     classes = evidence.shape[1]
     if learnt:
         return Calibration.start(classes), _even_transition(classes, STARTS[1][1])
-    some = _sample(evidence, labels)
+    some = _sample(evidence, labels, START_ROWS)
     evidence, labels = evidence[some], labels[some]
     best: tuple[float, Calibration, Floats] | None = None
     for times, rate in STARTS:
@@ -156,10 +157,12 @@ def _start(evidence: Floats, labels: Labels, to_given: Calibration, *, learnt: b
     return best[1:]
 
 
-def _sample(evidence: Floats, labels: Labels) -> Labels:
-    """Rows to find a start by: all, or every so-manieth of each class in the order of their evidence."""
-    order: Labels = np.lexsort((evidence[np.arange(len(labels)), labels], labels))
-    return order[:: -(-len(labels) // START_ROWS)]
+def _sample(evidence: Floats, labels: Labels, most: int) -> Rows:
+    """All rows or, of more than `most`, every so-manieth of each class in the order of their evidence."""
+    if len(labels) <= most:
+        return np.arange(len(labels))
+    order: Rows = np.lexsort((evidence[np.arange(len(labels)), labels], labels))
+    return order[:: -(-len(labels) // most)]
 
 
 def _even_transition(classes: int, rate: float) -> Floats:

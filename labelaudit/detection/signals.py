@@ -15,7 +15,8 @@ class Signals:
     """Arrays over the N audited rows; NaN where a row was not scored.
 
     Attributes:
-        influence: DIT of the row under its given label (docs/method.md, "Influence"), shape (N,).
+        influence: DIT of the row under its given label (docs/method.md, "Influence"), shape (N,); NaN, like loss and
+            margin, where nothing was trained.
         posterior: P(label | row), shape (N, C).
         out_of_fold: The probabilities of a network that was not trained on the row, shape (N, C); None if all were.
         loss: Final training loss in nats, shape (N,).
@@ -31,4 +32,4 @@ class Signals:
     @property
     def scored(self) -> NDArray[np.bool_]:
         """Which rows were scored, shape (N,)."""
-        return np.isfinite(self.loss)
+        return np.isfinite(self.posterior[:, 0])

@@ -34,7 +34,7 @@ def similar_rows(
     """
     wanted = ranking.suggested if wanted is None else wanted
     similar: list[list[int] | None] = [None] * len(labels)
-    asked = (ranking.rank > 0) & (ranking.rank <= MOST_ROWS) & (ranking.suggested != NO_LABEL)
+    asked = (fold_of >= 0) & (ranking.rank > 0) & (ranking.rank <= MOST_ROWS) & (ranking.suggested != NO_LABEL)
     for fold in np.unique(fold_of[asked]):
         for name in np.unique(wanted[asked & (fold_of == fold)]):
             rows = np.flatnonzero(asked & (fold_of == fold) & (wanted == name))

@@ -214,7 +214,7 @@ def _data(
                 "suggested": index.get(card["suggested_label"], -1),
                 "rank": card["rank"],
                 "score": card["score"],
-                "influence": card["influence"] if math.isfinite(card["influence"]) else 0,  # JSON has no infinity
+                "influence": card["influence"] if math.isfinite(card["influence"] or 0) else 0,  # JSON has no infinity
                 "suspect": card["row"] in shown_suspects,
             }
             for card in cards

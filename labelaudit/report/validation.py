@@ -182,8 +182,10 @@ def _checks(table: pa.Table, classes: list[str]) -> Iterator[tuple[str, bool]]:
         yield name, _all(pc.is_finite(table[name]))
     for name in ("score", "p_label", "p_suggested"):
         yield name, _all(pc.and_(pc.greater_equal(table[name], 0), pc.less_equal(table[name], 1)))
-    for name in ("influence", "score", "loss"):
-        yield name, bool(table[name].is_valid().equals(ranked))
+    yield "score", bool(table["score"].is_valid().equals(ranked))
+    for name in ("influence", "loss"):  # of all scored rows, or of none where nothing was trained
+        valid = table[name].is_valid()
+        yield name, bool(valid.equals(ranked)) or not pc.any(valid).as_py()
     yield "suspect", table["suspect"].null_count == 0 and _all(pc.or_(pc.invert(table["suspect"]), ranked))
     yield "influence_by_epoch", _all(pc.is_finite(pc.list_flatten(table["influence_by_epoch"])))
     for name in ("similar", "similar_given"):

@@ -1,0 +1,136 @@
+"""An audit by probabilities that the user's own network gave, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+import torch
+from scipy.special import log_softmax
+
+from labelaudit.audit.audit import Audit
+from labelaudit.audit.audit_data import AuditData, check_classes, check_readable, class_indices, rows_alone
+from labelaudit.audit.collect import Networks
+from labelaudit.audit.judge import Findings, why_unreliable
+from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.data.dataset import NO_LABEL, Dataset
+from labelaudit.data.hashing import hash_rows
+from labelaudit.data.images import ImageSummary
+from labelaudit.detection.accuracy import held_out_accuracy
+from labelaudit.detection.calibration import calibrate
+from labelaudit.detection.noise import estimate_noise
+from labelaudit.detection.posterior import Evidence, label_posterior
+from labelaudit.detection.signals import Signals
+from labelaudit.detection.transition import MIN_PROBABILITY
+from labelaudit.models.spec import TrainingDefaults
+from labelaudit.progress import Progress
+from labelaudit.types import Floats
+
+SMALLEST = 1e-6  # probability that counts as none
+MODEL = "given probabilities"
+
+
+DEFAULTS = TrainingDefaults(epochs=1, learning_rate=0.0)
+
+
+@dataclass(frozen=True)
+class NoInputs:
+    """What takes the place of a network's inputs where nothing is trained; see `Inputs`."""
+
+    model: str = MODEL
+    defaults: TrainingDefaults = DEFAULTS
+    encoder_is_stateless: bool = False
+    trains_to_convergence: bool = False
+    images: ImageSummary | None = None
+
+    def batches(self, *arguments: object) -> NoReturn:
+        """Nothing is trained."""
+        raise NotImplementedError
+
+    def network(self, *arguments: object) -> NoReturn:
+        """Nothing is trained."""
+        raise NotImplementedError
+
+    def text(self, *arguments: object) -> NoReturn:
+        """Nothing is trained."""
+        raise NotImplementedError
+
+
+def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) -> AuditData:
+    """Check labels and content of a dataset that no network gets to see.
+
+    Raises:
+        InputError: The labels cannot be audited.
+    """
+    classes = check_classes(dataset, None, own_order=True)
+    with progress.stage("Reading rows", len(dataset)) as advance:
+        hashes = hash_rows(dataset, advance)
+    check_readable(dataset, dataset.problems, config.source.max_unreadable)
+    labels = class_indices([dataset], classes)
+    readable = np.array([problem is None for problem in dataset.problems])
+    audited = np.flatnonzero(readable & (labels != NO_LABEL))
+    alone = rows_alone(dataset, classes, labels, audited)
+    return AuditData(
+        dataset=dataset,
+        test=None,
+        inputs=NoInputs(),
+        classes=classes,
+        labels=labels,
+        hashes=hashes,
+        problems=dataset.problems,
+        audited=np.setdiff1d(audited, alone),
+        test_rows=np.zeros(0, dtype=np.int64),
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        alone=frozenset(alone.tolist()),
+    )
+
+
+def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) -> Audit:
+    """Judge labels by probabilities from networks that were not trained on their rows.
+
+    Args:
+        data: The rows.
+        views: Probabilities of the classes, each of shape (N, C); of several their geometric mean counts.
+        progress: Told if they say nothing.
+    """
+    rows, classes = len(data.dataset), len(data.classes)
+    given, scored = data.labels, data.audited
+    log_p = log_softmax(np.mean([np.log(np.maximum(view, SMALLEST)) for view in views], axis=0), axis=1)
+    evidence, labels = log_p[scored], given[scored]
+    noise = estimate_noise(evidence, labels)
+    posterior = np.full((rows, classes), np.nan)
+    posterior[scored] = label_posterior(Evidence(evidence, 1.0), [], labels, noise)
+    to_given = calibrate(evidence, labels, np.maximum(np.eye(classes), MIN_PROBABILITY))
+    doubt = why_unreliable(to_given.log_probabilities(evidence), labels, noise)
+    if doubt is not None:
+        progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")
+    nothing = np.full(rows, np.nan)
+    findings = Findings(
+        signals=Signals(nothing, posterior, np.exp(log_p), nothing, nothing),
+        noise=noise,
+        doubt=doubt,
+        accuracy=held_out_accuracy(evidence, labels),
+        temperatures=(),
+        parameters=0,
+        tracked=0,
+        networks=Networks(np.full(rows, -1), ()),
+        by_epoch=np.full((rows, 0), np.nan),
+        query_sketch=np.zeros((0, 0), np.float32),
+        sketches=np.zeros((rows, 0), np.float32),
+    )
+    files = (
+        "your probabilities" if len(views) == 1 else f"the geometric mean of {len(views)} sets of your probabilities"
+    )
+    return Audit(
+        findings,
+        TrainingConfig(),
+        f"{files}: nothing was trained",
+        f"{classes} probabilities a row",
+        None,
+        False,
+        "cpu",
+        {int(row): np.exp(log_p[row]) for row in data.unlabelled},
+    )
