@@ -23,7 +23,7 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
     if noise["verdict"] == "measured":
         return (
             f"{low} to {high} of the labels look wrong (90% range; best guess {_percent(noise['rate'])}). The low end "
-            "contradicts confident predictions, the high end is towards every label the network does not predict; "
+            "contradicts confident predictions, the high end reaches towards every label the network does not predict; "
             "mistakes that the network has learnt from the labels do not show"
         )
     if noise["verdict"] == "none seen":

@@ -199,3 +199,21 @@ def test_more_than_three_fifths_of_wrong_labels_are_too_many(rate, reliable):
     labels, log_p = query_of(0.1)
     told = why_unreliable(log_p, labels, noise_of(rate))
     assert told == (None if reliable else "an estimated 61% of the labels are wrong, too many to tell which")
+
+
+def test_every_kind_that_has_not_seen_the_labels_tells_of_the_share():
+    """Networks trained once more see the noise; those before, whose evidence is blunted here, see none of it."""
+    draw = np.random.default_rng(0)
+    labels = np.arange(ROWS) % 2
+    strength = np.linspace(8, -1, ROWS)  # of the evidence; below 0 it is wrong
+    sharp = as_evidence(strength * (2 * labels - 1))
+    given = np.where(np.arange(ROWS) < 6, 1 - labels, labels)
+    blunt = as_evidence(0.5 * (2 * given - 1) + draw.normal(size=ROWS))
+    collected = collected_of()
+    collected.labels[:] = given
+    collected.held_out[:], collected.refitted = blunt, sharp
+    share = judged(collected).noise.share
+    assert estimate_noise(blunt, given).share.verdict == "cannot tell"
+    assert share == estimate_noise(blunt, given, [sharp]).share
+    assert share.verdict == "measured"
+    assert share.low < 6 / ROWS < share.high

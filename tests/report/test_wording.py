@@ -30,8 +30,8 @@ def test_two_classes_are_not_listed():
 def test_the_share_is_a_range_and_a_verdict_and_never_a_bare_point():
     assert share_in_words(noise_of(0.061, 0.02, 0.117)) == (
         "2.0% to 11.7% of the labels look wrong (90% range; best guess 6.1%). The low end contradicts confident "
-        "predictions, the high end is towards every label the network does not predict; mistakes that the network has "
-        "learnt from the labels do not show"
+        "predictions, the high end reaches towards every label the network does not predict; mistakes that the network "
+        "has learnt from the labels do not show"
     )
     assert share_in_words(noise_of(0.0, 0.0, 0.05, "none seen")) == (
         "No wrong labels seen; at most 5.0% disagree with the network, on rows it is unsure of"
