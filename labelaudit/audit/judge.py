@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from labelaudit.config import AuditConfig
 from labelaudit.detection.accuracy import HeldOutAccuracy, held_out_accuracy
 from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.posterior import label_posterior
+from labelaudit.detection.share import without_upper_end
 from labelaudit.detection.signals import Signals
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
@@ -121,9 +122,11 @@ def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, F
     chosen = slice(None) if len(scored) == task.rows else scored  # a slice takes no memory
     given = labels[scored]
     evidence = evidence_of(collected, chosen, given)
-    reference, *others = evidence.values()
+    kinds, (reference, *others) = tuple(evidence), evidence.values()
     views = [evidence[kind].values for kind in UNSEEN if evidence.get(kind, reference) is not reference]
     noise = estimate_noise(reference.values, given, views)
+    if kinds[0] not in UNSEEN:
+        noise = replace(noise, share=without_upper_end(noise.share))
     found = label_posterior(reference, others, given, noise)
     if task.new_rows is not None and collected.held_out is not None:
         # Newcomers had fewer epochs to fit their labels, right or wrong: their training logits do not compare.

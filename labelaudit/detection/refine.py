@@ -22,6 +22,7 @@ from labelaudit.types import Floats, Labels
 
 # Standard deviations of the prior, in log odds. They were chosen on MNIST, Adult and 20 Newsgroups.
 FROM_NOTHING = 10.0  # times less than expected are wrong, where the interval begins at none
+UNKNOWN_END = 0.5  # share of wrong labels that is reckoned with where the report has no upper end
 LEAST_LEVEL = 0.5  # of all log odds alike, where the report's interval does not ask for more
 SLOPE = 0.2  # of the factor by which log odds are too large or small
 BEND, BEND_LENGTH = 0.5, 3.0  # of a smooth change along the log odds, over a length in log odds
@@ -162,7 +163,8 @@ def _features(rows: Rows, share: Share, decided: NDArray[np.int64]) -> _Features
         pairs = set()  # of two classes a pair is a class
     # Four deviations of the level take the share from one end of its interval to the other.
     least = max(share.low, share.point / FROM_NOTHING)
-    level = (shift_of(log_odds, share.high) - shift_of(log_odds, least)) / 4
+    most = share.high if share.high < 1 else max(share.point, UNKNOWN_END)
+    level = (shift_of(log_odds, most) - shift_of(log_odds, least)) / 4
     bends = np.linalg.cholesky(kernel + 1e-9 * np.eye(len(KNOTS))).astype(np.float64)
     return _Features(
         rows=rows,

@@ -112,6 +112,11 @@ def _judge(signs: Signs, rows: int) -> Share:
     return Share(float(np.clip(believed * seen, low, high)), low, high, verdict, seen, disagreeing, gain)
 
 
+def without_upper_end(share: Share) -> Share:
+    """The share by evidence that has seen the labels: what was learnt by heart does not even disagree."""
+    return replace(share, high=1.0)
+
+
 def hidden_ratio(spread: float, even: float) -> float:
     """Wrong labels that may be hidden, at most, for each one seen: where people made them, and in rows that are hard.
 

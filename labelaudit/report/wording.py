@@ -20,6 +20,12 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
     if noise["doubt"] is not None:
         return f"Cannot tell how many labels are wrong: {noise['doubt']}"
     low, high = _percent(noise["rate_low"]), _percent(noise["rate_high"])
+    if noise["rate_high"] == 1:
+        said = f"{low} or more of the labels look" if noise["verdict"] == "measured" else "No labels are seen to be"
+        return (
+            f"{said} wrong. How many are cannot be told: the network was trained on these rows, and a wrong label that "
+            "it has learnt by heart does not show; without a test set the rows audit each other"
+        )
     if noise["verdict"] == "measured":
         return (
             f"{low} to {high} of the labels look wrong (90% range; best guess {_percent(noise['rate'])}). The low end "
@@ -39,6 +45,8 @@ def range_in_words(noise: Mapping[str, Any]) -> str:
     if noise["doubt"] is not None:
         return f"cannot tell: {noise['doubt']}"
     low, high = _percent(noise["rate_low"]), _percent(noise["rate_high"])
+    if noise["rate_high"] == 1:
+        return f"{low} or more"
     if noise["verdict"] == "measured":
         return f"{low} to {high}"
     return f"none seen (at most {high})" if noise["verdict"] == "none seen" else f"cannot tell ({low} to {high})"
@@ -86,7 +94,9 @@ def promises_in_words(score: dict[str, dict[str, float]], seeds: int) -> list[st
     """
     mean = {name: value["mean"] for name, value in score.items()}
     said = f"{mean['noise_rate_low']:.1%} to {mean['noise_rate_high']:.1%} said"
-    if "noise_rate_estimated" in mean:
+    if mean["noise_rate_high"] == 1:
+        said = f"{mean['noise_rate_low']:.1%} or more said"
+    elif "noise_rate_estimated" in mean:
         said += f", best guess {mean['noise_rate_estimated']:.1%}"
     lines = [f"Wrong labels: {said}; {mean['noise_rate']:.1%} true, {_held(mean['noise_rate_held'], seeds)}"]
     if mean["noise_rate_measured"] < 1:

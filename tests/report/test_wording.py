@@ -40,6 +40,12 @@ def test_the_share_is_a_range_and_a_verdict_and_never_a_bare_point():
         "Cannot tell how many labels are wrong: the network disagrees with 17.0% of them, but only where it is unsure. "
         "Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
     )
+    trained_on = share_in_words(noise_of(0.03, 0.01, 1.0))
+    assert trained_on.startswith("1.0% or more of the labels look wrong. How many are cannot be told: the network was")
+    assert share_in_words(noise_of(0.0, 0.0, 1.0, "none seen")).startswith(
+        "No labels are seen to be wrong. How many are"
+    )
+    assert range_in_words(noise_of(0.03, 0.01, 1.0)) == "1.0% or more"
     assert share_in_words(learnt_nothing("it guesses")) == "Cannot tell how many labels are wrong: it guesses"
 
 
@@ -63,6 +69,8 @@ def test_a_flip_test_says_what_was_said_beside_what_was_planted():
         "noise_rate_estimated": 0.08, "suspects_precision_stated": 0.9, "suspects_precision": 0.8,
     }  # fmt: skip
     means = {name: {"mean": value} for name, value in score.items()}
+    open_ended = promises_in_words(means | {"noise_rate_high": {"mean": 1.0}}, 3)
+    assert open_ended[0] == "Wrong labels: 5.0% or more said; 10.0% true, within in 67% of the runs"
     assert promises_in_words(means, 3) == [
         "Wrong labels: 5.0% to 15.0% said, best guess 8.0%; 10.0% true, within in 67% of the runs",
         "Verdict: measured in 1 of 3 runs, cannot tell in 2, none seen in 0; without a measured share no row is called "
