@@ -19,6 +19,8 @@ from labelaudit.types import Floats
 
 TRAINS = ("model", "training", "influence")
 """Sections of the settings that mean nothing where nothing is trained."""
+MEANT = {"source", "selection", "seed", "deterministic"}
+"""What means something nevertheless."""
 
 
 def check_alone(config: AuditConfig, others: Mapping[str, object]) -> None:
@@ -38,8 +40,8 @@ def check_alone(config: AuditConfig, others: Mapping[str, object]) -> None:
         named += [
             field for field in type(settings).model_fields if getattr(settings, field) != getattr(defaults, field)
         ]
-    if config.rank_by != "score":
-        named.append("rank_by")
+    single = [field for field in AuditConfig.model_fields if field not in {*TRAINS, *MEANT}]
+    named += [field for field in single if getattr(config, field) != getattr(plain, field)]
     if named:
         raise InputError(
             f"with `pred_probs` nothing is trained, so that `{'model' if named[0] == 'name' else named[0]}` would mean "

@@ -109,12 +109,10 @@ def test_from_labels_alone_to_a_corrected_copy(made, tmp_path, monkeypatch):
 
 def test_what_would_be_ignored_is_refused(made):
     frame, p, *_ = made
-    for options, name in (({"epochs": 3}, "epochs"), ({"model": "lr"}, "model"), ({"rank_by": "influence"}, "rank_by"),
-                          ({"test": frame}, "test"), ({"save_probabilities": True}, "save_probabilities")):  # fmt: skip
-        with pytest.raises(
-            InputError, match=f"with `pred_probs` nothing is trained, so that `{name}` would mean nothing"
-        ):
-            scan(frame, pred_probs=table_of(p), **options)
+    given = {"epochs": 3, "model": "lr", "rank_by": "influence", "folds": "3", "test_fraction": 0.2, "test": frame}
+    for name, value in (given | {"save_probabilities": True}).items():
+        with pytest.raises(InputError, match=f"nothing is trained, so that `{name}` would mean nothing"):
+            scan(frame, pred_probs=table_of(p), **{name: value})
     with pytest.raises(InputError, match="nothing beside its labels and ids"):
         scan(frame)
 
