@@ -40,6 +40,9 @@ def test_the_share_is_a_range_and_a_verdict_and_never_a_bare_point():
         "Cannot tell how many labels are wrong: the network disagrees with 17.0% of them, but only where it is unsure. "
         "Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
     )
+    assert share_in_words(noise_of(None, 0.0, 0.47, "cannot tell") | {"disagreeing": 0.0}) == (
+        "Cannot tell how many labels are wrong: of so few rows up to 47.0% may be. Look at all of them"
+    )
     trained_on = share_in_words(noise_of(0.03, 0.01, 1.0))
     assert trained_on.startswith("1.0% or more of the labels look wrong. How many are cannot be told: the network was")
     assert share_in_words(noise_of(0.0, 0.0, 1.0, "none seen")).startswith(
