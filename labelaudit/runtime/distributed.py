@@ -231,7 +231,7 @@ def joined() -> Iterator[ProcessGroup]:
     def ended(number: int, frame: object) -> NoReturn:
         raise _current.lost_error(told=True)
 
-    before = signal.signal(signal.SIGTERM, ended)
+    afterwards = signal.signal(signal.SIGTERM, ended)
     local_size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     _current = ProcessGroup(dist.get_rank(), dist.get_world_size(), local_size)
     try:
@@ -241,13 +241,15 @@ def joined() -> Iterator[ProcessGroup]:
             _take_gpu(local_size)
         yield _current
     except (InputError, RunError):
-        # torchrun ends all processes when it sees the first one gone, which must not be before the leader has spoken.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # torchrun ends all processes when it sees the first one gone. The caller has yet to print why, so SIGTERM is
+        # ignored from here to the end of the process; torchrun's SIGKILL comes half a minute later.
+        afterwards = signal.SIG_IGN
+        signal.signal(signal.SIGTERM, afterwards)
         if not _current.is_leader:
             _current.wait_for_the_leader()
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, afterwards)
         _current = SINGLE_PROCESS
         dist.destroy_process_group()
 

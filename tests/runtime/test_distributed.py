@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from labelaudit.audit.setup import check_processes
 from labelaudit.cli.app import app
 from labelaudit.commands.scan import scan
 from labelaudit.config import TrainingConfig
-from labelaudit.errors import InputError
+from labelaudit.errors import InputError, RunError
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.sharded import ShardedModel
 from labelaudit.report.report import Report
@@ -243,6 +244,16 @@ def test_a_killed_process_ends_the_run_with_a_message_and_any_number_goes_on(sou
     config = audit_config(model="tests.support.networks:mortal", epochs=2, batch_size=5, trajectory="disk")
     whole = scan(str(source), config=config, run_folder=RunFolder(tmp_path / "whole"))
     assert difference(whole, Report.load(out / "report.parquet")) < 1e-4
+
+
+def say_why_though_told_to_end() -> None:
+    with pytest.raises(RunError, match="why"), joined():
+        raise RunError("why")
+    os.kill(os.getpid(), signal.SIGTERM)  # torchrun's, before the caller has printed anything
+
+
+def test_torchrun_does_not_end_a_process_that_has_yet_to_say_why():
+    run_processes(2, say_why_though_told_to_end)
 
 
 def test_more_processes_than_rows_of_a_batch_are_refused():
