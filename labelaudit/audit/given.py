@@ -19,19 +19,16 @@ from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import ImageSummary
 from labelaudit.detection.accuracy import held_out_accuracy
-from labelaudit.detection.calibration import calibrate
+from labelaudit.detection.calibration import calibrate_to_given
 from labelaudit.detection.noise import estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior
 from labelaudit.detection.signals import Signals
-from labelaudit.detection.transition import MIN_PROBABILITY
 from labelaudit.models.spec import TrainingDefaults
 from labelaudit.progress import Progress
 from labelaudit.types import Floats
 
 SMALLEST = 1e-6  # probability that counts as none
 MODEL = "given probabilities"
-
-
 DEFAULTS = TrainingDefaults(epochs=1, learning_rate=0.0)
 
 
@@ -103,7 +100,7 @@ def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) ->
     noise = estimate_noise(evidence, labels)
     posterior = np.full((rows, classes), np.nan)
     posterior[scored] = label_posterior(Evidence(evidence, 1.0), [], labels, noise)
-    to_given = calibrate(evidence, labels, np.maximum(np.eye(classes), MIN_PROBABILITY))
+    to_given = calibrate_to_given(evidence, labels)
     doubt = why_unreliable(to_given.log_probabilities(evidence), labels, noise)
     if doubt is not None:
         progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")

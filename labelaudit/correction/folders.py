@@ -225,7 +225,7 @@ def _copy(file: Path, target: Path, roots: tuple[Path, ...]) -> None:
     except OSError as error:
         what = _NO_FILE if not file.is_file() else f"cannot be read: {error.strerror or error}"
         raise InputError(f"{file} {what}") from error
-    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)), "wb") as made:  # noqa: PTH123
+    with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)), "wb") as made:  # noqa: PTH123  # with flags
         made.write(content)
     shutil.copystat(file, target)
 

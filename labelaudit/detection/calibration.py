@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from labelaudit.detection.transition import MIN_PROBABILITY
 from labelaudit.types import Floats, Labels
 
 BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
@@ -57,6 +58,11 @@ def calibrate(
         return -joint.logsumexp(1).mean(), joint.softmax(1)
 
     return _fit(evidence, loss, start, steps)
+
+
+def calibrate_to_given(evidence: Floats, labels: Labels) -> Calibration:
+    """The same as if no label were wrong: what predicts the *given* labels best."""
+    return calibrate(evidence, labels, np.maximum(np.eye(evidence.shape[1]), MIN_PROBABILITY))
 
 
 def calibrate_to(evidence: Floats, target: Floats) -> Calibration:

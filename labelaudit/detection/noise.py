@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from labelaudit.detection.calibration import Calibration, calibrate, log_softmax
+from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given, log_softmax
 from labelaudit.detection.share import Share, Signs, estimate_share, evenness, hidden_ratio
-from labelaudit.detection.transition import MIN_PROBABILITY, resize_transition, shrink_transition, spread_strength
+from labelaudit.detection.transition import resize_transition, shrink_transition, spread_strength
 from labelaudit.types import Floats, Labels, Rows
 
 STARTS = ((1.0, 0.05), (2.0, 0.1), (4.0, 0.25))  # times the weight without noise, and share of wrong labels
@@ -55,7 +56,13 @@ class Noise:
 
     def true_label_evidence(self, evidence: Floats) -> Floats:
         """Evidence for the true label: without the confusions of labels that the network has learnt, shape (N, C)."""
-        return _without_confusions(evidence, self.given_label_calibration, self.transition)
+        if self.given_label_calibration is None:
+            return evidence
+        return _without_confusions(np.exp(self.given_label_calibration.log_probabilities(evidence)), self.transition)
+
+
+TrueLabelEvidence = Callable[[Floats], Floats]
+"""T → evidence for the true label, shape (N, C): one reading of the evidence."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,6 @@ class NoiseModel:
 
     Attributes:
         transition: T, shape (C, C).
-        given_label_calibration: See `Noise`.
         calibration: Evidence for the true label → p(c | x).
         true_label: p(c | x), shape (N, C).
         posterior: P(true label c | x, given label), shape (N, C).
@@ -74,7 +80,6 @@ class NoiseModel:
     """
 
     transition: Floats
-    given_label_calibration: Calibration | None
     calibration: Calibration
     true_label: Floats
     posterior: Floats
@@ -104,55 +109,54 @@ def estimate_noise(evidence: Floats, labels: Labels, others: Sequence[Floats] = 
     # Rounding depends on the order of sums, and where the likelihood is flat the fits depend on rounding.
     order = np.lexsort((labels, *evidence.T))
     some = order[_sample(evidence[order], labels[order], FIT_ROWS)]
-    chosen, signs = _read(evidence[some], labels[some])
-    share = estimate_share([signs, *(_read(other[some], labels[some])[1] for other in others)], len(some))
-    return Noise(share, chosen.transition, chosen.calibration.weight, chosen.given_label_calibration)
+    chosen, confusions, signs = _read(evidence[some], labels[some])
+    share = estimate_share([signs, *(_read(other[some], labels[some])[2] for other in others)], len(some))
+    return Noise(share, chosen.transition, chosen.calibration.weight, confusions)
 
 
-def _read(evidence: Floats, labels: Labels) -> tuple[NoiseModel, Signs]:
-    """The likelier reading of some evidence, and what it shows."""
-    to_given = calibrate(evidence, labels, np.maximum(np.eye(evidence.shape[1]), MIN_PROBABILITY))
-    wavering, learnt = (_fit(evidence, labels, to_given, learnt=learnt) for learnt in (False, True))
-    chosen = learnt if learnt.log_likelihood > wavering.log_likelihood + MIN_LEARNT_GAIN else wavering
+def _read(evidence: Floats, labels: Labels) -> tuple[NoiseModel, Calibration | None, Signs]:
+    """The likelier reading of some evidence, the calibration with which it is the second one, and what it shows."""
+    to_given = calibrate_to_given(evidence, labels)
     predicted = np.exp(to_given.log_probabilities(evidence))
+    wavering = _fit(lambda _: evidence, labels, *_start(evidence, labels, to_given))
+    even = _even_transition(evidence.shape[1], STARTS[1][1])
+    learnt = _fit(partial(_without_confusions, predicted), labels, even, Calibration.start(len(even)))
+    second = learnt.log_likelihood > wavering.log_likelihood + MIN_LEARNT_GAIN
+    chosen, confusions = (learnt, to_given) if second else (wavering, None)
     disagreeing = float((predicted.argmax(1) != labels).mean())
     spread = spread_strength(_count(wavering.posterior, labels))
     hidden = hidden_ratio(spread, evenness(wavering.true_label, predicted, wavering.transition, labels))
-    return chosen, Signs(chosen.rate, disagreeing, chosen.log_likelihood - wavering.without, hidden)
+    return chosen, confusions, Signs(chosen.rate, disagreeing, chosen.log_likelihood - wavering.without, hidden)
 
 
-def _fit(evidence: Floats, labels: Labels, to_given: Calibration, *, learnt: bool) -> NoiseModel:
-    """One reading: T by expectation maximisation, shrunk, at its most likely size.
+def _fit(to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calibration: Calibration) -> NoiseModel:
+    """One reading: T by expectation maximisation from a start, shrunk, at its most likely size.
 
     Two classes are taken to have one rate of wrong labels, but where two rates make the labels clearly more likely.
     """
-    confusions = to_given if learnt else None
-    start, transition = _start(evidence, labels, to_given, learnt=learnt)
-    transition, calibration = _maximise(evidence, labels, confusions, transition, start)
-    _, posterior, _ = _explain(evidence, labels, confusions, transition, calibration)
-    found = _sized(evidence, labels, confusions, shrink_transition(_count(posterior, labels)), calibration)
+    transition, calibration = _maximise(to_true, labels, transition, calibration)
+    _, posterior, _ = _explain(to_true(transition), labels, transition, calibration)
+    found = _sized(to_true, labels, shrink_transition(_count(posterior, labels)), calibration)
     if len(transition) == 2:
-        free = _sized(evidence, labels, confusions, transition, calibration)
+        free = _sized(to_true, labels, transition, calibration)
         if free.log_likelihood > found.log_likelihood + MIN_FREE_GAIN:
             return free
     return found
 
 
-def _start(evidence: Floats, labels: Labels, to_given: Calibration, *, learnt: bool) -> tuple[Calibration, Floats]:
-    """The likeliest of some starts, by what comes of each on some of the rows."""
-    classes = evidence.shape[1]
-    if learnt:
-        return Calibration.start(classes), _even_transition(classes, STARTS[1][1])
+def _start(evidence: Floats, labels: Labels, to_given: Calibration) -> tuple[Floats, Calibration]:
+    """The likeliest of some starts of the first reading, by what comes of each on some of the rows."""
     some = _sample(evidence, labels, START_ROWS)
     evidence, labels = evidence[some], labels[some]
-    best: tuple[float, Calibration, Floats] | None = None
+    best: tuple[float, Floats, Calibration] | None = None
     for times, rate in STARTS:
         first = Calibration(times * to_given.weight, to_given.bias)
-        transition, calibration = _maximise(evidence, labels, None, _even_transition(classes, rate), first)
-        _, _, log_likelihood = _explain(evidence, labels, None, transition, calibration)
+        even = _even_transition(evidence.shape[1], rate)
+        transition, calibration = _maximise(lambda _: evidence, labels, even, first)
+        _, _, log_likelihood = _explain(evidence, labels, transition, calibration)
         log_likelihood += DIAGONAL_PRIOR * float(np.log(np.diag(transition)).sum())
         if best is None or log_likelihood > best[0]:
-            best = log_likelihood, calibration, transition
+            best = log_likelihood, transition, calibration
     assert best is not None
     return best[1:]
 
@@ -172,56 +176,60 @@ def _even_transition(classes: int, rate: float) -> Floats:
 
 
 def _maximise(
-    evidence: Floats, labels: Labels, to_given: Calibration | None, transition: Floats, calibration: Calibration
+    to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calibration: Calibration
 ) -> tuple[Floats, Calibration]:
     """T and the calibration by expectation maximisation."""
     classes = len(transition)
+    evidence = to_true(transition)
     for _ in range(ITERATIONS):
-        _, posterior, _ = _explain(evidence, labels, to_given, transition, calibration)
+        _, posterior, _ = _explain(evidence, labels, transition, calibration)
         padded = _count(posterior, labels) + 1 / classes + DIAGONAL_PRIOR * np.eye(classes)
         previous, transition = transition, padded / padded.sum(1, keepdims=True)
-        true_evidence = _without_confusions(evidence, to_given, transition)
-        calibration = calibrate(true_evidence, labels, transition, calibration, STEPS)
+        evidence = to_true(transition)
+        calibration = calibrate(evidence, labels, transition, calibration, STEPS)
         if np.abs(transition - previous).max() < TOLERANCE:
             break
     return transition, calibration
 
 
-def _sized(
-    evidence: Floats, labels: Labels, to_given: Calibration | None, transition: Floats, calibration: Calibration
-) -> NoiseModel:
+def _sized(to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calibration: Calibration) -> NoiseModel:
     """The model with as many times the wrong labels of T as make the given labels most likely."""
     best: NoiseModel | None = None
     without = 0.0
     for size in SIZES:
         sized = resize_transition(transition, size)
-        calibration = calibrate(_without_confusions(evidence, to_given, sized), labels, sized, calibration)
-        true_label, posterior, log_likelihood = _explain(evidence, labels, to_given, sized, calibration)
+        evidence = to_true(sized)
+        calibration = calibrate(evidence, labels, sized, calibration)
+        true_label, posterior, log_likelihood = _explain(evidence, labels, sized, calibration)
         if size == 0:
             without = log_likelihood
         if best is None or log_likelihood > best.log_likelihood:
             rate = float(1 - posterior[np.arange(len(labels)), labels].mean())
             if size == 0:  # a T of none would explain no label
                 sized = resize_transition(transition, SIZES[1])
-            best = NoiseModel(sized, to_given, calibration, true_label, posterior, rate, log_likelihood, without)
+            best = NoiseModel(sized, calibration, true_label, posterior, rate, log_likelihood, without)
     assert best is not None
     return best
 
 
 def _explain(
-    evidence: Floats, labels: Labels, to_given: Calibration | None, transition: Floats, calibration: Calibration
+    evidence: Floats, labels: Labels, transition: Floats, calibration: Calibration
 ) -> tuple[Floats, Floats, float]:
-    """p(c | x) and P(c | x, given label), shapes (N, C), and the log-likelihood of the given labels, in nats."""
-    log_p = calibration.log_probabilities(_without_confusions(evidence, to_given, transition))
+    """p(c | x) and P(c | x, given label), shapes (N, C), and the log-likelihood of the given labels, in nats.
+
+    Args:
+        evidence: For the true label, shape (N, C).
+        labels: Given class indices, shape (N,).
+        transition: T.
+        calibration: Of the evidence.
+    """
+    log_p = calibration.log_probabilities(evidence)
     joint = log_p + _log_likelihood_of(transition, labels)
     return np.exp(log_p), np.exp(log_softmax(joint)), float(np.logaddexp.reduce(joint, axis=1).sum())
 
 
-def _without_confusions(evidence: Floats, to_given: Calibration | None, transition: Floats) -> Floats:
-    """Log of what is left of the predictions q of given labels after q T⁻¹; the evidence itself without `to_given`."""
-    if to_given is None:
-        return evidence
-    predicted = np.exp(to_given.log_probabilities(evidence))
+def _without_confusions(predicted: Floats, transition: Floats) -> Floats:
+    """Log of what is left of the predictions q of given labels, shape (N, C), after q T⁻¹."""
     left: Floats = np.maximum(predicted @ np.linalg.pinv(transition, rcond=SINGULAR), MIN_CLASS_PROBABILITY)
     shares: Floats = np.log(left / left.sum(1, keepdims=True))
     return shares

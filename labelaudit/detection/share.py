@@ -18,21 +18,15 @@ from labelaudit.types import Floats, Labels
 
 Verdict = Literal["measured", "none seen", "cannot tell"]
 
-MIN_GAIN = (
-    4.0  # nats by which noise has to explain the labels better than none: p = .002, of two or three that are tried
-)
+MIN_GAIN = 4.0  # nats by which noise must explain the labels better than none: p = .002, of the two or three tried
 CLEAR_GAIN = 30.0  # nats from which on it is no chance, however little is seen; on clean data at most 23
-BLIND = (
-    0.15  # seen / disagreeing up to which only the network's own errors may have been seen; clean data have .01 to .15
-)
+BLIND = 0.15  # seen / disagreeing up to which it may all be the network's own errors; clean data have .01 to .15
 MISFIT, CLEAR = 0.12, 0.20  # the same, of a network that is not exactly calibrated, and of labels that are surely wrong
 FEW = 0.10  # disagreeing up to which it can be said that none were seen
 NORMAL = 1.645  # deviations of a 90% range
 EVEN_SPREAD = 25.0  # Dirichlet strength of the wrong labels' spread beyond which no person makes such mistakes
-HIDDEN, HIDDEN_BY_HARDNESS = (
-    0.7,
-    1.6,
-)  # wrong labels hidden for each one seen, at most: if spread evenly, and on hard rows
+HIDDEN = 0.7  # wrong labels hidden for each one seen, at most, where they are spread evenly
+HIDDEN_BY_HARDNESS = 1.6  # and as many more where they are in hard rows only
 MIN_EVENNESS = 0.3  # of `evenness`
 ROUNDS = 100  # of the iteration that finds the rate of each quarter
 

@@ -22,6 +22,6 @@ def test_weights_near_the_largest_float(tmp_path, factor):
     try:
         report = scan(data, model="cnn", weights=tmp_path / "weights.safetensors", epochs=1)
     except InputError as error:
-        assert re.search("overflowed|NaN or infinite", str(error))  # noqa: PT017
+        assert re.search("overflowed|NaN or infinite", str(error))  # noqa: PT017  # either outcome is right
     else:
         assert report.to_pandas()["score"].between(0, 1).all()

@@ -16,7 +16,7 @@ from labelaudit.config import AuditConfig
 from labelaudit.settings import settings
 from labelaudit.types import Augmentation
 
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # an app of several is a group
 PAGES = [
     *([name, "--help"] for name in COMMANDS),
     *([name, "--help-all"] for name in ("scan", "baseline", "flip-test")),
