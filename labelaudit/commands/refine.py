@@ -55,7 +55,7 @@ class Refinement:
         right: How many say that it is right.
         unused: How many were not used: unsure, or about rows that were not scored.
         decided_suspects: How many rows that were decided on were suspects.
-        before: What the report said: the share of wrong labels, `suspects`, `expected_precision`.
+        before: What the report said: the share of wrong labels, `suspects`, `expected_precision`, `doubt`.
         after: What the new one says; its suspects are the rest.
         spot_check: See `SpotCheck`; None if not all of its rows are decided on.
         notes: What the user should know.
@@ -171,7 +171,7 @@ def _check_known(frame: pd.DataFrame, decided: Sequence[Decided]) -> None:
 def _figures(report: Report) -> dict[str, Any]:
     """What a report says in numbers."""
     noise = report.metadata["noise"]
-    names = (*SHARE_FIGURES, "expected_precision")
+    names = (*SHARE_FIGURES, "expected_precision", "doubt")
     return {name: noise[name] for name in names} | {"suspects": int(np.sum(report.table["suspect"].to_numpy()))}
 
 

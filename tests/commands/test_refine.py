@@ -7,12 +7,15 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 from labelaudit import InputError, Report, refine
+from labelaudit.cli.app import app
 from labelaudit.commands.apply import apply_decisions
 from labelaudit.report.cards import spot_check_of
 from labelaudit.report.html import render_html
 from labelaudit.report.schema import SCHEMA
+from labelaudit.report.wording import range_in_words
 from tests.support.reports import decisions_of, learnt_nothing, noise_of, report_of
 
 ROWS = 60
@@ -82,6 +85,22 @@ def test_what_changed_is_said(report, tmp_path):
         assert 0 <= expected["low"] <= expected["mean"] <= expected["high"] <= 1
     assert refined.after["suspects"] == frame["suspect"].sum() < 20
     assert refined.report.metadata["refined"] == {"decisions": 20, "wrong": 0, "before": refined.before}
+
+
+def test_the_command_prints_each_figure_before_and_after(report, tmp_path):
+    report.save(tmp_path / "scan" / "report.parquet")
+    path = decide(tmp_path, *((f"r{row}", "keep", "") for row in range(0, 40, 2)))
+    out = tmp_path / "refined"
+    result = CliRunner().invoke(app, ["refine", str(tmp_path / "scan"), "--decisions", str(path), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    left = Report.load(out)
+    assert result.stdout.splitlines() == [
+        "20 decisions used: 0 wrong, 20 right",
+        f"Wrong labels: 40.0% to 60.0% → {range_in_words(left.metadata['noise'])}",
+        "Suspects: 40 (20 of them decided on) → 0 left",
+        "Expected to be wrong of them: – → –",
+        f"Report: {out / 'report.html'}",
+    ]
 
 
 def test_the_new_report_is_a_report(report, tmp_path):
