@@ -21,7 +21,7 @@ from labelaudit.data.table_files import row_lines
 from labelaudit.detection.ranking import Ranking
 from labelaudit.errors import InputError
 from labelaudit.report.report import Report
-from labelaudit.report.wording import range_in_words, share_in_words
+from labelaudit.report.wording import range_in_words, range_level, share_in_words
 from labelaudit.runtime.regular_files import require_regular
 from labelaudit.types import Hashes
 from labelaudit.units import format_count
@@ -83,7 +83,8 @@ class ShareSaid:
     def of(cls, noise: dict[str, Any], limits: Limits) -> ShareSaid:
         """By a report's metadata. That the network learnt nothing is a reason of its own, which is told elsewhere."""
         if noise["verdict"] != "cannot tell":
-            return cls(noise, notes=(f"wrong labels in all rows (90% range): {range_in_words(noise)}",))
+            said = f"wrong labels in all rows ({range_level(noise)} range): {range_in_words(noise)}"
+            return cls(noise, notes=(said,))
         told = share_in_words(noise)
         if noise["doubt"] is not None:
             return cls(noise)

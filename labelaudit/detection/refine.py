@@ -145,7 +145,7 @@ def refine_scores(rows: Rows, share: Share, decided: NDArray[np.int64], wrong: N
     score = expit(log_odds)
     total = (_number_wrong(features, rest, draws) + wrong.sum()) / len(score)
     point, (low, high) = float(score.mean()), np.quantile(total, INTERVAL)
-    refined = replace(share, point=point, low=min(point, float(low)), high=max(point, float(high)))
+    refined = replace(share, point=point, low=min(point, float(low)), high=max(point, float(high)), basis="decisions")
     if wrong.any() and refined.low > 0:
         refined = replace(refined, verdict="measured")  # by those who looked
     return Refined(score, log_odds, refined, features, mean, draws)

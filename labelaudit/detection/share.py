@@ -17,6 +17,7 @@ import numpy as np
 from labelaudit.types import Floats, Labels
 
 Verdict = Literal["measured", "none seen", "cannot tell"]
+Basis = Literal["out of fold", "in sample", "decisions"]
 
 MIN_GAIN = 4.0  # nats by which noise must explain the labels better than none: p = .002, of the two or three tried
 CLEAR_GAIN = 30.0  # nats from which on it is no chance, however little is seen; on clean data at most 23
@@ -43,6 +44,8 @@ class Share:
         seen: The share that contradicts confident predictions.
         disagreeing: The share that is not the network's favourite.
         gain: Nats by which the estimated noise explains the labels better than none.
+        basis: What the range rests on: predictions of networks that were not trained on the rows, of networks that
+            were, so that it has no upper end, or decisions on some of them.
     """
 
     point: float
@@ -52,6 +55,7 @@ class Share:
     seen: float = 0.0
     disagreeing: float = 0.0
     gain: float = 0.0
+    basis: Basis = "out of fold"
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def _judge(signs: Signs, rows: int) -> Share:
 
 def without_upper_end(share: Share) -> Share:
     """The share by evidence that has seen the labels: what was learnt by heart does not even disagree."""
-    return replace(share, high=1.0)
+    return replace(share, high=1.0, basis="in sample")
 
 
 def hidden_ratio(spread: float, even: float) -> float:

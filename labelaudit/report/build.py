@@ -178,6 +178,7 @@ def share_figures(share: Share) -> dict[str, Any]:
         "seen": share.seen,
         "disagreeing": share.disagreeing,
         "gain": share.gain,
+        "basis": share.basis,
     }
 
 

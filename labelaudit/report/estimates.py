@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from labelaudit.detection.share import Verdict
+from labelaudit.detection.share import Basis, Verdict
 
-SHARE_FIGURES = ("verdict", "rate", "rate_low", "rate_high", "seen", "disagreeing", "gain")
+SHARE_FIGURES = ("verdict", "rate", "rate_low", "rate_high", "seen", "disagreeing", "gain", "basis")
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,13 @@ class NoiseEstimate:
     Attributes:
         verdict: Whether wrong labels were measured, none were seen, or it cannot be told.
         rate: Share of wrong labels, in [0, 1]; None if it cannot be told.
-        rate_low: Lower end of its 90% range: what contradicts confident predictions.
+        rate_low: Lower end of its range (90%; of decisions 95%): what contradicts confident predictions.
         rate_high: Upper end: at most every label that the network does not predict.
         seen: The share that contradicts confident predictions, as it was found.
         disagreeing: The share that the network does not predict.
         gain: Nats by which wrong labels explain what is seen better than none.
+        basis: What the range rests on: networks that were not trained on the rows ("out of fold"), that were ("in
+            sample": it has no upper end), or decisions on some of them.
         pairs: Classes mistaken for each other, the most frequent first.
         expected_precision: How many of the suspects are expected to be wrong; None without suspects.
         doubt: Why the ranking is not to be relied on; None if it is.
@@ -85,6 +87,7 @@ class NoiseEstimate:
     seen: float
     disagreeing: float
     gain: float
+    basis: Basis
     pairs: tuple[ConfusedPair, ...]
     expected_precision: ExpectedPrecision | None
     doubt: str | None

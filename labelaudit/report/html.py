@@ -23,7 +23,7 @@ from labelaudit.report.cards import Chosen, choose_rows, labels_of, make_cards, 
 from labelaudit.report.escaping import embed_json, percent, scientific, visible
 from labelaudit.report.reasons import MOST_TERMS, mark_terms
 from labelaudit.report.report import Report
-from labelaudit.report.wording import interval_in_words, off_in_words, range_in_words, share_in_words
+from labelaudit.report.wording import interval_in_words, off_in_words, range_in_words, range_level, share_in_words
 from labelaudit.runtime.files import write_atomically
 from labelaudit.units import format_count
 
@@ -258,6 +258,7 @@ def _environment() -> Environment:
         "counted": format_count,
         "interval_in_words": interval_in_words,
         "range_in_words": range_in_words,
+        "range_level": range_level,
         "share_in_words": share_in_words,
     }
     environment.globals["off"] = off_in_words()

@@ -92,7 +92,7 @@ def recalibrate(report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: 
 def _share(report: Report, score: Floats) -> Share:
     """The share of wrong labels by the report and its scores (n,), whose mean is not said where it cannot tell."""
     noise = report.metadata["noise"]
-    figures = {name: noise[name] for name in ("verdict", "seen", "disagreeing", "gain")}
+    figures = {name: noise[name] for name in ("verdict", "seen", "disagreeing", "gain", "basis")}
     return Share(float(score.mean()), noise["rate_low"], noise["rate_high"], **figures)
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labelaudit.config import AuditConfig, TrainingConfig
-from labelaudit.detection.share import Verdict
+from labelaudit.detection.share import Basis, Verdict
 from labelaudit.report.schema import SCHEMA_VERSION
 
 STATUSES = ("scored", "reviewed", "unreadable", "unlabelled", "unscorable", "query")
@@ -58,6 +58,7 @@ class _Noise(_Part):
     seen: float
     disagreeing: float
     gain: float
+    basis: Basis
     pairs: list[_Pair]
     expected_precision: _Expected | None
     doubt: str | None

@@ -21,7 +21,9 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
     if noise["doubt"] is not None:
         return f"Cannot tell how many labels are wrong: {noise['doubt']}"
     low, high = _percent(noise["rate_low"]), _percent(noise["rate_high"])
-    if noise["rate_high"] == 1:
+    if noise["basis"] == "decisions":
+        return _by_decisions(noise)
+    if noise["basis"] == "in sample":
         said = f"{low} or more of the labels look" if noise["verdict"] == "measured" else "No labels are seen to be"
         return (
             f"{said} wrong. How many are cannot be told: the network was trained on these rows, and a wrong label that "
@@ -48,11 +50,29 @@ def range_in_words(noise: Mapping[str, Any]) -> str:
     if noise["doubt"] is not None:
         return f"cannot tell: {noise['doubt']}"
     low, high = _percent(noise["rate_low"]), _percent(noise["rate_high"])
-    if noise["rate_high"] == 1:
+    if noise["basis"] == "in sample":
         return f"{low} or more"
     if noise["verdict"] == "measured":
         return f"{low} to {high}"
     return f"none seen (at most {high})" if noise["verdict"] == "none seen" else f"cannot tell ({low} to {high})"
+
+
+def range_level(noise: Mapping[str, Any]) -> str:
+    """How often such a range holds: decisions give one of 95%, the networks one of 90%."""
+    return "95%" if noise["basis"] == "decisions" else "90%"
+
+
+def _by_decisions(noise: Mapping[str, Any]) -> str:
+    between = f"between {_percent(noise['rate_low'])} and {_percent(noise['rate_high'])}"
+    by = "by the decisions on some of the rows, and by the scores of the others"
+    if noise["verdict"] == "measured":
+        return (
+            f"{between[0].upper()}{between[1:]} of the labels are wrong ({range_level(noise)} range; best guess "
+            f"{_percent(noise['rate'])}), {by}"
+        )
+    if noise["verdict"] == "none seen":
+        return f"No wrong labels seen, by those who looked either; at most {_percent(noise['rate_high'])} are, {by}"
+    return f"Cannot tell how many labels are wrong: {between}, {by}. More decisions tell more"
 
 
 def precision_in_words(expected: Mapping[str, float | None]) -> str:

@@ -39,6 +39,7 @@ def test_equal_rows_have_the_posterior_of_one_number():
     weight = expit(grid) ** 8 * expit(-grid) ** 2 * np.exp(-(grid**2) / 1.125)
     chances = (binom.cdf(np.arange(11)[:, None], 10, expit(grid)) * weight).sum(1) / weight.sum()
     ends = [np.searchsorted(chances, level) for level in (0.025, 0.975)]  # of how many of the other ten are wrong
+    assert refined.share.basis == "decisions"
     assert [refined.share.low, refined.share.high] == pytest.approx([(8 + end) / 20 for end in ends], abs=0.06)
     precision = refined.precision(np.arange(10, 20))
     assert precision.mean == pytest.approx(expit(mode), abs=1e-5)

@@ -26,6 +26,7 @@ from labelaudit.detection.share import (
     estimate_share,
     evenness,
     hidden_ratio,
+    without_upper_end,
 )
 from labelaudit.detection.transition import spread_strength
 
@@ -46,6 +47,12 @@ def test_a_measured_share_by_hand():
     assert (share.verdict, share.point) == ("measured", 0.1)
     assert share.low == pytest.approx(0.1 - 0.12 * 0.2 - 1.645 * deviation(0.1, 1000))
     assert share.high == pytest.approx(0.15 + 1.645 * deviation(0.15, 1000))
+
+
+def test_a_range_says_what_it_rests_on():
+    share = estimate_share([Signs(0.05, 0.75, 1.0, 0.5)], 8)
+    assert (share.high, share.basis) == (1.0, "out of fold")  # of eight rows all may be wrong
+    assert (without_upper_end(share).high, without_upper_end(share).basis) == (1.0, "in sample")
 
 
 def test_the_high_end_is_no_more_than_what_disagrees():

@@ -5,6 +5,7 @@ from labelaudit.report.wording import (
     precision_in_words,
     promises_in_words,
     range_in_words,
+    range_level,
     share_in_words,
 )
 from tests.support.reports import learnt_nothing, noise_of
@@ -43,13 +44,34 @@ def test_the_share_is_a_range_and_a_verdict_and_never_a_bare_point():
     assert share_in_words(noise_of(None, 0.0, 0.47, "cannot tell") | {"disagreeing": 0.0}) == (
         "Cannot tell how many labels are wrong: of so few rows up to 47.0% may be. Look at all of them"
     )
-    trained_on = share_in_words(noise_of(0.03, 0.01, 1.0))
+    trained_on = share_in_words(noise_of(0.03, 0.01, 1.0, basis="in sample"))
     assert trained_on.startswith("1.0% or more of the labels look wrong. How many are cannot be told: the network was")
-    assert share_in_words(noise_of(0.0, 0.0, 1.0, "none seen")).startswith(
+    assert share_in_words(noise_of(0.0, 0.0, 1.0, "none seen", basis="in sample")).startswith(
         "No labels are seen to be wrong. How many are"
     )
-    assert range_in_words(noise_of(0.03, 0.01, 1.0)) == "1.0% or more"
+    assert range_in_words(noise_of(0.03, 0.01, 1.0, basis="in sample")) == "1.0% or more"
     assert share_in_words(learnt_nothing("it guesses")) == "Cannot tell how many labels are wrong: it guesses"
+
+
+def test_a_range_up_to_all_rows_is_not_taken_for_one_of_rows_that_were_trained_on():
+    few = noise_of(0.4, 0.05, 1.0)
+    assert share_in_words(few).startswith("5.0% to 100.0% of the labels look wrong (90% range")
+    assert range_in_words(few) == "5.0% to 100.0%"
+
+
+def test_what_decisions_say_is_not_said_to_be_of_the_network():
+    by = "by the decisions on some of the rows, and by the scores of the others"
+    found = noise_of(0.09, 0.06, 0.15, basis="decisions")
+    assert share_in_words(found) == (
+        f"Between 6.0% and 15.0% of the labels are wrong (95% range; best guess 9.0%), {by}"
+    )
+    assert [range_in_words(found), range_level(found), range_level(noise_of())] == ["6.0% to 15.0%", "95%", "90%"]
+    none = noise_of(0.0, 0.0, 0.05, "none seen", basis="decisions")
+    assert share_in_words(none) == f"No wrong labels seen, by those who looked either; at most 5.0% are, {by}"
+    unknown = noise_of(None, 0.0, 0.2, "cannot tell", basis="decisions")
+    assert share_in_words(unknown) == (
+        f"Cannot tell how many labels are wrong: between 0.0% and 20.0%, {by}. More decisions tell more"
+    )
 
 
 def test_the_range_in_a_few_words():

@@ -56,7 +56,12 @@ def report_of(source: Path, suggested: dict[str, str] | None = None, config: Sou
 
 
 def noise_of(
-    rate: float | None = 0.05, low: float = 0.02, high: float = 0.1, verdict: str = "measured", doubt: str | None = None
+    rate: float | None = 0.05,
+    low: float = 0.02,
+    high: float = 0.1,
+    verdict: str = "measured",
+    doubt: str | None = None,
+    basis: str = "out of fold",
 ) -> dict[str, object]:
     """What a report's metadata say of wrong labels."""
     return {
@@ -67,6 +72,7 @@ def noise_of(
         "seen": 0.05,
         "disagreeing": 0.1,
         "gain": 12.0,
+        "basis": basis,
         "pairs": [],
         "expected_precision": None,
         "doubt": doubt,
