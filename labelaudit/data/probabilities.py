@@ -13,14 +13,15 @@ import pyarrow as pa
 from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 
+from labelaudit.data.column_names import ID_NAMES, PATH_NAMES, key_of
 from labelaudit.data.table_files import read_table
+from labelaudit.data.unfit_features import is_id_name
 from labelaudit.errors import InputError
 from labelaudit.runtime.regular_files import require_regular
 from labelaudit.types import Floats, Labels
 from labelaudit.units import format_count, listed
 
 OPTION = "pred_probs"
-ID_NAMES = ("id", "path", "row_id", "file_name", "filename", "image")
 ARRAYS = (".npy", ".npz")
 SUM_TOLERANCE = 0.01  # by which the probabilities of a row may miss 1, as those in half precision or of few digits do
 CLEARLY_BETTER = 0.3  # accuracy that another order of the classes must gain to be what was meant
@@ -124,7 +125,7 @@ def _of_frame(frame: pd.DataFrame, where: str, expected: Expected, note: Callabl
         columns[name] = found
     numbers = frame[list(columns.values())].apply(pd.to_numeric, errors="coerce")
     values: Floats = numbers.to_numpy(np.float64)
-    ids = [name for name in (expected.id_column, *ID_NAMES) if name in frame.columns and name not in columns.values()]
+    ids = _id_columns(frame.drop(columns=list(columns.values())), where, expected, note)
     others = [
         name
         for name in frame.columns
@@ -153,6 +154,22 @@ def _of_frame(frame: pd.DataFrame, where: str, expected: Expected, note: Callabl
         note(f"left out, as not in the data: {format_count(len(given) - len(expected.ids), 'row')} of {where}")
     chosen: Floats = values[[place[row_id] for row_id in expected.ids]]
     return chosen
+
+
+def _id_columns(frame: pd.DataFrame, where: str, expected: Expected, note: Callable[[str], None]) -> list[str]:
+    """Those called as the data's ids are, or as ids or paths are, and others called ids that have one of the data."""
+    names, usual = list(frame.columns), [*ID_NAMES, *PATH_NAMES]
+    called = sorted((name for name in names if key_of(name) in usual), key=lambda name: usual.index(key_of(name)))
+    called = [*dict.fromkeys([*(name for name in names if name == expected.id_column), *called])]
+    for name in names:
+        if name in called or not is_id_name(name):
+            continue
+        if not frame[name].astype(str).isin(expected.ids).any():
+            if not called:
+                note(f"column {name!r} of {where} has no id of the data, and is not used")
+            continue
+        called.append(name)
+    return called
 
 
 def _check_length(rows: int, where: str, expected: Expected) -> None:

@@ -53,6 +53,18 @@ def test_without_ids_the_order_of_the_rows_counts():
         read(frame(ids=False)[:29])
 
 
+@pytest.mark.parametrize("name", ["image_id", "uid", "Path", "row_id", "filename", "sample_index", "what they are called"])
+def test_ids_are_found_by_what_their_column_is_called(name):
+    shuffled = frame().rename(columns={"id": name}).sample(frac=1, random_state=0)
+    assert read(shuffled, id_column="what they are called")[0] == pytest.approx(P)
+
+
+def test_row_numbers_of_a_file_are_no_ids_of_the_data():
+    values, notes = read(frame(ids=False).reset_index())
+    assert values == pytest.approx(P)
+    assert notes == ["column 'index' of the probabilities has no id of the data, and is not used"]
+
+
 def test_what_save_probabilities_writes_is_read():
     table = pd.DataFrame(
         {"id": IDS, "label": "x", "status": "scored"} | {f"p({c})": P[:, i] for i, c in enumerate(CLASSES)}
