@@ -203,7 +203,9 @@ class Console:
             cells = [with_deviation(metrics[m]) if m in metrics else "–" for m in TABLE_METRICS]
             table.add_row(method, *cells, style="bold" if method == "score" else None)
         self._out.print(table)
-        for line in promises_in_words(result["summary"]["score"], len(seeds)):
+        for line in promises_in_words(
+            result["summary"]["score"], len(seeds), planted=result["flips"]["rate"] is not None
+        ):
             self._out.print(Text(line), soft_wrap=not self._out.is_terminal)
         self._out.print(Text(GOOD_RESULT, style="dim"), soft_wrap=not self._out.is_terminal)
 

@@ -108,12 +108,13 @@ GOOD_RESULT = (
 )
 
 
-def promises_in_words(score: dict[str, dict[str, float]], seeds: int) -> list[str]:
+def promises_in_words(score: dict[str, dict[str, float]], seeds: int, *, planted: bool) -> list[str]:
     """How what a flip test's reports said held.
 
     Args:
         score: Mean and deviation over the seeds of each metric of the score.
         seeds: How many there are.
+        planted: Whether labels were made wrong, so that mistakes they had before are not known.
     """
     mean = {name: value["mean"] for name, value in score.items()}
     said = f"{mean['noise_rate_low']:.1%} to {mean['noise_rate_high']:.1%} said"
@@ -121,7 +122,10 @@ def promises_in_words(score: dict[str, dict[str, float]], seeds: int) -> list[st
         said = f"{mean['noise_rate_low']:.1%} or more said"
     elif "noise_rate_estimated" in mean:
         said += f", best guess {mean['noise_rate_estimated']:.1%}"
-    lines = [f"Wrong labels: {said}; {mean['noise_rate']:.1%} true, {_held(mean['noise_rate_held'], seeds)}"]
+    true = f"{mean['noise_rate']:.1%} {'planted' if planted else 'true'}"
+    lines = [f"Wrong labels: {said}; {true}, {_held(mean['noise_rate_held'], seeds)}"]
+    if planted:
+        lines.append("Mistakes that the labels had before count as right here: with some, more is found than this says")
     if mean["noise_rate_measured"] < 1:
         parts = (mean["noise_rate_measured"], mean["noise_rate_cannot_tell"])
         measured, unknown = (round(part * seeds) for part in parts)

@@ -103,7 +103,7 @@ def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
     assert (
         f", best guess {figures['summary']['score']['noise_rate_estimated']['mean']:.1%}; 10.0% true" in result.stdout
     )
-    assert "10.0% true, within in " in result.stdout
+    assert "10.0% planted, within in " in result.stdout
     assert "A good result: " in result.stdout
     assert Report.load(out).to_pandas()["is_flipped"].sum() == 60
     # Another run must be told to replace it, and then leaves nothing of the first.

@@ -94,9 +94,13 @@ def test_a_flip_test_says_what_was_said_beside_what_was_planted():
         "noise_rate_estimated": 0.08, "suspects_precision_stated": 0.9, "suspects_precision": 0.8,
     }  # fmt: skip
     means = {name: {"mean": value} for name, value in score.items()}
-    open_ended = promises_in_words(means | {"noise_rate_high": {"mean": 1.0}}, 3)
+    open_ended = promises_in_words(means | {"noise_rate_high": {"mean": 1.0}}, 3, planted=False)
     assert open_ended[0] == "Wrong labels: 5.0% or more said; 10.0% true, within in 67% of the runs"
-    assert promises_in_words(means, 3) == [
+    assert promises_in_words(means, 3, planted=True)[:2] == [
+        "Wrong labels: 5.0% to 15.0% said, best guess 8.0%; 10.0% planted, within in 67% of the runs",
+        "Mistakes that the labels had before count as right here: with some, more is found than this says",
+    ]
+    assert promises_in_words(means, 3, planted=False) == [
         "Wrong labels: 5.0% to 15.0% said, best guess 8.0%; 10.0% true, within in 67% of the runs",
         "Verdict: measured in 1 of 3 runs, cannot tell in 2, none seen in 0; without a measured share no row is called "
         "a suspect",
