@@ -53,7 +53,9 @@ def test_without_ids_the_order_of_the_rows_counts():
         read(frame(ids=False)[:29])
 
 
-@pytest.mark.parametrize("name", ["image_id", "uid", "Path", "row_id", "filename", "sample_index", "what they are called"])
+@pytest.mark.parametrize(
+    "name", ["image_id", "uid", "Path", "row_id", "filename", "sample_index", "what they are called"]
+)
 def test_ids_are_found_by_what_their_column_is_called(name):
     shuffled = frame().rename(columns={"id": name}).sample(frac=1, random_state=0)
     assert read(shuffled, id_column="what they are called")[0] == pytest.approx(P)
