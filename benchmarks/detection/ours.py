@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from benchmarks.detection.tasks import Task
 from benchmarks.detection.training import network_of
-from labelaudit.audit.collect import AuditTask
 from labelaudit.audit.judge import Findings, audit_folds
 from labelaudit.audit.setup import choose_folds
+from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig, InfluenceConfig
 from labelaudit.data.batches import Features
-from labelaudit.models.flat import FlatModel
 from labelaudit.progress import NullProgress
 
 
@@ -26,9 +27,22 @@ def audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
     everything = np.arange(rows + len(labels))
     folds = choose_folds(everything[:rows], everything[rows:], batches.labels.numpy(), config, small=True)
 
-    def network(number: int, network_seed: int) -> FlatModel:
-        return network_of(task, network_seed)
-
+    second = None
+    if task.second_inputs is not None and len(folds) > 1:
+        on_second = replace(task, inputs=task.second_inputs)
+        second = View(
+            Features(on_second.inputs, batches.labels), lambda number, network_seed: network_of(on_second, network_seed)
+        )
     return audit_folds(
-        AuditTask(batches, folds, network, rows, task.classes, table=task.table, small=True), config, NullProgress()
+        AuditTask(
+            View(batches, lambda number, network_seed: network_of(task, network_seed)),
+            folds,
+            rows,
+            task.classes,
+            second_view=second,
+            table=task.table,
+            small=True,
+        ),
+        config,
+        NullProgress(),
     )

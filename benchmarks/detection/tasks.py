@@ -21,7 +21,7 @@ from labelaudit.data.batches import standardise_each
 from labelaudit.data.content import Cells, Vectors
 from labelaudit.data.encoders import encode
 from labelaudit.data.flips import flip_rows
-from labelaudit.data.text_encoders import encode_texts
+from labelaudit.data.text_encoders import encode_texts, encode_words_alike
 from labelaudit.models.paper import cnn
 from labelaudit.types import Labels, Noise
 
@@ -39,19 +39,21 @@ class Task:
         inputs: Float32, what the network gets, shape (N, …).
         given: Class indices, some of them wrong, shape (N,).
         true: The right ones, shape (N,).
-        network: Makes a network for a number of classes.
+        network: Makes a network for some inputs and a number of classes.
         training: Settings of the fine-tune, the same for every method.
         trusted: Inputs (M, …) and right labels (M,) of M further rows; none where nothing is trusted.
         table: The columns of all rows, the trusted ones last; None where the rows are no table.
+        second_inputs: The second encoding of texts, float32, shape (N, …); None of other rows.
     """
 
     inputs: Tensor
     given: Labels
     true: Labels
-    network: Callable[[int], nn.Module]
+    network: Callable[[Tensor, int], nn.Module]
     training: TrainingConfig
     trusted: tuple[Tensor, Labels]
     table: pd.DataFrame | None = None
+    second_inputs: Tensor | None = None
 
     @property
     def classes(self) -> int:
@@ -66,12 +68,13 @@ class Source:
     Attributes:
         load: Reads (inputs, true labels, given labels or None) from the data and weights folders, by a seed and a
             number of trusted rows; these stand at the end of the inputs and true labels.
-        network: See `Task`, from the inputs.
+        network: See `Task`.
         training: See `Task`.
         noise: How labels are flipped, None where people already made mistakes.
         rate: The share that is.
         spare: How many rows could be trusted.
         table: Reads the columns from the data folder, by a seed and a number of trusted rows; None for no table.
+        texts: Reads the texts from the data folder; None of other rows.
     """
 
     load: Callable[[Path, Path, int, int], tuple[Tensor, Labels, Labels | None]]
@@ -81,6 +84,7 @@ class Source:
     rate: float = 0.0
     spare: int = 0
     table: Callable[[Path, int, int], pd.DataFrame] | None = None
+    texts: Callable[[Path], pd.Series[str]] | None = None
 
 
 def make_task(name: str, data: Path, weights: Path, seed: int, trusted: int = 0) -> Task:
@@ -93,9 +97,9 @@ def make_task(name: str, data: Path, weights: Path, seed: int, trusted: int = 0)
     if source.noise is not None:
         given = flip_rows(true, int(true.max()) + 1, int(source.rate * len(true)), source.noise, seed)
     given = true if given is None else given
-    network = lambda classes: source.network(inputs, classes)  # noqa: E731  # its inputs are the task's
     table = None if source.table is None else source.table(data, seed, trusted)
-    return Task(inputs, given, true, network, source.training, (trusted_inputs, trusted_labels), table)
+    second = None if source.texts is None else _second_encoding(source.texts(data))
+    return Task(inputs, given, true, source.network, source.training, (trusted_inputs, trusted_labels), table, second)
 
 
 def _mnist(rows: int, digits: tuple[int, ...] = tuple(range(10))) -> Callable[..., Any]:
@@ -139,8 +143,18 @@ def _text_inputs(texts: pd.Series[str], labels: Labels) -> Tensor:
     return torch.from_numpy(encode_texts(tuple(texts), np.arange(len(texts)), labels).matrix.toarray())
 
 
+def _second_encoding(texts: pd.Series[str]) -> Tensor:
+    encoded = encode_words_alike(tuple(texts), np.arange(len(texts)))
+    assert encoded is not None
+    return torch.from_numpy(encoded.matrix.toarray())
+
+
+def _texts(file: str) -> Callable[[Path], pd.Series[str]]:
+    return lambda data: pd.read_parquet(data / file, columns=["text"])["text"]
+
+
 def _news(data: Path, weights: Path, seed: int, trusted: int) -> tuple[Tensor, Labels, None]:
-    frame = pd.read_parquet(data / "20news_ibm_mac.parquet")
+    frame = pd.read_parquet(data / NEWS)
     labels = _indices(frame["target_name"])
     return _text_inputs(frame["text"], labels), labels, None
 
@@ -246,14 +260,14 @@ def _settings(learning_rate: float, epochs: int) -> TrainingConfig:
 
 
 TRUSTED = (100, 1000)
-SENTIMENT, HEADLINES = "sentiment_crowd.parquet", "hausa_headlines.parquet"
+NEWS, SENTIMENT, HEADLINES = "20news_ibm_mac.parquet", "sentiment_crowd.parquet", "hausa_headlines.parquet"
 
 SOURCES: dict[str, Source] = {
     "MNIST, 10% symmetric": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "symmetric", 0.1, 1000),
     "MNIST, 20% class to class": Source(_mnist(4000), _small_cnn, _settings(0.01, 6), "pair", 0.2, 1000),
     "MNIST 1/7, 256 rows, 10%": Source(_mnist(256, (1, 7)), _small_cnn, _settings(0.01, 6), "symmetric", 0.1, 1000),
     "Adult, 10%": Source(_adult(6000), _head, _settings(0.003, 6), "symmetric", 0.1, 1000, _adult_table(6000)),
-    "20 Newsgroups, 10%": Source(_news, _head, _settings(0.003, 6), "symmetric", 0.1),
+    "20 Newsgroups, 10%": Source(_news, _head, _settings(0.003, 6), "symmetric", 0.1, texts=_texts(NEWS)),
     "CIFAR-10N aggregate": Source(_cifar("aggre_label"), _head, _settings(0.001, 10), spare=1000),
     "CIFAR-10N random1": Source(_cifar("random_label1"), _head, _settings(0.001, 10), spare=1000),
     "CIFAR-10N worse": Source(_cifar("worse_label"), _head, _settings(0.001, 10), spare=1000),
@@ -264,22 +278,34 @@ SOURCES: dict[str, Source] = {
     "bird and daisy, 10%": Source(
         _photographs("bird_daisy_224.parquet"), _head, _settings(0.001, 10), "symmetric", 0.1
     ),
-    "Sentiment, majority of people": Source(_people_or_rules(SENTIMENT, "majority_label"), _head, _settings(0.003, 6)),
-    "Sentiment, one person": Source(_people_or_rules(SENTIMENT, "one_label"), _head, _settings(0.003, 6)),
+    "Sentiment, majority of people": Source(
+        _people_or_rules(SENTIMENT, "majority_label"), _head, _settings(0.003, 6), texts=_texts(SENTIMENT)
+    ),
+    "Sentiment, one person": Source(
+        _people_or_rules(SENTIMENT, "one_label"), _head, _settings(0.003, 6), texts=_texts(SENTIMENT)
+    ),
     "LabelMe, majority of people": Source(_labelme("majority_label"), _head, _settings(0.003, 10)),
     "LabelMe, one person": Source(_labelme("one_label"), _head, _settings(0.003, 10)),
-    "Headlines, rules for half": Source(_people_or_rules(HEADLINES, "mixed_label"), _head, _settings(0.003, 6)),
-    "Headlines, rules": Source(_people_or_rules(HEADLINES, "rule_label"), _head, _settings(0.003, 6)),
+    "Headlines, rules for half": Source(
+        _people_or_rules(HEADLINES, "mixed_label"), _head, _settings(0.003, 6), texts=_texts(HEADLINES)
+    ),
+    "Headlines, rules": Source(
+        _people_or_rules(HEADLINES, "rule_label"), _head, _settings(0.003, 6), texts=_texts(HEADLINES)
+    ),
     "sample_data": Source(_sample, _small_cnn, _settings(0.01, 20), spare=200),
 }
 CLEAN: dict[str, Source] = {
     "MNIST, nothing wrong": Source(_mnist(4000), _small_cnn, _settings(0.01, 6)),
     "Adult, nothing wrong": Source(_adult(6000), _head, _settings(0.003, 6), table=_adult_table(6000)),
-    "20 Newsgroups, nothing wrong": Source(_news, _head, _settings(0.003, 6)),
+    "20 Newsgroups, nothing wrong": Source(_news, _head, _settings(0.003, 6), texts=_texts(NEWS)),
     "CIFAR-10, nothing wrong": Source(_cifar("label"), _head, _settings(0.001, 10)),
     "ants and bees, nothing wrong": Source(_photographs("hymenoptera_224.parquet"), _head, _settings(0.001, 10)),
-    "Sentiment, nothing wrong": Source(_people_or_rules(SENTIMENT, "label"), _head, _settings(0.003, 6)),
+    "Sentiment, nothing wrong": Source(
+        _people_or_rules(SENTIMENT, "label"), _head, _settings(0.003, 6), texts=_texts(SENTIMENT)
+    ),
     "LabelMe, nothing wrong": Source(_labelme("label"), _head, _settings(0.003, 10)),
-    "Headlines, nothing wrong": Source(_people_or_rules(HEADLINES, "label"), _head, _settings(0.003, 6)),
+    "Headlines, nothing wrong": Source(
+        _people_or_rules(HEADLINES, "label"), _head, _settings(0.003, 6), texts=_texts(HEADLINES)
+    ),
 }
 """Where only the list of suspects can be measured: it should be empty."""

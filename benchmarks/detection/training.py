@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 def network_of(task: Task, seed: int) -> FlatModel:
     """The task's network before it is trained."""
     torch.manual_seed(seed)
-    return FlatModel(task.network(task.classes), CPU, torch.float32)
+    return FlatModel(task.network(task.inputs, task.classes), CPU, torch.float32)
 
 
 def train(task: Task, rows: NDArray[np.int64], seed: int, *, keep: bool = False) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,19 +11,21 @@ from torch import Tensor
 
 from labelaudit.audit.afterwards import Terms, predict_unlabelled, telling_terms
 from labelaudit.audit.audit_data import AuditData
-from labelaudit.audit.collect import AuditTask
+from labelaudit.audit.inputs import Inputs
 from labelaudit.audit.judge import Findings, audit_folds
 from labelaudit.audit.setup import (
     check_processes,
     choose_folds,
+    has_second_view,
     is_small,
     prepare_network,
     resolve_defaults,
     table_for_trees,
     train_to_convergence,
 )
+from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig, TrainingConfig
-from labelaudit.data.batches import TextFeatures
+from labelaudit.data.batches import Batches, TextFeatures
 from labelaudit.data.splits import Fold, by_content
 from labelaudit.detection.query_shift import describe_query_shift, sample_rows
 from labelaudit.errors import InputError
@@ -72,6 +74,7 @@ class Audit:
 
     Attributes:
         findings: What was found.
+        model: The network's name, or what took its place.
         training: The fine-tune's settings, nothing left open.
         query_text: Which rows were the query.
         input_text: What the network got of a row.
@@ -83,6 +86,7 @@ class Audit:
     """
 
     findings: Findings
+    model: str
     training: TrainingConfig
     query_text: str
     input_text: str
@@ -115,33 +119,45 @@ def audit(
         InputError: A setting does not fit the data or the machine, or the training diverged.
         RunError: Nothing more can be written.
     """
+    assert (inputs := data.inputs) is not None  # or there is nothing to train
     audited, test_rows = (by_content(rows, labels, data.hashes) for rows in (data.audited, data.test_rows))
-    small = is_small(data.inputs, len(data.classes))
+    small = is_small(inputs, len(data.classes))
     folds = choose_folds(audited, test_rows, labels, config, small=small) if warm_start is None else warm_start.folds
     asked = config.training
-    training = resolve_defaults(asked, data.inputs.defaults, min(len(fold.train) for fold in folds))
+    training = resolve_defaults(asked, inputs.defaults, min(len(fold.train) for fold in folds))
     check_processes(process_group(), training)
     config = config.model_copy(update={"training": training})
     fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
-    batches = data.inputs.batches(torch.from_numpy(labels), fit_on, data.device, data.dtype, training.augmentation)
+    batches = inputs.batches(torch.from_numpy(labels), fit_on, data.device, data.dtype, training.augmentation)
 
     text_encoding = batches.encoded.encoding if isinstance(batches, TextFeatures) else None
     if text_encoding is not None:
-        progress.note(f"the network gets {data.inputs.text(batches)}")
+        progress.note(f"the network gets {inputs.text(batches)}")
+
+    def network_on(batches: Batches, seed: int) -> FlatModel:
+        return prepare_network(inputs, len(data.classes), seed, batches, config, data.device, data.dtype)
 
     def network(number: int, seed: int) -> FlatModel:
-        model = prepare_network(data.inputs, len(data.classes), seed, batches, config, data.device, data.dtype)
+        model = network_on(batches, seed)
         if warm_start is not None:
             warm_start.load_into(model, number)
         return model
 
-    if asked.epochs is None and warm_start is None and data.inputs.trains_to_convergence:
+    if asked.epochs is None and warm_start is None and inputs.trains_to_convergence:
         training = train_to_convergence(training, network, batches, folds, config.seed, progress)
         config = config.model_copy(update={"training": training})
     new_rows = None if warm_start is None or warm_start.thetas is None else warm_start.new_rows
-    table = table_for_trees(data.inputs, len(data.audited), len(data.classes), config, progress)
+    table = table_for_trees(inputs, len(data.audited), len(data.classes), config, progress)
     task = AuditTask(
-        batches, folds, network, len(data.dataset), len(data.classes), new_rows, table, small=small, order=audited
+        view=View(batches, network),
+        folds=folds,
+        rows=len(data.dataset),
+        classes=len(data.classes),
+        second_view=second_view(data, inputs, labels, fit_on, folds, network_on, progress),
+        new_rows=new_rows,
+        table=table,
+        small=small,
+        order=audited,
     )
     findings = audit_folds(task, config, progress, checkpoints)
     if data.test is not None:
@@ -151,15 +167,35 @@ def audit(
             progress.note(found)
     return Audit(
         findings,
+        inputs.model,
         training,
         query_text(data, config, folds),
-        data.inputs.text(batches),
+        inputs.text(batches),
         text_encoding,
-        data.inputs.encoder_is_stateless,
+        inputs.encoder_is_stateless,
         str(data.device),
         predict_unlabelled(data.unlabelled, network, findings, batches, config.seed, training.batch_size or 1),
         telling_terms(network, findings, batches, labels, config.seed),
     )
+
+
+def second_view(
+    data: AuditData,
+    inputs: Inputs,
+    labels: Labels,
+    fit_on: Rows,
+    folds: list[Fold],
+    network_on: Callable[[Batches, int], FlatModel],
+    progress: Progress,
+) -> View | None:
+    """The rows in a second encoding, and networks of the same kind; None where there is none, or it costs too much."""
+    if not has_second_view(len(folds), len(data.audited)):
+        return None
+    batches = inputs.second_view(torch.from_numpy(labels), fit_on, data.device, data.dtype)
+    if batches is None:
+        return None
+    progress.note(f"networks of a second view get {inputs.text(batches)}")
+    return View(batches, lambda number, seed: network_on(batches, seed))
 
 
 def query_text(data: AuditData, config: AuditConfig, folds: list[Fold]) -> str:

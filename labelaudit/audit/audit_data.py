@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from labelaudit.audit.inputs import Inputs, read_inputs
+from labelaudit.audit.inputs import Inputs
+from labelaudit.audit.read_inputs import read_inputs
 from labelaudit.config import AuditConfig
 from labelaudit.data.cells import some_names
 from labelaudit.data.content import Cells
@@ -32,7 +33,7 @@ class AuditData:
     Attributes:
         dataset: The audited rows' ids and labels.
         test: The test set's, if given.
-        inputs: What the rows are to a network.
+        inputs: What the rows are to a network; None where nothing is trained.
         classes: Class names; class indices count in them.
         labels: Class indices, shape (N + M,), `NO_LABEL` where there is none.
         hashes: Content hash of each row, audited rows first, None where nothing could be read.
@@ -46,7 +47,7 @@ class AuditData:
 
     dataset: Dataset
     test: Dataset | None
-    inputs: Inputs
+    inputs: Inputs | None
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
     hashes: Hashes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from labelaudit.audit.cross_fit import SECOND_VIEW, cross_fit
 from labelaudit.audit.fold import FoldResult, FoldTask, audit_fold
-from labelaudit.audit.setup import is_refitted, training_plan
+from labelaudit.audit.setup import training_plan
+from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
-from labelaudit.data.batches import Batches
 from labelaudit.data.splits import Fold
 from labelaudit.detection.calibration import log_softmax
 from labelaudit.detection.posterior import relabel_evidence
@@ -27,44 +27,6 @@ from labelaudit.runtime.distributed import process_group
 from labelaudit.runtime.machine import reproducible
 from labelaudit.training.trees import PARTS, Trees
 from labelaudit.types import Floats, Labels, Rows
-
-
-@dataclass(frozen=True)
-class AuditTask:
-    """What is to be audited.
-
-    Attributes:
-        batches: All rows, as mini-batches.
-        folds: Which rows train and which are the query. With several, each training row is a query row elsewhere.
-        network: Makes the network of a fold from the fold's index and a seed.
-        rows: N; rows 0 … N − 1 are audited, and scored if a fold trains on them.
-        classes: C.
-        new_rows: Rows that are trained on for fewer epochs than the others; None without a warm start.
-        table: The columns that trees, too, learn from; None without trees. Row numbers are those of `batches`.
-        small: Whether a fine-tune costs little (`is_small`), so that networks may be trained once more (`refit`).
-        order: The audited rows by their content (`by_content`), for the trees' folds; None for that of the input.
-    """
-
-    batches: Batches
-    folds: list[Fold]
-    network: Callable[[int, int], FlatModel]
-    rows: int
-    classes: int
-    new_rows: Rows | None = None
-    table: pd.DataFrame | None = None
-    small: bool = False
-    order: Rows | None = None
-
-    @property
-    def scored(self) -> Rows:
-        """The rows that some fold trains on, ascending."""
-        return np.unique(np.concatenate([fold.train for fold in self.folds]))
-
-    @property
-    def refitted(self) -> bool:
-        """Whether networks are trained once more without the suspects (`refit`)."""
-        anew = self.new_rows is None
-        return anew and is_refitted(len(self.folds), small=self.small, trees=self.table is not None)
 
 
 @dataclass(frozen=True)
@@ -94,8 +56,10 @@ class Collected:
         held_out: Log-probabilities by the mean logits of networks that did not train on the row, shape (N, C); None
             with one fold. With several, the networks' logits are first brought to one scale (`scales_of`).
         out_of_fold: Calibrated final probabilities of such networks, shape (N, C); None with one fold.
-        refitted: Log-probabilities of networks that trained neither on the row nor on probably wrong ones (`refit`),
-            shape (N, C); None without them.
+        by_second_view: Log-probabilities of networks on the second encoding that did not train on the row, shape
+            (N, C); None without one.
+        refitted: Log-probabilities of networks that trained neither on the row nor on probably wrong ones, shape
+            (N, C); None without them.
         by_trees: Log-probabilities of trees that were not fitted on the row, shape (N, C); None without trees.
         loss: Final training loss in nats, shape (N,).
         margin: Mean margin over the epochs (AUM), shape (N,).
@@ -117,6 +81,7 @@ class Collected:
         self.influence, self.from_influence, self.from_training = (np.full((rows, classes), np.nan) for _ in range(3))
         self.held_out: Floats | None = np.full((rows, classes), np.nan) if several_folds else None
         self.out_of_fold: Floats | None = np.full((rows, classes), np.nan) if several_folds else None
+        self.by_second_view: Floats | None = None
         self.refitted: Floats | None = None
         self.by_trees: Floats | None = None
         self.loss, self.margin = np.full(rows, np.nan), np.full(rows, np.nan)
@@ -198,7 +163,7 @@ def collect(task: AuditTask, config: AuditConfig, progress: Progress, checkpoint
         InputError: A setting does not fit the data or the machine, or the training diverged.
         RunError: Nothing more can be written.
     """
-    folds, labels = task.folds, task.batches.labels.numpy()
+    folds, labels = task.folds, task.view.batches.labels.numpy()
     collected = Collected(task.rows, task.classes, labels, several_folds=len(folds) > 1)
     if task.table is not None:
         rows = task.scored if task.order is None else task.order[np.isin(task.order, task.scored)]
@@ -208,9 +173,11 @@ def collect(task: AuditTask, config: AuditConfig, progress: Progress, checkpoint
         )
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
-        model = task.network(number, network_seed)
+        model = task.view.network(number, network_seed)
         plan = training_plan(config.training)
-        fold_task = FoldTask(model, task.batches, fold, plan, order_seed, number, len(folds), task.refitted)
+        fold_task = FoldTask(
+            model, task.view.batches, fold, plan, order_seed, number, len(folds), task.plain_fine_tunes
+        )
         part = None if checkpoints is None else checkpoints_of(model, checkpoints.part(f"fold-{number}"))
         with reproducible():
             found = audit_fold(fold_task, config, progress, part)
@@ -218,6 +185,8 @@ def collect(task: AuditTask, config: AuditConfig, progress: Progress, checkpoint
         collected.add(number, fold, own, found, model)
         del found, fold_task, model  # free their memory before the next fold
     collected.finish()
+    if task.second_view is not None:
+        collected.by_second_view = cross_fit(task, task.second_view, SECOND_VIEW, config, progress, checkpoints)
     return collected
 
 

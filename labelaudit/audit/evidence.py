@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from labelaudit.audit.collect import Collected
-from labelaudit.detection.calibration import calibrate_to
+from labelaudit.detection.calibration import calibrate_to_given
+from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence
+from labelaudit.detection.share import without_upper_end
 from labelaudit.types import Floats, Labels, Rows
 
 WEIGHTS = {"held out": 1.0, "trees": 2.0, "training": 2.0, "influence": 1.0, "refitted": 2.0}  # chosen on tuning tasks
@@ -18,7 +23,8 @@ UNSEEN = ("held out", "trees", "refitted")
 def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dict[str, Evidence]:
     """The kinds of evidence of some rows, the reference first: what noise is estimated, and all else calibrated, by.
 
-    - `held out`: log-probabilities by networks that did not train on the row; with several folds.
+    - `held out`: log-probabilities by networks that did not train on the row; with several folds. Where there is a
+      second encoding, the mean of those on either.
     - `trees`: those by gradient-boosted trees that did not; of tables.
     - `training`: those by networks that trained on it, averaged over the epochs.
     - `influence`: DIT under each label.
@@ -34,7 +40,7 @@ def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dic
         labels: Their given class indices, shape (n,).
     """
     values = {
-        "held out": collected.held_out,
+        "held out": _mean(collected.held_out, collected.by_second_view),
         "trees": collected.by_trees,
         "training": collected.from_training,
         "influence": collected.from_influence,
@@ -50,7 +56,33 @@ def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dic
     return {reference: found} | evidence
 
 
+def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence: Mapping[str, Evidence]) -> Noise:
+    """How labels go wrong, by evidence that has not seen them if there is some.
+
+    Where there is a second encoding, by what networks on it predict: they are the weaker ones, which have learnt less
+    of the labellers' habits, so that more of the wrong labels stand out. Otherwise by the reference. That there are
+    wrong labels at all is believed of any other kind as well.
+
+    Args:
+        collected: What the folds found.
+        rows: Those that are judged.
+        labels: Their given class indices, shape (n,).
+        evidence: Of these rows (`evidence_of`), the reference first.
+    """
+    reference, unseen = next(iter(evidence)), [kind for kind in UNSEEN if kind in evidence]
+    if collected.by_second_view is not None:
+        weaker = estimate_noise(collected.by_second_view[rows], labels, [evidence[kind].values for kind in unseen])
+        return weaker.carried_over(evidence[reference].values, labels)
+    others = [evidence[kind].values for kind in unseen if kind != reference]
+    noise = estimate_noise(evidence[reference].values, labels, others)
+    return noise if reference in UNSEEN else replace(noise, share=without_upper_end(noise.share))
+
+
+def _mean(first: Floats | None, second: Floats | None) -> Floats | None:
+    return first if first is None or second is None else (first + second) / 2
+
+
 def _loss(evidence: Floats, labels: Labels) -> float:
     """Mean loss of the given labels in nats, at the best scale and biases."""
-    log_p = calibrate_to(evidence, np.eye(evidence.shape[1])[labels]).log_probabilities(evidence)
+    log_p = calibrate_to_given(evidence, labels).log_probabilities(evidence)
     return -float(log_p[np.arange(len(labels)), labels].mean())

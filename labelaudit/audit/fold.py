@@ -43,7 +43,7 @@ class FoldTask:
         seed: Seed of the data order.
         number: Index of the fold.
         folds: How many folds the audit has.
-        refitted: Whether all fine-tunes are made once more when all folds are done (`refit`).
+        plain_fine_tunes: How many fine-tunes are made for each fold once all folds are done, untracked.
     """
 
     model: FlatModel
@@ -53,7 +53,7 @@ class FoldTask:
     seed: int
     number: int
     folds: int
-    refitted: bool = False
+    plain_fine_tunes: int = 0
 
     @property
     def title(self) -> str:
@@ -240,5 +240,5 @@ def choose_recording(
         timed=task.number == 0,
     )
     if task.number == 0:
-        progress.note(f"this audit will take about {needs.text(task.folds, refitted=task.refitted)}")
+        progress.note(f"this audit will take about {needs.text(task.folds, task.plain_fine_tunes)}")
     return needs.recording

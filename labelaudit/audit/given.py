@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -17,42 +15,16 @@ from labelaudit.audit.judge import Findings, why_unreliable
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
-from labelaudit.data.images import ImageSummary
 from labelaudit.detection.accuracy import held_out_accuracy
 from labelaudit.detection.calibration import calibrate_to_given
 from labelaudit.detection.noise import estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior
 from labelaudit.detection.signals import Signals
-from labelaudit.models.spec import TrainingDefaults
 from labelaudit.progress import Progress
 from labelaudit.types import Floats
 
 SMALLEST = 1e-6  # probability that counts as none
 MODEL = "given probabilities"
-DEFAULTS = TrainingDefaults(epochs=1, learning_rate=0.0)
-
-
-@dataclass(frozen=True)
-class NoInputs:
-    """What takes the place of a network's inputs where nothing is trained; see `Inputs`."""
-
-    model: str = MODEL
-    defaults: TrainingDefaults = DEFAULTS
-    encoder_is_stateless: bool = False
-    trains_to_convergence: bool = False
-    images: ImageSummary | None = None
-
-    def batches(self, *arguments: object) -> NoReturn:
-        """Nothing is trained."""
-        raise NotImplementedError
-
-    def network(self, *arguments: object) -> NoReturn:
-        """Nothing is trained."""
-        raise NotImplementedError
-
-    def text(self, *arguments: object) -> NoReturn:
-        """Nothing is trained."""
-        raise NotImplementedError
 
 
 def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) -> AuditData:
@@ -72,7 +44,7 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
     return AuditData(
         dataset=dataset,
         test=None,
-        inputs=NoInputs(),
+        inputs=None,
         classes=classes,
         labels=labels,
         hashes=hashes,
@@ -123,6 +95,7 @@ def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) ->
     )
     return Audit(
         findings,
+        MODEL,
         TrainingConfig(),
         f"{files}: nothing was trained",
         f"{classes} probabilities a row",

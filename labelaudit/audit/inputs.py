@@ -1,31 +1,22 @@
-"""Rows, read and checked, and the network that takes them: images of one size, or numbers."""
+"""Rows as networks take them, images of one size or numbers, and the networks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from labelaudit.audit.frozen_features import frozen_features
-from labelaudit.config import ModelConfig
 from labelaudit.data.batches import Batches, Features, Images, TextFeatures
-from labelaudit.data.content import Cells, EncodedImages, Texts, Vectors
-from labelaudit.data.dataset import Dataset
-from labelaudit.data.encoders import encode, join
-from labelaudit.data.hashing import hash_rows
-from labelaudit.data.images import ImageSummary, decode, summarise_images
-from labelaudit.data.pixels import DecodedAnew, LostRowsError, Pixels, allocate, choose_place
-from labelaudit.data.text_encoders import encode_texts
+from labelaudit.data.content import Cells, Texts, Vectors
+from labelaudit.data.encoders import encode
+from labelaudit.data.images import ImageSummary
+from labelaudit.data.pixels import Pixels
+from labelaudit.data.text_encoders import encode_texts, encode_words_alike
 from labelaudit.errors import InputError
-from labelaudit.models.registry import feature_model, model_spec
 from labelaudit.models.spec import FeatureModel, ModelSpec, TrainingDefaults
-from labelaudit.models.timm_models import is_timm_model
-from labelaudit.progress import Progress, ignore
-from labelaudit.types import Augmentation, Hashes, Problems, Rows, TextEncoding
+from labelaudit.types import Augmentation, Rows, TextEncoding
 
 
 class Inputs(Protocol):
@@ -55,6 +46,13 @@ class Inputs(Protocol):
         self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype, augmentation: Augmentation
     ) -> Batches:
         """The rows as mini-batches; encoders are fitted on the given ones."""
+
+    @property
+    def has_second_view(self) -> bool:
+        """Whether rows can be encoded in a second way, for networks of the same kind."""
+
+    def second_view(self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype) -> Batches | None:
+        """The rows in another encoding; None where there is no other."""
 
     def network(self, classes: int, seed: int, batches: Batches) -> nn.Module:
         """The network before training."""
@@ -105,6 +103,15 @@ class ImageInputs:
     ) -> Images:
         """The images as mini-batches."""
         return Images(self.pixels, labels, self.spec.normalise, device, dtype, augmentation)
+
+    @property
+    def has_second_view(self) -> bool:
+        """Images are seen in one way."""
+        return False
+
+    def second_view(self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype) -> None:
+        """They are seen in one way."""
+        return
 
     def network(self, classes: int, seed: int, batches: Batches) -> nn.Module:
         """The network before training."""
@@ -170,6 +177,20 @@ class FeatureInputs:
             return TextFeatures(encoded, labels, device, dtype)
         return Features(torch.from_numpy(encode(self.content, fit_on)).to(device, dtype), labels)
 
+    @property
+    def has_second_view(self) -> bool:
+        """Texts have, unless the network is made for so many features."""
+        return isinstance(self.content, Texts) and self.spec.takes_any_width
+
+    def second_view(
+        self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype
+    ) -> TextFeatures | None:
+        """Texts as words that all count alike; None of other data."""
+        if not isinstance(self.content, Texts) or not self.has_second_view:
+            return None
+        encoded = encode_words_alike(self.content.values, fit_on)
+        return None if encoded is None else TextFeatures(encoded, labels, device, dtype)
+
     def network(self, classes: int, seed: int, batches: Batches) -> nn.Module:
         """The network before training, for as many features as there are."""
         inputs, _ = batches.batch(torch.zeros(1, dtype=torch.long))
@@ -181,154 +202,3 @@ class FeatureInputs:
             return batches.encoded.text
         inputs, _ = batches.batch(torch.zeros(1, dtype=torch.long))
         return f"{inputs.shape[1]:,} {'features' if isinstance(self.content, Cells) else 'numbers'}"
-
-
-def read_inputs(
-    parts: list[Dataset],
-    config: ModelConfig,
-    classes: int,
-    device: torch.device,
-    progress: Progress,
-    custom_model: nn.Module | None = None,
-    *,
-    cached: bool = True,
-    like: ImageSummary | None = None,
-) -> tuple[Inputs, Hashes, Problems]:
-    """Read all rows of the datasets, one after the other.
-
-    Args:
-        parts: Datasets of one kind; the first decides how rows are prepared.
-        config: The model.
-        classes: C.
-        device: Where a frozen network computes its features.
-        progress: Told how far it is.
-        custom_model: A network made by the user, instead of `config.name`.
-        cached: Whether what a frozen network sees may come from the cache, and go there.
-        like: What the network takes, whatever the images are like now; None to look at them.
-
-    Returns:
-        The rows, their content hashes, and why one cannot be used, None where it can.
-
-    Raises:
-        InputError: They are of different kinds, nothing can be read, or the model does not go with them.
-    """
-    first = parts[0]
-    if any(type(part.content) is not type(first.content) for part in parts):
-        raise InputError(
-            f"{parts[1].source} is a {parts[1].kind}, unlike {first.source}, a {first.kind}", option="test"
-        )
-    for part in parts:
-        for note in part.notes:
-            progress.note(f"{part.source}: {note}")
-    if isinstance(first.content, EncodedImages):
-        return (
-            _read_frozen(parts, first.content, config, device, progress, cached)
-            if config.train == "head"
-            else _read_images(parts, first.content, config, classes, progress, custom_model, like)
-        )
-    if config.train == "head":
-        raise InputError("`train` head is for images and a pretrained network; these rows need none")
-    if config.text_encoding != "auto" and not isinstance(first.content, Texts):
-        raise InputError(f"`text_encoding` {config.text_encoding} is for texts, which these are not")
-    model = feature_model(config, custom_model)
-    with progress.stage("Reading rows", sum(map(len, parts))) as advance:
-        hashes = tuple(digest for part in parts for digest in hash_rows(part, advance))
-    problems = tuple(problem for part in parts for problem in part.problems)
-    return FeatureInputs(model, join([part.content for part in parts]), config.text_encoding), hashes, problems
-
-
-def _read_images(
-    parts: list[Dataset],
-    first: EncodedImages,
-    config: ModelConfig,
-    classes: int,
-    progress: Progress,
-    custom_model: nn.Module | None,
-    like: ImageSummary | None,
-) -> tuple[ImageInputs, Hashes, Problems]:
-    summary = like or summarise_images(first, parts[0].problems)
-    if summary is None:
-        problem = next((problem for problem in parts[0].problems if problem is not None), None)
-        raise InputError(
-            f"none of the {len(parts[0])} images in {parts[0].source} can be read"
-            + (f" ({problem})" if problem else "")
-        )
-    _say_if_deep(summary, progress)
-    spec = model_spec(config, summary, custom_model)
-    spec.network(classes, seed=0)  # weights that do not fit are better known before the images are read
-    for note in spec.notes:
-        progress.note(f"{spec.name}: {note}")
-    return _decode_all(parts, spec, config, progress)
-
-
-def _say_if_deep(summary: ImageSummary, progress: Progress) -> None:
-    if summary.deep:
-        progress.note("images with 16 or 32-bit pixels are each scaled from their own range to 0 … 255")
-
-
-def _decode_all(
-    parts: list[Dataset], spec: ModelSpec, config: ModelConfig, progress: Progress
-) -> tuple[ImageInputs, Hashes, Problems]:
-    images = _joined(parts)
-    problems = tuple(problem for part in parts for problem in part.problems)
-    shape = (len(problems), spec.channels, spec.image_size, spec.image_size)
-    place = choose_place(shape, config.image_cache, config.image_cache_limit)
-    kept = None if place == "none" else allocate(shape, place)
-    with progress.stage("Reading images", len(problems)) as advance:
-        decoded = decode(images, problems, spec.channels, spec.resize, kept, advance)
-
-    def decode_some(rows: list[int], pixels: NDArray[np.uint8]) -> None:
-        before = tuple(decoded.problems[row] for row in rows)
-        now = decode(images.some(rows), before, spec.channels, spec.resize, pixels, ignore)
-        lost = {
-            row: problem or "has changed since the run began"
-            for row, digest, problem, old in zip(rows, now.hashes, now.problems, before, strict=True)
-            if old is None and (problem is not None or digest != decoded.hashes[row])
-        }
-        if lost:
-            raise LostRowsError(lost)
-
-    pixels = DecodedAnew(decode_some, shape) if kept is None else torch.from_numpy(kept)
-    return ImageInputs(spec, pixels), decoded.hashes, decoded.problems
-
-
-def _joined(parts: list[Dataset]) -> EncodedImages:
-    """The images of all parts, one after the other."""
-    contents = [part.content for part in parts]
-    starts = np.cumsum([0, *map(len, parts)])
-
-    def read(row: int) -> bytes:
-        number = int(np.searchsorted(starts, row, side="right")) - 1
-        content = contents[number]
-        assert isinstance(content, EncodedImages)
-        return content.read(row - int(starts[number]))
-
-    return EncodedImages(read)
-
-
-def _read_frozen(
-    parts: list[Dataset],
-    first: EncodedImages,
-    config: ModelConfig,
-    device: torch.device,
-    progress: Progress,
-    cached: bool,
-) -> tuple[FeatureInputs, Hashes, Problems]:
-    """Images as a frozen network sees them, for a linear layer to be trained on."""
-    summary = summarise_images(first, parts[0].problems)
-    if config.name is None or not is_timm_model(config.name) or summary is None:
-        raise InputError("`train` head needs readable images and a `model` of timm, with `pretrained` or `weights`")
-    _say_if_deep(summary, progress)
-    spec = model_spec(config, summary)
-    for note in spec.notes:
-        progress.note(f"{spec.name}: {note}")
-    found = []
-    for part in parts:
-        assert isinstance(part.content, EncodedImages)
-        found.append(frozen_features(part, part.content, spec, config, device, progress, cached=cached))
-    head = replace(feature_model(ModelConfig(name="lr")), name=f"{spec.name}, head only")
-    return (
-        FeatureInputs(head, Vectors(np.concatenate([features for features, _, _ in found]))),
-        tuple(digest for _, hashes, _ in found for digest in hashes),
-        tuple(problem for _, _, problems in found for problem in problems),
-    )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labelaudit.audit.collect import AuditTask, Collected, Networks, collect
-from labelaudit.audit.evidence import UNSEEN, evidence_of
-from labelaudit.audit.refit import refit
+from labelaudit.audit.collect import Collected, Networks, collect
+from labelaudit.audit.cross_fit import without_suspects
+from labelaudit.audit.evidence import evidence_of, noise_of
+from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
 from labelaudit.detection.accuracy import HeldOutAccuracy, held_out_accuracy
-from labelaudit.detection.noise import Noise, estimate_noise
+from labelaudit.detection.noise import Noise
 from labelaudit.detection.posterior import label_posterior
-from labelaudit.detection.share import without_upper_end
 from labelaudit.detection.signals import Signals
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
@@ -78,10 +78,10 @@ def audit_folds(
         RunError: Nothing more can be written.
     """
     collected = collect(task, config, progress, checkpoints)
-    if task.refitted:
+    if task.is_refitted:
         posterior = label_probabilities(task, collected)[1]
         wrong = 1 - posterior[np.arange(task.rows), collected.labels[: task.rows]]
-        collected.refitted = refit(task, wrong, config, progress, checkpoints)
+        collected.refitted = without_suspects(task, wrong, config, progress, checkpoints)
     return judge(task, collected, progress)
 
 
@@ -122,11 +122,8 @@ def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, F
     chosen = slice(None) if len(scored) == task.rows else scored  # a slice takes no memory
     given = labels[scored]
     evidence = evidence_of(collected, chosen, given)
-    kinds, (reference, *others) = tuple(evidence), evidence.values()
-    views = [evidence[kind].values for kind in UNSEEN if evidence.get(kind, reference) is not reference]
-    noise = estimate_noise(reference.values, given, views)
-    if kinds[0] not in UNSEEN:
-        noise = replace(noise, share=without_upper_end(noise.share))
+    reference, *others = evidence.values()
+    noise = noise_of(collected, chosen, given, evidence)
     found = label_posterior(reference, others, given, noise)
     if task.new_rows is not None and collected.held_out is not None:
         # Newcomers had fewer epochs to fit their labels, right or wrong: their training logits do not compare.

@@ -42,13 +42,14 @@ class FoldNeeds:
         """All of it."""
         return self.fine_tuning + self.sweeping
 
-    def text(self, folds: int, *, refitted: bool = False) -> str:
-        """What so many folds take, in words; with all fine-tunes made twice if they are `refitted`."""
+    def text(self, folds: int, plain_fine_tunes: int = 0) -> str:
+        """What so many folds take, in words; with so many fine-tunes more for each."""
         recording = self.recording
         quantities = [f"{format_bytes(self.memory)} of memory beside the data"]
         if recording.disk:
             quantities.append(f"{format_bytes(recording.disk)} of disk")
-        text = f"{format_duration((self.seconds + refitted * self.fine_tuning) * folds)}, {' and '.join(quantities)}"
+        seconds = (self.seconds + plain_fine_tunes * self.fine_tuning) * folds
+        text = f"{format_duration(seconds)}, {' and '.join(quantities)}"
         if recording.interval > 1:
             text += "; states between checkpoints are replayed"
         if recording.recompute:

@@ -32,6 +32,7 @@ from labelaudit.types import Labels, Rows
 USUAL_BATCH_SIZE = 32
 LEAST_STEPS, MOST_EPOCHS = 200, 30  # of a network trained from nothing: few steps teach nothing, many epochs overfit
 FEWEST_FOLDS_TO_REFIT = 3  # with two, it would cost half of what an audit does
+MOST_ROWS_OF_SECOND_VIEW = 50_000
 MORE_FOLDS = (2_000, 5), (10_000, 3)  # up to so many rows, of a small network
 
 
@@ -191,6 +192,11 @@ def table_for_trees(
         )
         return None
     return frame
+
+
+def has_second_view(folds: int, rows: int) -> bool:
+    """Whether a second encoding of so many rows is worth its fine-tunes: only networks that did not train on a row."""
+    return folds > 1 and rows <= MOST_ROWS_OF_SECOND_VIEW
 
 
 def prepare_network(

@@ -15,11 +15,13 @@ import torch
 from labelaudit.audit.audit_data import check_classes, class_indices, rows_alone
 from labelaudit.audit.fold_plan import FoldPlan, plan_fold
 from labelaudit.audit.frozen_features import cached_share
-from labelaudit.audit.inputs import ImageInputs, Inputs, read_inputs
+from labelaudit.audit.inputs import ImageInputs, Inputs
 from labelaudit.audit.needs import FoldNeeds, measured_needs
+from labelaudit.audit.read_inputs import read_inputs
 from labelaudit.audit.setup import (
     check_processes,
     choose_folds,
+    has_second_view,
     is_refitted,
     is_small,
     prepare_network,
@@ -207,7 +209,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         work=(
             *_search_stage(searching.seconds, needs, plan, asked, inputs),
             *(trees := _tree_stage(inputs, readable, labels.numpy(), len(classes), config, progress)),
-            *_fold_stages(needs, len(folds), small=is_small(inputs, len(classes)), trees=bool(trees)),
+            *_fold_stages(needs, inputs, rows, len(folds), len(classes), trees=bool(trees)),
         ),
     )
 
@@ -223,12 +225,15 @@ def _search_stage(
     return [Stage("choosing epochs, at most", needs.fine_tuning * MOST_STEPS / plan.total_steps, needs.memory)]
 
 
-def _fold_stages(needs: FoldNeeds, folds: int, *, small: bool, trees: bool) -> list[Stage]:
-    again = Stage("fine-tuning without suspects", needs.fine_tuning * folds, needs.memory)
+def _fold_stages(needs: FoldNeeds, inputs: Inputs, rows: int, folds: int, classes: int, *, trees: bool) -> list[Stage]:
+    second_view = inputs.has_second_view and has_second_view(folds, rows)
+    refitted = is_refitted(folds, small=is_small(inputs, classes), trees=trees)
+    fine_tunes = needs.fine_tuning * folds
     return [
-        Stage("fine-tuning", needs.fine_tuning * folds, needs.memory, needs.recording.disk),
+        Stage("fine-tuning", fine_tunes, needs.memory, needs.recording.disk),
         Stage("sweeping back", needs.sweeping * folds, needs.memory, needs.recording.disk),
-        *([again] if is_refitted(folds, small=small, trees=trees) else []),
+        *([Stage("fine-tuning on the second encoding", fine_tunes, needs.memory)] if second_view else []),
+        *([Stage("fine-tuning without suspects", (1 + second_view) * fine_tunes, needs.memory)] if refitted else []),
     ]
 
 

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.preprocessing import normalize
+from sklearn.preprocessing import StandardScaler, normalize
 
 from labelaudit.data.tokens import tokens
 from labelaudit.errors import InputError
@@ -98,11 +98,44 @@ def encode_texts(
     return EncodedTexts(matrix * np.float32(LENGTH), encoding, reason, tuple(fitted.get_feature_names_out()))
 
 
-def _fit(encoding: TextEncoding, documents: list[str]) -> TfidfVectorizer | None:
-    """The encoder, None if no term is in two texts."""
-    encoder = TfidfVectorizer(
+def encode_words_alike(texts: Sequence[str | None], fit_on: Rows) -> EncodedTexts | None:
+    """Encode all texts as words that all count alike, for a second view of them.
+
+    Each column of TF-IDF is divided by its deviation, and rows keep their lengths, so that a rare word weighs as much
+    as a common one. A network on such rows predicts a little less, and has learnt less of what a rule that labels texts
+    by a few words would say: see "Two views of texts" in docs/how-it-works.md.
+
+    Args:
+        texts: N texts, None where there is none.
+        fit_on: The rows to fit on, all with a text.
+
+    Returns:
+        The encoded texts, zeros for rows with no text or no known word; None if no word is in two texts.
+    """
+    documents = ["" if text is None else text for text in texts]
+    encoder = _tfidf("words")
+    try:
+        encoder.fit([documents[row] for row in fit_on])
+    except ValueError:  # what scikit-learn says of an empty vocabulary
+        return None
+    matrix = normalize(encoder.transform(documents), copy=False)
+    matrix = StandardScaler(with_mean=False).fit(matrix[fit_on]).transform(matrix)
+    squared_norm = float(matrix[fit_on].multiply(matrix[fit_on]).sum() / len(fit_on))
+    if squared_norm == 0:
+        return None
+    matrix = csr_matrix(matrix * np.float32(min(1.0, LENGTH / squared_norm**0.5)))
+    return EncodedTexts(matrix, "words", "each as important", tuple(encoder.get_feature_names_out()))
+
+
+def _tfidf(encoding: TextEncoding) -> TfidfVectorizer:
+    return TfidfVectorizer(
         min_df=2, sublinear_tf=True, max_features=MOST_TERMS, norm=None, dtype=np.float32, **ENCODINGS[encoding]
     )
+
+
+def _fit(encoding: TextEncoding, documents: list[str]) -> TfidfVectorizer | None:
+    """The encoder, None if no term is in two texts."""
+    encoder = _tfidf(encoding)
     try:
         encoder.fit(documents)
     except ValueError:  # what scikit-learn says of an empty vocabulary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -49,6 +49,12 @@ class Noise:
     def rate(self) -> float:
         """The share of wrong labels that probabilities add up to."""
         return self.share.point
+
+    def carried_over(self, evidence: Floats, labels: Labels) -> Noise:
+        """The same noise, for evidence of another kind than it was estimated from, shape (N, C)."""
+        if self.given_label_calibration is None:
+            return self
+        return replace(self, given_label_calibration=calibrate_to_given(evidence, labels))
 
     def log_likelihood(self, labels: Labels) -> Floats:
         """Log P(given label | true label c) of each row, shape (N, C)."""

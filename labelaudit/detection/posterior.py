@@ -37,9 +37,9 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
 
     The reference is calibrated to the given labels, with their noise in mind. All else is calibrated to what the
     reference says of the true labels: evidence that has learnt the given labels by heart agrees with all of them, and
-    gets the little weight it deserves. The weighted geometric mean p(c) is joined with how the labels go wrong,
-    p(c) T[c, g]. The log odds of the given label are then shifted, all by the same, until the mean probability of a
-    wrong label is the estimated rate.
+    gets the little weight it deserves. The weighted geometric mean p(c), calibrated likewise, is joined with how the
+    labels go wrong, p(c) T[c, g]. The log odds of the given label are then shifted, all by the same, until the mean
+    probability of a wrong label is the estimated rate.
 
     Args:
         reference: What the noise was estimated from.
@@ -53,10 +53,13 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
     values = noise.true_label_evidence(reference.values)
     by_reference = calibrate(values, labels, noise.transition).log_probabilities(values)
     target = np.exp(log_softmax(by_reference + noise.log_likelihood(labels)))
-    mean = reference.weight * by_reference
+    mean = reference.weight * by_reference if others else by_reference
     for other in others:
         mean += other.weight * calibrate_to(other.values, target).log_probabilities(other.values)
-    mean /= reference.weight + sum(other.weight for other in others)
+    if others:
+        # Each kind is flattened where it says little, and a mean of flattened ones is too blunt to be joined with T.
+        mean /= reference.weight + sum(other.weight for other in others)
+        mean = calibrate_to(mean, target).log_probabilities(mean)
     posterior = np.exp(log_softmax(mean + noise.log_likelihood(labels)))
     return _with_wrong(posterior, labels, shift_to_rate(1 - posterior[np.arange(len(labels)), labels], noise.rate))
 

@@ -101,7 +101,7 @@ def feature_model(config: ModelConfig, custom_model: nn.Module | None = None) ->
     def build(num_classes: int, num_features: int) -> nn.Module:
         return _build(factory, {"num_classes": num_classes, "num_features": num_features}, name, config.weights)
 
-    return FeatureModel(name, build, defaults)
+    return FeatureModel(name, build, defaults, takes_any_width=name in SMALL_MODELS and config.weights is None)
 
 
 def _own_spec(

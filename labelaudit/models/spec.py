@@ -72,11 +72,14 @@ class FeatureModel:
         name: As the user gave it.
         build: Makes the network for a number of classes and one of features, from torch's current random state.
         defaults: What suits it.
+        takes_any_width: Whether it can be built for any number of features: not a network of the user's own, nor one
+            with weights from a file.
     """
 
     name: str
     build: Callable[[int, int], nn.Module]
     defaults: TrainingDefaults
+    takes_any_width: bool = False
 
     def network(self, num_classes: int, num_features: int, seed: int) -> nn.Module:
         """Build the network; the same seed gives the same initial parameters."""

@@ -108,6 +108,7 @@ def _metadata(
     if audit.text_encoding is not None:
         model = config.model.model_copy(update={"text_encoding": audit.text_encoding})
         resolved = resolved.model_copy(update={"model": model})
+    images = None if data.inputs is None else data.inputs.images
     return {
         "schema_version": SCHEMA_VERSION,
         "labelaudit_version": version("labelaudit"),
@@ -126,9 +127,9 @@ def _metadata(
         "noise": _noise(data.classes, labels, audit, ranking),
         "config": resolved.model_dump(mode="json"),
         "training": audit.training.model_dump(mode="json"),
-        "model": data.inputs.model,
+        "model": audit.model,
         "input": audit.input_text,
-        "images": None if data.inputs.images is None else asdict(data.inputs.images),
+        "images": None if images is None else asdict(images),
         "parameters": audit.findings.parameters,
         "tracked_parameters": audit.findings.tracked,
         "seed": config.seed,
@@ -141,12 +142,15 @@ def _metadata(
 
 def _accuracy(data: AuditData, accuracy: HeldOutAccuracy) -> dict[str, Any]:
     """How often the networks agree with labels they were not trained on, by class too, and what to do about it."""
+    advice = None
+    if (inputs := data.inputs) is not None:
+        advice = advice_on_weak(inputs.images, inputs.defaults, accuracy.overall, accuracy.most_frequent)
     by_class = zip(data.classes, accuracy.rows.tolist(), accuracy.right.tolist(), strict=True)
     return {
         "overall": accuracy.overall,
         "most_frequent": accuracy.most_frequent,
         "classes": {name: right / rows if rows else None for name, rows, right in by_class},
-        "advice": advice_on_weak(data.inputs.images, data.inputs.defaults, accuracy.overall, accuracy.most_frequent),
+        "advice": advice,
     }
 
 

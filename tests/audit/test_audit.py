@@ -250,6 +250,21 @@ def test_a_dry_run_splits_as_the_audit_does(tmp_path, monkeypatch, options):
 FOLD_STAGES = "fine-tuning", "sweeping back", "fine-tuning without suspects"
 
 
+def test_a_dry_run_of_texts_counts_the_fine_tunes_on_the_second_encoding(tmp_path):
+    draw = np.random.default_rng(0)
+    words = {"sport": "goal league team ball player", "food": "sauce bread oven salt pepper"}
+    labels = np.tile(list(words), 40)
+    texts = [" ".join(draw.choice(words[label].split(), 4)) for label in labels]
+    settings = audit_config(epochs=2, seed=1)
+    names = {}
+    for model in ("lr", "tests.support.networks:linear"):
+        config = settings.model_copy(update={"model": ModelConfig(name=model)})
+        plan = plan_scan((texts, labels), None, config, tmp_path, NullProgress())
+        names[model] = [stage.name for stage in plan.stages][1:-1]
+    assert names["lr"] == [*FOLD_STAGES[:2], "fine-tuning on the second encoding", FOLD_STAGES[2]]
+    assert names["tests.support.networks:linear"] == [*FOLD_STAGES]  # it may be made for one number of features
+
+
 def test_a_dry_run_foretells_the_search_for_epochs(tmp_path):
     """It makes the search, and so has the epochs of the audit."""
     draw = np.random.default_rng(0)

@@ -8,7 +8,8 @@ import pytest
 
 from labelaudit import scan
 from labelaudit.audit.collect import Collected
-from labelaudit.audit.evidence import evidence_of
+from labelaudit.audit.evidence import evidence_of, noise_of
+from labelaudit.detection.noise import estimate_noise
 
 LABELS = np.tile([0, 1], 20)
 
@@ -50,6 +51,38 @@ def test_networks_trained_once_more_count_twice():
     weights = {kind: one.weight for kind, one in found.items()}
     assert weights == {"held out": 1, "training": 2, "influence": 1, "refitted": 2}
     assert next(iter(found)) == "held out"  # what trained on cleaned rows is never the reference
+
+
+def test_a_second_view_is_averaged_into_the_held_out_evidence():
+    collected = collected_of(several_folds=True)
+    collected.by_second_view = log_odds_of_labels(3, 9)
+    found = evidence_of(collected, slice(None), LABELS)
+    np.testing.assert_allclose(found["held out"].values, (log_odds_of_labels(1, 5) + log_odds_of_labels(3, 9)) / 2)
+
+
+def test_noise_is_estimated_by_the_second_view_and_believed_of_any_kind_that_has_not_seen_the_labels():
+    draw = np.random.default_rng(0)
+    true = np.tile([0, 1, 2], 60)
+    given = np.where(np.arange(180) < 20, (true + 1) % 3, true)
+    sharp = 3 * np.eye(3)[true] + draw.normal(size=(180, 3)) / 2
+    blunt = np.eye(3)[true] + draw.normal(size=(180, 3))
+    collected = Collected(180, 3, given, several_folds=True)
+    collected.from_training, collected.from_influence = sharp, sharp
+    collected.held_out, collected.by_second_view, collected.refitted = blunt, sharp, blunt
+    evidence = evidence_of(collected, slice(None), given)
+    noise = noise_of(collected, slice(None), given, evidence)
+    expected = estimate_noise(sharp, given, [(blunt + sharp) / 2, blunt])
+    assert noise.share == expected.share
+    np.testing.assert_array_equal(noise.transition, expected.transition)
+    collected.by_second_view = None
+    evidence = evidence_of(collected, slice(None), given)
+    assert noise_of(collected, slice(None), given, evidence).share == estimate_noise(blunt, given, [blunt]).share
+
+
+def test_without_evidence_that_has_not_seen_the_labels_the_range_has_no_upper_end():
+    collected = collected_of(several_folds=False)
+    noise = noise_of(collected, slice(None), LABELS, evidence_of(collected, slice(None), LABELS))
+    assert (noise.share.high, noise.share.basis) == (1.0, "in sample")
 
 
 def test_only_the_rows_asked_for_are_in_it():

@@ -101,7 +101,8 @@ def test_flip_test_prints_the_table_and_writes_all_figures(run, tmp_path):
     assert figures["flips"] == {"rate": 0.1, "noise": "pair", "known": None}
     assert figures["summary"]["score"]["auroc"]["mean"] > 0.7
     assert (
-        f", best guess {figures['summary']['score']['noise_rate_estimated']['mean']:.1%}; 10.0% true" in result.stdout
+        f", best guess {figures['summary']['score']['noise_rate_estimated']['mean']:.1%}; 10.0% planted"
+        in result.stdout
     )
     assert "10.0% planted, within in " in result.stdout
     assert "A good result: " in result.stdout

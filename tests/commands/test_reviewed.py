@@ -90,7 +90,7 @@ def test_known_truths_are_not_contradicted(tickets, tmp_path):
 def test_from_scan_to_check_by_the_line_that_each_command_prints(tickets, found, tmp_path):
     found.save(tmp_path / "rep" / "report.parquet")
     path = decisions_of(
-        tmp_path / "d.csv", ("r20", "accept", ""), ("r50", "keep", ""), ("r71", "drop", "")
+        tmp_path / "d.csv", ("r20", "accept", ""), ("r30", "keep", ""), ("r71", "drop", "")
     )  # fmt: skip
     run = CliRunner().invoke
     applied = run(app, ["apply", "rep", "--decisions", str(path), "--out", "corrected.csv"])
@@ -104,8 +104,8 @@ def test_from_scan_to_check_by_the_line_that_each_command_prints(tickets, found,
     assert baseline.metadata["training"] == found.metadata["training"]
     assert baseline.metadata["config"]["seed"] == 3
     assert baseline.metadata["config"]["model"]["name"] == "lr"
-    assert of(baseline, "r20")["reason"] == of(baseline, "r50")["reason"] == "reviewed: the label is right"
-    assert not of(baseline, "r50")["suspect"]
+    assert of(baseline, "r20")["reason"] == of(baseline, "r30")["reason"] == "reviewed: the label is right"
+    assert not of(baseline, "r30")["suspect"]
     assert not any(row["id"] == "r71" for row in baseline.table.to_pylist())
     # the dropped row is back, and somebody else has found it right by now
     later = tmp_path / "later.csv"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from labelaudit.data.batches import TextFeatures
-from labelaudit.data.text_encoders import LENGTH, encode_texts
+from labelaudit.data.text_encoders import LENGTH, encode_texts, encode_words_alike
 from labelaudit.errors import InputError
 
 NOUNS = [
@@ -33,6 +33,33 @@ def test_values_are_tf_idf_in_rows_of_one_length():
     assert np.allclose(np.linalg.norm(matrix, axis=1), [LENGTH] * 4 + [0, LENGTH], rtol=1e-5)
     assert matrix[5].tolist() == pytest.approx([LENGTH, 0, 0, 0, 0])
     assert encoded.text == "5 words (TF-IDF; as asked for)"
+
+
+def test_words_alike_are_tf_idf_with_each_column_by_its_deviation():
+    texts = ("the cat cat sat", "the cat ran", "the dog ran", "the dog sat once", None, "cat owl")
+    encoded = encode_words_alike(texts, np.arange(4))
+    weights = 1 + np.log(5 / np.array([3, 3, 3, 3, 5]))  # of cat, dog, ran, sat, the; scikit-learn's inverse frequency
+    counts = np.array([[1 + np.log(2), 0, 0, 1, 1], [1, 0, 1, 0, 1], [0, 1, 1, 0, 1], [0, 1, 0, 1, 1]])
+    rows = counts * weights / np.linalg.norm(counts * weights, axis=1, keepdims=True)
+    rows /= rows.std(0)
+    rows *= min(1, LENGTH / np.sqrt((rows**2).sum(1).mean()))
+    matrix = encoded.matrix.toarray()
+    assert matrix.dtype == np.float32
+    np.testing.assert_allclose(matrix[:4], rows, rtol=1e-5)
+    assert not matrix[4].any()
+    assert np.flatnonzero(matrix[5]).tolist() == [0]
+
+
+def test_words_alike_of_many_columns_are_scaled_to_the_length_that_suits_the_rate():
+    draw = np.random.default_rng(0)
+    texts = [" ".join(draw.choice(NOUNS, 200)) + f" {row % 10}x" for row in range(40)]
+    many = [f"{text} " + " ".join(f"w{number}q" for number in draw.choice(900, 400)) for text in texts]
+    matrix = encode_words_alike(many, np.arange(40)).matrix
+    assert np.sqrt((matrix.toarray() ** 2).sum(1).mean()) == pytest.approx(LENGTH, rel=1e-5)
+
+
+def test_no_word_in_two_texts_leaves_no_second_view():
+    assert encode_words_alike(("red", "green", "blue"), np.arange(3)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from labelaudit.config import SelectionRule
 from labelaudit.data.dataset import NO_LABEL
-from labelaudit.detection.calibration import calibrate, calibrate_to, log_softmax
+from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to, log_softmax
 from labelaudit.detection.metrics import detection_metrics, list_metrics, suggestion_metrics, summarise
 from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.posterior import (
@@ -92,6 +94,22 @@ def test_evenly_spread_noise_is_recovered():
     assert noise.share.low < (true != given).mean() < noise.share.high
 
 
+def test_learnt_confusions_are_taken_out_of_evidence_of_another_kind_too():
+    """Where q = p T is predicted, p is what is left of it; evidence of half the size is calibrated anew."""
+    confused = 0.8 * np.eye(3) + 0.2 * np.roll(np.eye(3), 1, axis=1)
+    logits, _, given = made_labels(confused, rows=4000)
+    p = np.exp(log_softmax(3.0 * logits))
+    evidence = np.log(p @ confused)
+    noise = Noise(Share(0.2, 0.1, 0.3), confused, 1.0, Calibration.start(3))
+    carried = noise.carried_over(evidence / 2, given)
+    assert carried.given_label_calibration.weight == pytest.approx(2, rel=0.05)
+    for read, values in ((noise, evidence), (carried, evidence / 2)):
+        assert np.abs(np.exp(log_softmax(read.true_label_evidence(values))) - p).mean() < 0.02
+    wavering = replace(noise, given_label_calibration=None)
+    assert wavering.carried_over(evidence / 2, given) is wavering
+    np.testing.assert_array_equal(wavering.true_label_evidence(evidence), evidence)
+
+
 def counted(transition, rows, seed=0):
     generator = np.random.default_rng(seed)
     return np.array([generator.multinomial(rows, chances) for chances in transition]).astype(float)
@@ -171,6 +189,15 @@ def test_evidence_that_knows_the_given_labels_by_heart_counts_for_little():
     ranked = [detection_metrics(values, true != given)["average_precision"] for values in (score, as_fitted)]
     assert ranked[0] > ranked[1] + 0.2
     assert score.mean() == pytest.approx(noise.rate)
+
+
+def test_a_mean_of_blunt_evidence_is_as_sharp_as_what_is_said_of_the_labels():
+    """Nine kinds that say nothing, and so are flattened, do not blunt the one that does."""
+    evidence, _, given = made_labels(CONFUSED, rows=2000)
+    noise = estimate_noise(evidence, given)
+    nothing = [Evidence(np.random.default_rng(seed).normal(size=(2000, 3)), 1.0) for seed in range(9)]
+    alone, among = (label_posterior(Evidence(evidence, 1.0), others, given, noise) for others in ([], nothing))
+    assert np.abs(alone - among).mean() < 0.02
 
 
 def test_calibration_to_probabilities_finds_the_weight_that_made_them():

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from labelaudit.audit.collect import AuditTask
 from labelaudit.audit.judge import Findings, audit_folds, why_unreliable
+from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig, SelectionRule, TrainingConfig
 from labelaudit.data.batches import Features, standardise_each
 from labelaudit.data.flips import flip_rows
@@ -44,7 +44,7 @@ def audited(file: Path, labels: np.ndarray, progress: NullProgress, learning_rat
     rows = len(labels)
     batches = Features(digits(file, rows)[0], torch.from_numpy(labels))
     folds = cross_audit(np.arange(rows), labels, 0)
-    return audit_folds(AuditTask(batches, folds, network, rows, CLASSES), config, progress)
+    return audit_folds(AuditTask(View(batches, network), folds, rows, CLASSES), config, progress)
 
 
 def test_clean_digits_have_next_to_no_suspects(shared):
