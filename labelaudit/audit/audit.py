@@ -119,7 +119,8 @@ def audit(
         InputError: A setting does not fit the data or the machine, or the training diverged.
         RunError: Nothing more can be written.
     """
-    assert (inputs := data.inputs) is not None  # or there is nothing to train
+    inputs = data.inputs
+    assert inputs is not None  # or there is nothing to train
     audited, test_rows = (by_content(rows, labels, data.hashes) for rows in (data.audited, data.test_rows))
     small = is_small(inputs, len(data.classes))
     folds = choose_folds(audited, test_rows, labels, config, small=small) if warm_start is None else warm_start.folds
@@ -160,11 +161,7 @@ def audit(
         order=audited,
     )
     findings = audit_folds(task, config, progress, checkpoints)
-    if data.test is not None:
-        seen = findings.sketches[sample_rows(data.audited)]
-        found = describe_query_shift(seen, findings.query_sketch, labels[data.audited], labels[data.test_rows])
-        if found is not None:
-            progress.note(found)
+    _note_query_shift(data, labels, findings, progress)
     return Audit(
         findings,
         inputs.model,
@@ -196,6 +193,16 @@ def second_view(
         return None
     progress.note(f"networks of a second view get {inputs.text(batches)}")
     return View(batches, lambda number, seed: network_on(batches, seed))
+
+
+def _note_query_shift(data: AuditData, labels: Labels, findings: Findings, progress: Progress) -> None:
+    """Say if the test set is of another kind than the audited rows."""
+    if data.test is None:
+        return
+    seen = findings.sketches[sample_rows(data.audited)]
+    found = describe_query_shift(seen, findings.query_sketch, labels[data.audited], labels[data.test_rows])
+    if found is not None:
+        progress.note(found)
 
 
 def query_text(data: AuditData, config: AuditConfig, folds: list[Fold]) -> str:
