@@ -125,12 +125,12 @@ def audit(
     small = is_small(inputs, len(data.classes))
     folds = choose_folds(audited, test_rows, labels, config, small=small) if warm_start is None else warm_start.folds
     asked = config.training
-    training = resolve_defaults(asked, inputs.defaults, min(len(fold.train) for fold in folds))
+    fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
+    batches = inputs.batches(torch.from_numpy(labels), fit_on, data.device, data.dtype, asked.augmentation)
+    defaults = inputs.defaults_for(batches, fit_on)
+    training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))
     check_processes(process_group(), training)
     config = config.model_copy(update={"training": training})
-    fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
-    batches = inputs.batches(torch.from_numpy(labels), fit_on, data.device, data.dtype, training.augmentation)
-
     text_encoding = batches.encoded.encoding if isinstance(batches, TextFeatures) else None
     if text_encoding is not None:
         progress.note(f"the network gets {inputs.text(batches)}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from labelaudit.audit.collect import Collected
-from labelaudit.detection.calibration import calibrate_to_given
+from labelaudit.detection.calibration import calibrate
 from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence
 from labelaudit.detection.share import without_upper_end
@@ -16,6 +16,7 @@ from labelaudit.types import Floats, Labels, Rows
 
 WEIGHTS = {"held out": 1.0, "trees": 2.0, "training": 2.0, "influence": 1.0, "refitted": 2.0}  # chosen on tuning tasks
 TREES_AS_REFERENCE = 4.0
+TREES_WORSE = 0.01  # nats a label
 UNSEEN = ("held out", "trees", "refitted")
 """Evidence that has not seen the row's own label, by which the share of wrong labels can be estimated."""
 
@@ -31,8 +32,8 @@ def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dic
     - `refitted`: log-probabilities by networks that did not train on the row, nor on rows that, by all of the above,
       are probably wrong; of small networks in three folds or more, without trees.
 
-    The reference is what predicts the given labels better, of the two that have not seen the row's label. With one
-    fold it is the training.
+    The reference is what predicts the given labels better, of the two that have not seen the row's label
+    (`losses_beside`). With one fold it is the training.
 
     Args:
         collected: What the folds found.
@@ -49,7 +50,8 @@ def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dic
     evidence = {kind: Evidence(found[rows], WEIGHTS[kind]) for kind, found in values.items() if found is not None}
     reference = ("trees" if "trees" in evidence else "training") if "held out" not in evidence else "held out"
     if {"held out", "trees"} <= set(evidence):
-        reference = min(("held out", "trees"), key=lambda kind: _loss(evidence[kind].values, labels))
+        by_network, by_trees = losses_beside(evidence["held out"].values, evidence["trees"].values, labels)
+        reference = "held out" if by_network <= by_trees else "trees"
     found = evidence.pop(reference)
     if reference == "trees":
         found = Evidence(found.values, TREES_AS_REFERENCE)
@@ -60,8 +62,8 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
     """How labels go wrong, by evidence that has not seen them if there is some.
 
     Where there is a second encoding, by what networks on it predict: they are the weaker ones, which have learnt less
-    of the labellers' habits, so that more of the wrong labels stand out. Otherwise by the reference. That there are
-    wrong labels at all is believed of any other kind as well.
+    of the labellers' habits, so that more of the wrong labels stand out. Otherwise by the reference. Other kinds are
+    asked as well whether there are wrong labels at all.
 
     Args:
         collected: What the folds found.
@@ -71,7 +73,8 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
     """
     reference, unseen = next(iter(evidence)), [kind for kind in UNSEEN if kind in evidence]
     if collected.by_second_view is not None:
-        weaker = estimate_noise(collected.by_second_view[rows], labels, [evidence[kind].values for kind in unseen])
+        others = [evidence[kind].values for kind in unseen]
+        weaker = estimate_noise(collected.by_second_view[rows], labels, others, is_weaker=True)
         return weaker.carried_over(evidence[reference].values, labels)
     others = [evidence[kind].values for kind in unseen if kind != reference]
     noise = estimate_noise(evidence[reference].values, labels, others)
@@ -82,7 +85,25 @@ def _mean(first: Floats | None, second: Floats | None) -> Floats | None:
     return first if first is None or second is None else (first + second) / 2
 
 
-def _loss(evidence: Floats, labels: Labels) -> float:
-    """Mean loss of the given labels in nats, at the best scale and biases."""
-    log_p = calibrate_to_given(evidence, labels).log_probabilities(evidence)
-    return -float(log_p[np.arange(len(labels)), labels].mean())
+def trees_are_worse(collected: Collected, rows: Rows) -> bool:
+    """Whether trees predict labels so much worse than the networks that they would only blur what those say."""
+    assert collected.held_out is not None
+    assert collected.by_trees is not None
+    labels = collected.labels[rows]
+    by_network, by_trees = losses_beside(collected.held_out[rows], collected.by_trees[rows], labels)
+    return by_trees > by_network + TREES_WORSE
+
+
+def losses_beside(evidence: Floats, other: Floats, labels: Labels) -> tuple[float, float]:
+    """Mean losses of the given labels, in nats, by evidence and by some of another kind, both of shape (N, C).
+
+    Each is calibrated with the noise in mind that is estimated by the first: without, what is sure of the right labels
+    would pay for every wrong one.
+    """
+    noise = estimate_noise(evidence, labels)
+
+    def loss(values: Floats) -> float:
+        log_p = calibrate(values, labels, noise.transition).log_probabilities(values)
+        return -float(np.logaddexp.reduce(log_p + noise.log_likelihood(labels), axis=1).mean())
+
+    return loss(evidence), loss(other)

@@ -18,6 +18,8 @@ from labelaudit.errors import InputError
 from labelaudit.models.spec import FeatureModel, ModelSpec, TrainingDefaults
 from labelaudit.types import Augmentation, Rows, TextEncoding
 
+MEASURED_ROWS = 1000  # by which the length of rows is known well enough
+
 
 class Inputs(Protocol):
     """What a run trains on, whatever the rows are."""
@@ -53,6 +55,9 @@ class Inputs(Protocol):
 
     def second_view(self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype) -> Batches | None:
         """The rows in another encoding; None where there is no other."""
+
+    def defaults_for(self, batches: Batches, rows: Rows) -> TrainingDefaults:
+        """The training that suits the network and these rows."""
 
     def network(self, classes: int, seed: int, batches: Batches) -> nn.Module:
         """The network before training."""
@@ -112,6 +117,10 @@ class ImageInputs:
     def second_view(self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype) -> None:
         """They are seen in one way."""
         return
+
+    def defaults_for(self, batches: Batches, rows: Rows) -> TrainingDefaults:
+        """Images are standardised, so that what suits the network suits them."""
+        return self.defaults
 
     def network(self, classes: int, seed: int, batches: Batches) -> nn.Module:
         """The network before training."""
@@ -190,6 +199,11 @@ class FeatureInputs:
             return None
         encoded = encode_words_alike(self.content.values, fit_on)
         return None if encoded is None else TextFeatures(encoded, labels, device, dtype)
+
+    def defaults_for(self, batches: Batches, rows: Rows) -> TrainingDefaults:
+        """The training that suits the network and rows of this length."""
+        some = torch.from_numpy(rows[:: -(-len(rows) // MEASURED_ROWS)])
+        return self.defaults.for_rows(batches.batch(some)[0].double().square().sum(1).mean().item())
 
     def network(self, classes: int, seed: int, batches: Batches) -> nn.Module:
         """The network before training, for as many features as there are."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from labelaudit.audit.collect import Collected, Networks, collect
 from labelaudit.audit.cross_fit import without_suspects
-from labelaudit.audit.evidence import evidence_of, noise_of
+from labelaudit.audit.evidence import evidence_of, noise_of, trees_are_worse
 from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
 from labelaudit.detection.accuracy import HeldOutAccuracy, held_out_accuracy
@@ -78,7 +78,10 @@ def audit_folds(
         RunError: Nothing more can be written.
     """
     collected = collect(task, config, progress, checkpoints)
-    if task.is_refitted:
+    if collected.by_trees is not None and collected.held_out is not None and trees_are_worse(collected, task.scored):
+        progress.note("boosted trees predict these labels worse than the network does, and are left out")
+        collected.by_trees = None
+    if task.may_be_refitted and collected.by_trees is None:
         posterior = label_probabilities(task, collected)[1]
         wrong = 1 - posterior[np.arange(task.rows), collected.labels[: task.rows]]
         collected.refitted = without_suspects(task, wrong, config, progress, checkpoints)

@@ -22,7 +22,7 @@ from labelaudit.models.spec import TrainingDefaults
 from labelaudit.progress import Progress
 from labelaudit.runtime.distributed import ProcessGroup, process_group
 from labelaudit.runtime.machine import memory_of_process, reproducible
-from labelaudit.training.convergence import MOST_STEPS, epochs_to_convergence
+from labelaudit.training.convergence import MOST_STEPS, Pilot, epochs_to_convergence
 from labelaudit.training.fine_tune import Plan
 from labelaudit.training.needs import vectors_memory
 from labelaudit.training.optimizers import SGD, AdamW, Optimizer
@@ -31,6 +31,7 @@ from labelaudit.types import Labels, Rows
 
 USUAL_BATCH_SIZE = 32
 LEAST_STEPS, MOST_EPOCHS = 200, 30  # of a network trained from nothing: few steps teach nothing, many epochs overfit
+PILOTS = 2  # folds by which the number of epochs is chosen
 FEWEST_FOLDS_TO_REFIT = 3  # with two, it would cost half of what an audit does
 MOST_ROWS_OF_SECOND_VIEW = 50_000
 MORE_FOLDS = (2_000, 5), (10_000, 3)  # up to so many rows, of a small network
@@ -67,21 +68,23 @@ def train_to_convergence(
     seed: int,
     progress: Progress,
 ) -> TrainingConfig:
-    """Replace the number of epochs by the one at which the first fold predicts its query best.
+    """Replace the number of epochs by the one at which the first two folds predict their queries best.
 
     Args:
-        training: The settings, complete; their epochs are the fewest.
+        training: The settings, complete; their epochs stay where they have many steps.
         network: Makes the network of a fold from the fold's index and a seed.
         batches: All rows.
         folds: Which rows train and which are the query.
         seed: Of the audit.
         progress: Told of the search.
     """
-    network_seed, order_seed = np.random.SeedSequence([seed, 0]).generate_state(2).tolist()
-    train, query = torch.from_numpy(folds[0].train), torch.from_numpy(folds[0].query)
-    with progress.stage("Choosing the number of epochs", MOST_STEPS) as advance, reproducible():
-        model, plan = network(0, network_seed), training_plan(training)
-        epochs = epochs_to_convergence(model, batches, train, query, plan, order_seed, advance)
+    pilots = []
+    with progress.stage("Choosing the number of epochs", PILOTS * MOST_STEPS) as advance, reproducible():
+        for number, fold in enumerate(folds[:PILOTS]):
+            network_seed, order_seed = np.random.SeedSequence([seed, number]).generate_state(2).tolist()
+            model = network(number, network_seed)
+            pilots.append(Pilot(model, torch.from_numpy(fold.train), torch.from_numpy(fold.query), order_seed))
+        epochs = epochs_to_convergence(pilots, batches, training_plan(training), advance)
     return training.model_copy(update={"epochs": epochs})
 
 
@@ -163,12 +166,12 @@ def automatic_folds(rows: int, *, small: bool) -> int:
     return next((folds for most_rows, folds in MORE_FOLDS if rows <= most_rows), 2)
 
 
-def is_refitted(folds: int, *, small: bool, trees: bool) -> bool:
+def may_be_refitted(folds: int, *, small: bool) -> bool:
     """Whether networks are trained once more without the suspects: small ones, in a cross-audit of several folds.
 
-    Not where there are boosted trees: beside them, such networks said nothing new.
+    Not where boosted trees predict as well as they do: beside them, such networks said nothing new.
     """
-    return small and folds >= FEWEST_FOLDS_TO_REFIT and not trees
+    return small and folds >= FEWEST_FOLDS_TO_REFIT
 
 
 def is_small(inputs: Inputs, classes: int) -> bool:

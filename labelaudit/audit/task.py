@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from labelaudit.audit.setup import is_refitted
+from labelaudit.audit.setup import may_be_refitted
 from labelaudit.data.batches import Batches
 from labelaudit.data.splits import Fold
 from labelaudit.models.flat import FlatModel
@@ -65,12 +65,11 @@ class AuditTask:
         return [self.view] if self.second_view is None else [self.view, self.second_view]
 
     @property
-    def is_refitted(self) -> bool:
-        """Whether networks are trained once more without the suspects (`cross_fit`)."""
-        anew = self.new_rows is None
-        return anew and is_refitted(len(self.folds), small=self.small, trees=self.table is not None)
+    def may_be_refitted(self) -> bool:
+        """Whether networks are trained once more without the suspects (`cross_fit`), where no trees say as much."""
+        return self.new_rows is None and may_be_refitted(len(self.folds), small=self.small)
 
     @property
     def plain_fine_tunes(self) -> int:
-        """How many fine-tunes without tracking are made for each fold."""
-        return len(self.views) - 1 + self.is_refitted * len(self.views)
+        """How many fine-tunes without tracking are made for each fold, at most."""
+        return len(self.views) - 1 + self.may_be_refitted * len(self.views)

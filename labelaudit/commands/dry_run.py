@@ -22,8 +22,8 @@ from labelaudit.audit.setup import (
     check_processes,
     choose_folds,
     has_second_view,
-    is_refitted,
     is_small,
+    may_be_refitted,
     prepare_network,
     resolve_defaults,
     table_for_trees,
@@ -36,7 +36,7 @@ from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset, load_test_set
-from labelaudit.data.splits import Fold
+from labelaudit.data.splits import Fold, by_content
 from labelaudit.errors import InputError
 from labelaudit.models.choice import choose_network
 from labelaudit.models.flat import FlatModel
@@ -154,17 +154,18 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         parts, classes, config = _open(source, test, config, progress)
         dataset = parts[0]
         inputs, hashes, readable = _probe(parts, classes, config, device, watch)
-        folds = _folds(parts, classes, config, small=is_small(inputs, len(classes)))
+        whole = not isinstance(dataset.content, EncodedImages)  # all rows are here, with their labels
+        folds = _folds(parts, classes, config, hashes if whole else None, small=is_small(inputs, len(classes)))
 
     rows, total, largest = len(dataset), sum(map(len, parts)), max(folds, key=lambda fold: len(fold.train))
     asked = config.training
-    training = resolve_defaults(asked, inputs.defaults, min(len(fold.train) for fold in folds))
-    check_processes(process_group(), training)
-    whole = not isinstance(dataset.content, EncodedImages)  # all rows are here, with their labels
     known = torch.from_numpy(class_indices(parts, classes).clip(min=0))
     labels = known if whole else torch.arange(len(hashes)) % len(classes)
     fit_on = np.unique(np.concatenate([fold.train for fold in folds])) if whole else readable
-    batches = inputs.batches(labels, fit_on, device, dtype, training.augmentation)
+    batches = inputs.batches(labels, fit_on, device, dtype, asked.augmentation)
+    defaults = inputs.defaults_for(batches, fit_on)
+    training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))
+    check_processes(process_group(), training)
     if whole and asked.epochs is None:
         training = _search(training, inputs, batches, folds, len(classes), config, searching)
     config = config.model_copy(update={"training": training})
@@ -182,15 +183,9 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         query_rows=len(largest.query),
         folds=len(folds),
     )
-    needs = measured_needs(
-        model,
-        batches,
-        chosen,
-        plan,
-        config.influence.trajectory,
-        memory=memory_of_process(device, process_group().local_size) - (data.memory if device.type == "cpu" else 0),
-        disk=USABLE_FRACTION * free_disk(folder),
-    )
+    memory = memory_of_process(device, process_group().local_size) - (data.memory if device.type == "cpu" else 0)
+    disk, mode = USABLE_FRACTION * free_disk(folder), config.influence.trajectory
+    needs = measured_needs(model, batches, chosen, plan, mode, memory=memory, disk=disk)
     return ScanPlan(
         source=dataset.source,
         kind=dataset.kind,
@@ -227,13 +222,14 @@ def _search_stage(
 
 def _fold_stages(needs: FoldNeeds, inputs: Inputs, rows: int, folds: int, classes: int, *, trees: bool) -> list[Stage]:
     second_view = inputs.has_second_view and has_second_view(folds, rows)
-    refitted = is_refitted(folds, small=is_small(inputs, classes), trees=trees)
+    again = "fine-tuning without suspects" + (", unless trees do as well" if trees else "")
+    refitted = may_be_refitted(folds, small=is_small(inputs, classes))
     fine_tunes = needs.fine_tuning * folds
     return [
         Stage("fine-tuning", fine_tunes, needs.memory, needs.recording.disk),
         Stage("sweeping back", needs.sweeping * folds, needs.memory, needs.recording.disk),
         *([Stage("fine-tuning on the second encoding", fine_tunes, needs.memory)] if second_view else []),
-        *([Stage("fine-tuning without suspects", (1 + second_view) * fine_tunes, needs.memory)] if refitted else []),
+        *([Stage(again, (1 + second_view) * fine_tunes, needs.memory)] if refitted else []),
     ]
 
 
@@ -282,13 +278,17 @@ def _search(
     return train_to_convergence(training, network, batches, folds, config.seed, progress)
 
 
-def _folds(parts: list[Dataset], classes: tuple[str, ...], config: AuditConfig, *, small: bool) -> list[Fold]:
-    """The folds of the audit, if all rows that look readable are."""
+def _folds(
+    parts: list[Dataset], classes: tuple[str, ...], config: AuditConfig, hashes: Hashes | None, *, small: bool
+) -> list[Fold]:
+    """The folds of the audit, if all rows that look readable are; in its order, if hashes are known."""
     dataset, labels = parts[0], class_indices(parts, classes)
     present = np.array([problem is None for part in parts for problem in part.problems])
     usable = np.flatnonzero(present & (labels != NO_LABEL))
     audited, test_rows = usable[usable < len(dataset)], usable[usable >= len(dataset)]
     audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited))
+    if hashes is not None:
+        audited, test_rows = (by_content(some, labels, hashes) for some in (audited, test_rows))
     return choose_folds(audited, test_rows, labels, config, small=small)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given, log_softmax
-from labelaudit.detection.share import Share, Signs, estimate_share, evenness, hidden_ratio
+from labelaudit.detection.share import BLIND_WEAKER, Share, Signs, estimate_share, evenness, hidden_ratio
 from labelaudit.detection.transition import resize_transition, shrink_transition, spread_strength
 from labelaudit.types import Floats, Labels, Rows
 
@@ -25,6 +25,7 @@ MIN_CLASS_PROBABILITY = 1e-3  # of a class once the learnt confusions are taken 
 SINGULAR = 0.02  # singular values of T below this share of the largest are not inverted
 SIZES = (0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0)  # multiples of T's off-diagonal that are tried
 MIN_FREE_GAIN = 6.0  # nats by which two rates of two classes have to be more likely than one; 4.3 at 30% even noise
+BELIEVED = 0.05  # nats a label by which other evidence may predict worse than the best
 MIN_LEARNT_GAIN = 10.0  # nats by which the second reading has to be more likely to be taken
 
 
@@ -94,7 +95,9 @@ class NoiseModel:
     without: float
 
 
-def estimate_noise(evidence: Floats, labels: Labels, others: Sequence[Floats] = ()) -> Noise:
+def estimate_noise(
+    evidence: Floats, labels: Labels, others: Sequence[Floats] = (), *, is_weaker: bool = False
+) -> Noise:
     """Fit P(given g | x) = Σ_c p(c | x) T[c, g], by expectation maximisation, under two readings of the evidence.
 
     First, the network wavers because it does not know the true class: p(c | x) = softmax_c(w e_c(x) + b_c). Labels that
@@ -110,13 +113,20 @@ def estimate_noise(evidence: Floats, labels: Labels, others: Sequence[Floats] = 
     Args:
         evidence: Larger where a label is more plausible, shape (N, C).
         labels: Given class indices, shape (N,).
-        others: Evidence of other kinds that does not know it either, for the share; each of shape (N, C).
+        others: Evidence of other kinds that does not know it either, for the share; each of shape (N, C). One that
+            predicts the labels clearly worse than the best errs by itself, and is not asked.
+        is_weaker: Whether it is by networks that predict less than others could, and so err more by themselves.
     """
     # Rounding depends on the order of sums, and where the likelihood is flat the fits depend on rounding.
     order = np.lexsort((labels, *evidence.T))
     some = order[_sample(evidence[order], labels[order], FIT_ROWS)]
-    chosen, confusions, signs = _read(evidence[some], labels[some])
-    share = estimate_share([signs, *(_read(other[some], labels[some])[2] for other in others)], len(some))
+    readings = [_read(kind[some], labels[some]) for kind in (evidence, *others)]
+    chosen, confusions, signs = readings[0]
+    if is_weaker:
+        signs = replace(signs, blind=BLIND_WEAKER)
+    least = max(model.log_likelihood for model, _, _ in readings) - BELIEVED * len(some)
+    believed = [its_signs for model, _, its_signs in readings[1:] if model.log_likelihood >= least]
+    share = estimate_share([signs, *believed], len(some))
     return Noise(share, chosen.transition, chosen.calibration.weight, confusions)
 
 

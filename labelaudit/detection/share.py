@@ -22,6 +22,7 @@ Basis = Literal["out of fold", "in sample", "decisions"]
 MIN_GAIN = 4.0  # nats by which noise must explain the labels better than none: p = .002, of the two or three tried
 CLEAR_GAIN = 30.0  # nats from which on it is no chance, however little is seen; on clean data at most 23
 BLIND = 0.15  # seen / disagreeing up to which it may all be the network's own errors; clean data have .01 to .15
+BLIND_WEAKER = 0.20  # the same of the weaker view of texts; clean data have .09 to .16, people's and rules' .25 to .6
 MISFIT, CLEAR = 0.12, 0.20  # the same, of a network that is not exactly calibrated, and of labels that are surely wrong
 FEW = 0.10  # disagreeing up to which it can be said that none were seen
 NORMAL = 1.645  # deviations of a 90% range
@@ -67,12 +68,14 @@ class Signs:
         disagreeing: The share that is not the favourite.
         gain: Nats by which noise explains the labels better than none.
         hidden: Wrong labels that may be hidden for each one seen; see `hidden_ratio`.
+        blind: seen / disagreeing up to which it may all be the network's own errors.
     """
 
     seen: float
     disagreeing: float
     gain: float
     hidden: float
+    blind: float = BLIND
 
 
 def estimate_share(signs: Sequence[Signs], rows: int) -> Share:
@@ -100,7 +103,7 @@ def _judge(signs: Signs, rows: int) -> Share:
     believed = float(np.clip((ratio - MISFIT) / (CLEAR - MISFIT), 0, 1))
     low = max(0.0, seen - MISFIT * disagreeing - NORMAL * _deviation(seen, rows))
     ceiling = min(1.0, disagreeing + NORMAL * _deviation(disagreeing, rows))
-    if gain >= MIN_GAIN and (ratio > BLIND or (gain >= CLEAR_GAIN and low > 0)):
+    if gain >= MIN_GAIN and (ratio > signs.blind or (gain >= CLEAR_GAIN and low > 0)):
         high = (1 + signs.hidden) * seen
         high = min(max(ceiling, seen), high + NORMAL * _deviation(high, rows))
         verdict: Verdict = "measured"

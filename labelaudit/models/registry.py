@@ -27,7 +27,7 @@ from labelaudit.models.weights import load_whole
 Factory = Callable[..., nn.Module]
 
 SMALL_MODELS: dict[str, tuple[Factory, TrainingDefaults]] = {
-    "lr": (logistic_regression, TrainingDefaults(epochs=5, learning_rate=0.003, from_nothing=True)),
+    "lr": (logistic_regression, TrainingDefaults(epochs=5, learning_rate=0.003, from_nothing=True, by_norm=True)),
     "dnn": (dnn, TrainingDefaults(epochs=5, learning_rate=0.01, from_nothing=True)),
     "cnn": (cnn, TrainingDefaults(epochs=6, learning_rate=0.01, from_nothing=True)),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
@@ -12,6 +12,9 @@ from torch import nn
 
 from labelaudit.data.batches import Normalise
 from labelaudit.types import OptimizerName
+
+USUAL_SQUARED_NORM = 256.0  # of a row with many features, to which longer ones are scaled
+LARGEST_RATE = 1.0
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,20 @@ class TrainingDefaults:
         learning_rate: η_0.
         from_nothing: Whether the network starts from random parameters and so needs a number of steps, however few
             the rows are.
+        by_norm: Whether the rate is that of rows with a mean squared norm of `USUAL_SQUARED_NORM`, and goes with its
+            inverse: a linear layer then learns from short rows as fast as from long ones.
     """
 
     epochs: int
     learning_rate: float
     from_nothing: bool = False
+    by_norm: bool = False
+
+    def for_rows(self, squared_norm: float) -> TrainingDefaults:
+        """The same for rows with this mean squared norm."""
+        if not self.by_norm or squared_norm == 0:
+            return self
+        return replace(self, learning_rate=min(LARGEST_RATE, self.learning_rate * USUAL_SQUARED_NORM / squared_norm))
 
     def learning_rate_of(self, optimizer: OptimizerName) -> float:
         """The rate for an optimizer. Adam's steps have about the size of the rate whatever the gradient is."""

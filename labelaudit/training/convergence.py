@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from math import ceil
 
+import numpy as np
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -14,49 +17,68 @@ from labelaudit.progress import Advance, ignore
 from labelaudit.training.fine_tune import Plan, take_step
 from labelaudit.training.predict import inference_batch_size, predict
 
-ENOUGH_STEPS = 1500  # with as many or more the model's own number of epochs is taken as it is
-MOST_STEPS = 6000
-SPACING = 1.15  # each number of epochs looked at is so many times the last one
-PATIENCE = 1.5  # the search ends at so many times the best number of epochs
-LEAST_GAIN = 0.003  # relative fall of the held-out loss that counts as better
-NOTHING_LEFT = 0.01  # nats: every held-out row is predicted
+FEWEST_EPOCHS, FEWEST_STEPS = 3, 60  # from which on predictions are looked at
+MOST_STEPS = 1500  # of each run
+SPACING = 1.3  # each number of epochs looked at is so many times the last one
+PATIENCE = 4  # looks without a smaller loss that end the search
+TEMPERATURES = (1.0, 1.3, 1.7, 2.2, 3.0, 4.0, 5.0, 7.0, 10.0)  # of which the best one counts: only the order matters
 
 
-def epochs_to_convergence(
-    model: FlatModel, batches: Batches, rows: Tensor, held_out: Tensor, plan: Plan, seed: int, advance: Advance = ignore
-) -> int:
-    """The number of epochs with the least mean cross-entropy on held-out rows, at least the plan's own.
+@dataclass(frozen=True)
+class Pilot:
+    """A run to judge by.
 
-    A fine-tune with a constant learning rate is run until the loss has not fallen for half as long again, is next to
-    nothing, or `MOST_STEPS` are taken. Nothing is searched where the plan has `ENOUGH_STEPS` steps.
-
-    Args:
+    Attributes:
         model: The network at θ_0; trained in place.
-        batches: Where inputs and labels are.
         rows: Training rows, int64, shape (N,).
         held_out: Rows to judge by, int64, shape (M,).
-        plan: The fine-tune; its epochs are the least that is answered.
         seed: Decides the data order.
+    """
+
+    model: FlatModel
+    rows: Tensor
+    held_out: Tensor
+    seed: int
+
+
+def epochs_to_convergence(pilots: Sequence[Pilot], batches: Batches, plan: Plan, advance: Advance = ignore) -> int:
+    """The number of epochs with the least cross-entropy on held-out rows, on the average of some runs.
+
+    Logits are divided by the temperature that suits the held-out rows: a network that is only too sure of itself has
+    not got worse. Numbers of epochs are looked at in steps of `SPACING`, from `FEWEST_STEPS` steps to `MOST_STEPS`.
+
+    Args:
+        pilots: The runs.
+        batches: Where inputs and labels are.
+        plan: The fine-tune, whose epochs are the answer where these have too many steps to search.
         advance: Told of each step.
     """
-    per_epoch = plan.steps_per_epoch(len(rows))
-    longest = MOST_STEPS // per_epoch
-    if plan.epochs * per_epoch >= ENOUGH_STEPS or longest <= plan.epochs:
+    per_epoch = max(plan.steps_per_epoch(len(pilot.rows)) for pilot in pilots)
+    longest, look = MOST_STEPS // per_epoch, max(FEWEST_EPOCHS, ceil(FEWEST_STEPS / per_epoch))
+    if look >= longest:
         return plan.epochs
-    moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
-    at_once, labels = inference_batch_size(batches, plan.batch_size), batches.labels[held_out]
     search = replace(plan, epochs=longest, schedule="constant")
-    best_epochs, best_loss, next_look = plan.epochs, float("inf"), plan.epochs
-    for step in search.steps(rows, seed):
-        take_step(model, batches, search, step, moments)
-        advance(1)
-        epochs, left = divmod(step.index + 1, per_epoch)
-        if left or epochs < next_look:
-            continue
-        next_look = max(epochs + 1, ceil(epochs * SPACING))
-        loss = cross_entropy(predict(model, batches, held_out, at_once).double(), labels).item()
-        if not loss >= best_loss * (1 - LEAST_GAIN):
-            best_epochs, best_loss = epochs, loss
-        if best_loss < NOTHING_LEFT or epochs > PATIENCE * best_epochs:
-            break
+    runs = [(pilot, search.steps(pilot.rows, pilot.seed), _moments(pilot.model, plan)) for pilot in pilots]
+    best_epochs, best_loss, since, before = look, float("inf"), 0, 0
+    while look <= longest and since < PATIENCE:
+        for pilot, steps, moments in runs:
+            for step in islice(steps, (look - before) * plan.steps_per_epoch(len(pilot.rows))):
+                take_step(pilot.model, batches, search, step, moments)
+                advance(1)
+        loss = float(np.mean([_held_out_loss(pilot, batches, plan) for pilot in pilots]))
+        since += 1
+        if loss < best_loss:
+            best_epochs, best_loss, since = look, loss, 0
+        before, look = look, ceil(look * SPACING)
     return best_epochs
+
+
+def _moments(model: FlatModel, plan: Plan) -> Tensor:
+    return model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
+
+
+def _held_out_loss(pilot: Pilot, batches: Batches, plan: Plan) -> float:
+    """Mean cross-entropy at the best temperature."""
+    at_once = inference_batch_size(batches, plan.batch_size)
+    logits, labels = predict(pilot.model, batches, pilot.held_out, at_once).double(), batches.labels[pilot.held_out]
+    return min(cross_entropy(logits / temperature, labels).item() for temperature in TEMPERATURES)

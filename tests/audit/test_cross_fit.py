@@ -10,7 +10,7 @@ import torch
 
 from labelaudit.audit.collect import collect
 from labelaudit.audit.cross_fit import SECOND_VIEW, WITHOUT_SUSPECTS, cross_fit, without_suspects
-from labelaudit.audit.setup import has_second_view, is_refitted
+from labelaudit.audit.setup import has_second_view, may_be_refitted
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Features
@@ -105,9 +105,8 @@ def test_a_second_view_needs_networks_that_have_not_seen_a_row_and_costs_too_muc
 
 
 @pytest.mark.parametrize(
-    ("folds", "small", "trees", "expected"),
-    [(3, True, False, True), (5, True, False, True), (2, True, False, False), (1, True, False, False),
-     (5, False, False, False), (5, True, True, False)],
-)  # fmt: skip
-def test_it_is_done_where_it_costs_little_and_says_something_new(folds, small, trees, expected):
-    assert is_refitted(folds, small=small, trees=trees) is expected
+    ("folds", "small", "expected"),
+    [(3, True, True), (5, True, True), (2, True, False), (1, True, False), (5, False, False)],
+)
+def test_it_is_done_where_it_costs_little(folds, small, expected):
+    assert may_be_refitted(folds, small=small) is expected

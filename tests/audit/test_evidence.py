@@ -8,8 +8,9 @@ import pytest
 
 from labelaudit import scan
 from labelaudit.audit.collect import Collected
-from labelaudit.audit.evidence import evidence_of, noise_of
+from labelaudit.audit.evidence import evidence_of, losses_beside, noise_of, trees_are_worse
 from labelaudit.detection.noise import estimate_noise
+from tests.support.progress import Notes
 
 LABELS = np.tile([0, 1], 20)
 
@@ -46,6 +47,30 @@ def test_the_reference_comes_first_and_everything_has_its_weight(several_folds, 
     assert [(kind, one.weight) for kind, one in found.items()] == list(expected.items())
 
 
+def test_the_kind_that_predicts_better_with_the_noise_in_mind_is_the_reference():
+    """Sure of all labels, and so of the wrong ones: without noise in mind, blunter evidence would seem better."""
+    draw = np.random.default_rng(0)
+    true = np.tile([0, 1, 2], 100)
+    given = np.where(np.arange(300) < 30, (true + 1) % 3, true)
+    sharp = 9 * np.eye(3)[true] + draw.normal(size=(300, 3))
+    blunt = 4 * np.eye(3)[true] + 1.5 * draw.normal(size=(300, 3))
+    better, worse = losses_beside(sharp, blunt, given)
+    assert better < worse
+    transition = estimate_noise(sharp, given).transition
+    expected = -np.mean(  # at the given labels' best weight, which of so sharp evidence is some that leaves p one-hot
+        np.log(transition[true, given])
+    )
+    assert better == pytest.approx(expected, abs=0.02)
+    collected = Collected(300, 3, given, several_folds=True)
+    collected.from_training, collected.from_influence = sharp, sharp
+    for network, trees, first, are_worse in ((sharp, blunt, "held out", True), (blunt, sharp, "trees", False)):
+        collected.held_out, collected.by_trees = network, trees
+        assert next(iter(evidence_of(collected, slice(None), given))) == first
+        assert trees_are_worse(collected, np.arange(300)) is are_worse
+    collected.by_trees = collected.held_out * 0.7  # the same but for its scale: neither better nor worse
+    assert not trees_are_worse(collected, np.arange(300))
+
+
 def test_networks_trained_once_more_count_twice():
     found = evidence_of(collected_of(several_folds=True, refitted=log_odds_of_labels(9, 39)), slice(None), LABELS)
     weights = {kind: one.weight for kind, one in found.items()}
@@ -71,7 +96,7 @@ def test_noise_is_estimated_by_the_second_view_and_believed_of_any_kind_that_has
     collected.held_out, collected.by_second_view, collected.refitted = blunt, sharp, blunt
     evidence = evidence_of(collected, slice(None), given)
     noise = noise_of(collected, slice(None), given, evidence)
-    expected = estimate_noise(sharp, given, [(blunt + sharp) / 2, blunt])
+    expected = estimate_noise(sharp, given, [(blunt + sharp) / 2, blunt], is_weaker=True)
     assert noise.share == expected.share
     np.testing.assert_array_equal(noise.transition, expected.transition)
     collected.by_second_view = None
@@ -101,6 +126,15 @@ def band():
     wrong = generator.choice(np.flatnonzero((frame["a"].abs() - 0.5).abs() > 0.1), 12, replace=False)
     frame.loc[wrong, "label"] = frame.loc[wrong, "label"].map({"far": "near", "near": "far"})
     return frame, set(wrong)
+
+
+def test_trees_that_predict_worse_than_the_network_are_left_out_and_said_so():
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(draw.normal(size=(120, 8)), columns=list("abcdefgh"))
+    frame["label"] = np.where(frame.to_numpy().sum(1) > 0, "more", "less")  # a sum, which trees learn slowly
+    notes = Notes()
+    scan(frame, label_column="label", progress=notes)
+    assert "boosted trees predict these labels worse than the network does, and are left out" in notes.notes
 
 
 @pytest.mark.parametrize(("trees", "least", "most"), [("auto", 11, 12), ("off", 0, 3)])

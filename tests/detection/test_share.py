@@ -13,6 +13,7 @@ from labelaudit.detection.calibration import log_softmax
 from labelaudit.detection.noise import MIN_FREE_GAIN, STARTS, estimate_noise
 from labelaudit.detection.share import (
     BLIND,
+    BLIND_WEAKER,
     CLEAR,
     CLEAR_GAIN,
     EVEN_SPREAD,
@@ -47,6 +48,14 @@ def test_a_measured_share_by_hand():
     assert (share.verdict, share.point) == ("measured", 0.1)
     assert share.low == pytest.approx(0.1 - 0.12 * 0.2 - 1.645 * deviation(0.1, 1000))
     assert share.high == pytest.approx(0.15 + 1.645 * deviation(0.15, 1000))
+
+
+def test_a_weaker_view_has_to_show_more():
+    """Seen .034 of .2 that disagree are .17 of them."""
+    assert estimate_share([Signs(0.034, 0.2, 10.0, 0.5)], 1000).verdict == "measured"
+    assert estimate_share([Signs(0.034, 0.2, 10.0, 0.5, BLIND_WEAKER)], 1000).verdict == "cannot tell"
+    assert estimate_share([Signs(0.041, 0.2, 10.0, 0.5, BLIND_WEAKER)], 1000).verdict == "measured"
+    assert BLIND_WEAKER == 0.2
 
 
 def test_a_range_says_what_it_rests_on():
