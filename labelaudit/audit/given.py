@@ -11,7 +11,8 @@ from scipy.special import log_softmax
 from labelaudit.audit.audit import Audit
 from labelaudit.audit.audit_data import AuditData, check_classes, check_readable, class_indices, rows_alone
 from labelaudit.audit.collect import Networks
-from labelaudit.audit.judge import Findings, why_unreliable
+from labelaudit.audit.doubts import why_unreliable
+from labelaudit.audit.judge import Findings
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows

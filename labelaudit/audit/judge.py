@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from labelaudit.audit.collect import Collected, Networks, collect
 from labelaudit.audit.cross_fit import without_suspects
+from labelaudit.audit.doubts import doubt_of, not_called_wrong, rows_of_failed_folds
 from labelaudit.audit.evidence import evidence_of, noise_of, trees_are_worse
 from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
@@ -18,11 +19,7 @@ from labelaudit.detection.posterior import label_posterior
 from labelaudit.detection.signals import Signals
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
-from labelaudit.types import Floats, Labels
-
-MEMORISED_RATIO = 0.1  # ratio of training to query loss below which wrong labels count as memorised
-DEVIATIONS = 3  # standard errors above 0 for a network's gain over guessing to be real
-MAX_NOISE_RATE = 0.6  # share of wrong labels above which labels carry almost no information
+from labelaudit.types import Floats
 
 
 @dataclass(frozen=True)
@@ -95,6 +92,7 @@ def judge(task: AuditTask, collected: Collected, progress: Progress) -> Findings
     """
     noise, posterior = label_probabilities(task, collected)
     labels = collected.labels
+    not_called_wrong(posterior, labels, rows_of_failed_folds(task, collected, progress))
     signals = Signals(
         influence=collected.influence[np.arange(task.rows), labels[: task.rows]],
         posterior=posterior,
@@ -105,7 +103,7 @@ def judge(task: AuditTask, collected: Collected, progress: Progress) -> Findings
     return Findings(
         signals=signals,
         noise=noise,
-        doubt=_doubt(collected, noise, progress),
+        doubt=doubt_of(collected, noise, progress),
         accuracy=held_out_accuracy(
             np.concatenate(collected.query_log_probabilities), np.concatenate(collected.query_labels)
         ),
@@ -138,52 +136,3 @@ def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, F
     posterior = np.full((task.rows, task.classes), np.nan)
     posterior[scored] = found
     return noise, posterior
-
-
-def _doubt(collected: Collected, noise: Noise, progress: Progress) -> str | None:
-    """Why the scores are not to be relied on, None where they are; told as a note, as is memorised training data."""
-    log_p = np.concatenate(collected.query_log_probabilities)
-    query_labels = np.concatenate(collected.query_labels)
-    doubt = why_unreliable(log_p, query_labels, noise)
-    if doubt is not None and (trees := collected.by_trees) is not None:
-        grown = np.isfinite(trees[:, 0])
-        by_trees = why_unreliable(trees[grown], collected.labels[: len(trees)][grown], noise)
-        if by_trees is None:
-            progress.note(f"{doubt}. Boosted trees predict them; the scores are theirs, and influence says little")
-        doubt = by_trees
-    training_loss = np.nanmean(collected.loss)
-    query_loss = -log_p[np.arange(len(log_p)), query_labels].mean()
-    if doubt is not None:
-        progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")
-    elif training_loss < MEMORISED_RATIO * query_loss:
-        progress.note(
-            f"the network knows its training labels by heart (mean loss {training_loss:.2g} nats, "
-            f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer `epochs`"
-        )
-    return doubt
-
-
-def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:
-    """Say why the scores mean nothing, if they do: the network does not predict labels, or too many are wrong.
-
-    Args:
-        log_p: Log-probabilities of rows it was not trained on, shape (M, C).
-        query_labels: Their labels, shape (M,).
-        noise: How the audited ones go wrong.
-    """
-    frequency = np.bincount(query_labels, minlength=log_p.shape[1]) / len(query_labels)
-    most_frequent = int(frequency.argmax())
-    right = log_p.argmax(1) == query_labels
-    gains = (  # over predicting the class frequencies: in accuracy, and in nats
-        right.astype(float) - (query_labels == most_frequent),
-        log_p[np.arange(len(query_labels)), query_labels] - np.log(frequency[query_labels]),
-    )
-    if not any(gain.mean() > DEVIATIONS * gain.std() / np.sqrt(len(gain)) for gain in gains):
-        return (
-            f"the network learnt nothing: it predicts {right.mean():.0%} of the labels it was not trained on, always "
-            f"naming the most frequent class {frequency[most_frequent]:.0%}; try more `epochs`, another "
-            "`learning_rate` or `model`"
-        )
-    if noise.rate > MAX_NOISE_RATE:
-        return f"an estimated {noise.rate:.0%} of the labels are wrong, too many to tell which"
-    return None

@@ -10,7 +10,8 @@ import torch
 from scipy.special import logit
 
 from labelaudit.audit.collect import Collected
-from labelaudit.audit.judge import judge, why_unreliable
+from labelaudit.audit.doubts import why_unreliable
+from labelaudit.audit.judge import judge
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.data.batches import Features
 from labelaudit.data.splits import Fold

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from labelaudit.audit.judge import Findings, audit_folds, why_unreliable
+from labelaudit.audit.doubts import why_unreliable
+from labelaudit.audit.judge import Findings, audit_folds
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig, SelectionRule, TrainingConfig
 from labelaudit.data.batches import Features, standardise_each

@@ -1,0 +1,122 @@
+"""When what the networks say is not to be relied on."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import binomtest
+
+from labelaudit.audit.collect import Collected
+from labelaudit.audit.task import AuditTask
+from labelaudit.detection.noise import Noise
+from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
+from labelaudit.progress import Progress
+from labelaudit.types import Floats, Labels, Rows
+
+MEMORISED_RATIO = 0.1  # ratio of training to query loss below which wrong labels count as memorised
+DEVIATIONS = 3  # standard errors above 0 for a network's gain over guessing to be real
+DEVIATIONS_OF_FOLD, CHANCE_OF_FOLD = 2, 0.02  # the same of one fold among several, and of its accuracy by chance
+MAX_NOISE_RATE = 0.6  # share of wrong labels above which labels carry almost no information
+
+
+def doubt_of(collected: Collected, noise: Noise, progress: Progress) -> str | None:
+    """Why the scores are not to be relied on, None where they are; told as a note, as is memorised training data."""
+    log_p = np.concatenate(collected.query_log_probabilities)
+    query_labels = np.concatenate(collected.query_labels)
+    doubt = why_unreliable(log_p, query_labels, noise)
+    if doubt is not None and (trees := collected.by_trees) is not None:
+        grown = np.isfinite(trees[:, 0])
+        by_trees = why_unreliable(trees[grown], collected.labels[: len(trees)][grown], noise)
+        if by_trees is None:
+            progress.note(f"{doubt}. Boosted trees predict them; the scores are theirs, and influence says little")
+        doubt = by_trees
+    training_loss = np.nanmean(collected.loss)
+    query_loss = -log_p[np.arange(len(log_p)), query_labels].mean()
+    if doubt is not None:
+        progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")
+    elif training_loss < MEMORISED_RATIO * query_loss:
+        progress.note(
+            f"the network knows its training labels by heart (mean loss {training_loss:.2g} nats, "
+            f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer `epochs`"
+        )
+    return doubt
+
+
+def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:
+    """Say why the scores mean nothing, if they do: the network does not predict labels, or too many are wrong.
+
+    Args:
+        log_p: Log-probabilities of rows it was not trained on, shape (M, C).
+        query_labels: Their labels, shape (M,).
+        noise: How the audited ones go wrong.
+    """
+    frequency = np.bincount(query_labels, minlength=log_p.shape[1]) / len(query_labels)
+    most_frequent = int(frequency.argmax())
+    right = log_p.argmax(1) == query_labels
+    gains = (  # over predicting the class frequencies: in accuracy, and in nats
+        right.astype(float) - (query_labels == most_frequent),
+        log_p[np.arange(len(query_labels)), query_labels] - np.log(frequency[query_labels]),
+    )
+    if not any(gain.mean() > DEVIATIONS * gain.std() / np.sqrt(len(gain)) for gain in gains):
+        return (
+            f"the network learnt nothing: it predicts {right.mean():.0%} of the labels it was not trained on, always "
+            f"naming the most frequent class {frequency[most_frequent]:.0%}; try more `epochs`, another "
+            "`learning_rate` or `model`"
+        )
+    if noise.rate > MAX_NOISE_RATE:
+        return f"an estimated {noise.rate:.0%} of the labels are wrong, too many to tell which"
+    return None
+
+
+def rows_of_failed_folds(task: AuditTask, collected: Collected, progress: Progress) -> Rows:
+    """The rows that were asked of a fold whose network learnt nothing, where most of the others did; said in a note.
+
+    What such a network contradicts is no sign of a wrong label. Where boosted trees judge the rows as well, none are.
+    """
+    nothing: Rows = np.zeros(0, dtype=np.int64)
+    if len(task.folds) == 1 or collected.by_trees is not None:
+        return nothing
+    failed = [
+        number
+        for number, (log_p, labels) in enumerate(
+            zip(collected.query_log_probabilities, collected.query_labels, strict=True)
+        )
+        if not beats_guessing(log_p, labels)
+    ]
+    if not failed or 2 * len(failed) > len(task.folds):  # of most of them, the doubt is of the whole audit
+        return nothing
+    rows = np.concatenate([task.folds[number].query for number in failed])
+    progress.note(
+        f"{len(failed)} of the {len(task.folds)} networks learnt nothing: none of the {len(rows):,} rows that only "
+        "such a one was asked about is called a suspect by its score"
+    )
+    return rows
+
+
+def beats_guessing(log_p: Floats, labels: Labels) -> bool:
+    """Whether one fold's network predicts labels better than the class frequencies, in accuracy or in nats.
+
+    Args:
+        log_p: Log-probabilities of rows it was not trained on, shape (M, C).
+        labels: Their labels, shape (M,).
+    """
+    frequency = np.bincount(labels, minlength=log_p.shape[1]) / len(labels)
+    right = int((log_p.argmax(1) == labels).sum())
+    if binomtest(right, len(labels), frequency.max(), alternative="greater").pvalue < CHANCE_OF_FOLD:
+        return True
+    gain = log_p[np.arange(len(labels)), labels] - np.log(frequency[labels])
+    return bool(gain.mean() > DEVIATIONS_OF_FOLD * gain.std() / np.sqrt(len(gain)))
+
+
+def not_called_wrong(posterior: Floats, labels: Labels, rows: Rows) -> None:
+    """Let none of these rows be more probably wrong than right, in place.
+
+    Args:
+        posterior: P(true label c), shape (N, C).
+        labels: Given class indices, shape (N,).
+        rows: Which rows.
+    """
+    wrong = 1 - posterior[rows, labels[rows]]
+    over = rows[wrong > MORE_PROBABLY_WRONG]
+    factor = MORE_PROBABLY_WRONG / (1 - posterior[over, labels[over]])
+    posterior[over] *= factor[:, None]
+    posterior[over, labels[over]] = 1 - MORE_PROBABLY_WRONG
