@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 from labelaudit.audit.collect import Collected
 from labelaudit.audit.task import AuditTask
 from labelaudit.detection.noise import Noise
+from labelaudit.detection.posterior import with_wrong
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
 from labelaudit.progress import Progress
 from labelaudit.types import Floats, Labels, Rows
@@ -49,14 +50,11 @@ def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | N
         query_labels: Their labels, shape (M,).
         noise: How the audited ones go wrong.
     """
-    frequency = np.bincount(query_labels, minlength=log_p.shape[1]) / len(query_labels)
+    frequency, in_nats = _over_frequencies(log_p, query_labels)
     most_frequent = int(frequency.argmax())
     right = log_p.argmax(1) == query_labels
-    gains = (  # over predicting the class frequencies: in accuracy, and in nats
-        right.astype(float) - (query_labels == most_frequent),
-        log_p[np.arange(len(query_labels)), query_labels] - np.log(frequency[query_labels]),
-    )
-    if not any(gain.mean() > DEVIATIONS * gain.std() / np.sqrt(len(gain)) for gain in gains):
+    in_accuracy = right.astype(float) - (query_labels == most_frequent)
+    if not any(_is_gain(gain, DEVIATIONS) for gain in (in_accuracy, in_nats)):
         return (
             f"the network learnt nothing: it predicts {right.mean():.0%} of the labels it was not trained on, always "
             f"naming the most frequent class {frequency[most_frequent]:.0%}; try more `epochs`, another "
@@ -75,16 +73,11 @@ def rows_of_failed_folds(task: AuditTask, collected: Collected, progress: Progre
     nothing: Rows = np.zeros(0, dtype=np.int64)
     if len(task.folds) == 1 or collected.by_trees is not None:
         return nothing
-    failed = [
-        number
-        for number, (log_p, labels) in enumerate(
-            zip(collected.query_log_probabilities, collected.query_labels, strict=True)
-        )
-        if not beats_guessing(log_p, labels)
-    ]
+    found = zip(task.folds, collected.query_log_probabilities, collected.query_labels, strict=True)
+    failed = [fold.query for fold, log_p, labels in found if not beats_guessing(log_p, labels)]
     if not failed or 2 * len(failed) > len(task.folds):  # of most of them, the doubt is of the whole audit
         return nothing
-    rows = np.concatenate([task.folds[number].query for number in failed])
+    rows = np.concatenate(failed)
     progress.note(
         f"{len(failed)} of the {len(task.folds)} networks learnt nothing: none of the {len(rows):,} rows that only "
         "such a one was asked about is called a suspect by its score"
@@ -99,12 +92,21 @@ def beats_guessing(log_p: Floats, labels: Labels) -> bool:
         log_p: Log-probabilities of rows it was not trained on, shape (M, C).
         labels: Their labels, shape (M,).
     """
-    frequency = np.bincount(labels, minlength=log_p.shape[1]) / len(labels)
+    frequency, in_nats = _over_frequencies(log_p, labels)
     right = int((log_p.argmax(1) == labels).sum())
-    if binomtest(right, len(labels), frequency.max(), alternative="greater").pvalue < CHANCE_OF_FOLD:
-        return True
-    gain = log_p[np.arange(len(labels)), labels] - np.log(frequency[labels])
-    return bool(gain.mean() > DEVIATIONS_OF_FOLD * gain.std() / np.sqrt(len(gain)))
+    chance = binomtest(right, len(labels), frequency.max(), alternative="greater").pvalue
+    return bool(chance < CHANCE_OF_FOLD) or _is_gain(in_nats, DEVIATIONS_OF_FOLD)
+
+
+def _over_frequencies(log_p: Floats, labels: Labels) -> tuple[Floats, Floats]:
+    """The class frequencies, shape (C,), and by how many nats each label is predicted better than by them, (M,)."""
+    frequency = np.bincount(labels, minlength=log_p.shape[1]) / len(labels)
+    return frequency, log_p[np.arange(len(labels)), labels] - np.log(frequency[labels])
+
+
+def _is_gain(gain: Floats, deviations: float) -> bool:
+    """Whether the mean is so many standard errors above 0."""
+    return bool(gain.mean() > deviations * gain.std() / np.sqrt(len(gain)))
 
 
 def not_called_wrong(posterior: Floats, labels: Labels, rows: Rows) -> None:
@@ -115,8 +117,5 @@ def not_called_wrong(posterior: Floats, labels: Labels, rows: Rows) -> None:
         labels: Given class indices, shape (N,).
         rows: Which rows.
     """
-    wrong = 1 - posterior[rows, labels[rows]]
-    over = rows[wrong > MORE_PROBABLY_WRONG]
-    factor = MORE_PROBABLY_WRONG / (1 - posterior[over, labels[over]])
-    posterior[over] *= factor[:, None]
-    posterior[over, labels[over]] = 1 - MORE_PROBABLY_WRONG
+    over = rows[1 - posterior[rows, labels[rows]] > MORE_PROBABLY_WRONG]
+    posterior[over] = with_wrong(posterior[over], labels[over], np.full(len(over), MORE_PROBABLY_WRONG))

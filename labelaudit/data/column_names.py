@@ -59,8 +59,12 @@ def find(names: Iterable[str], wanted: str) -> str | None:
 
 def first_of(names: Sequence[str], usual: Sequence[str]) -> str | None:
     """The first of the usual names that is there, however it is capitalised."""
-    by_key = {key_of(name): name for name in reversed(names)}
-    return next((by_key[name] for name in usual if name in by_key), None)
+    return next(iter(all_of(names, usual)), None)
+
+
+def all_of(names: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """The names that are among the usual ones, however they are capitalised, in the order of these."""
+    return sorted((name for name in names if key_of(name) in usual), key=lambda name: usual.index(key_of(name)))
 
 
 def require(table: pa.Table, column: str, option: str, where: str) -> str:

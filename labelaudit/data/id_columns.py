@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labelaudit.data.cells import is_text
-from labelaudit.data.column_names import ID_NAMES, key_of
+from labelaudit.data.column_names import ID_NAMES, all_of, key_of
 from labelaudit.data.unfit_features import is_id_name
 
 LOOKED_AT = 100  # cells of a column
@@ -14,9 +14,7 @@ LOOKED_AT = 100  # cells of a column
 
 def guess_id(table: pa.Table, names: list[str]) -> str | None:
     """A column called as ids are; one that is only called something with id if it has no value twice."""
-    usual = [name for name in names if key_of(name) in ID_NAMES]
-    usual.sort(key=lambda name: ID_NAMES.index(key_of(name)))
-    for name in usual:
+    for name in all_of(names, ID_NAMES):
         if _repeated(table[name]) is None:
             return name
     for name in names:

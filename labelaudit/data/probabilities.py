@@ -13,7 +13,7 @@ import pyarrow as pa
 from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 
-from labelaudit.data.column_names import ID_NAMES, PATH_NAMES, key_of
+from labelaudit.data.column_names import ID_NAMES, PATH_NAMES, all_of
 from labelaudit.data.table_files import read_table
 from labelaudit.data.unfit_features import is_id_name
 from labelaudit.errors import InputError
@@ -158,9 +158,10 @@ def _of_frame(frame: pd.DataFrame, where: str, expected: Expected, note: Callabl
 
 def _id_columns(frame: pd.DataFrame, where: str, expected: Expected, note: Callable[[str], None]) -> list[str]:
     """Those called as the data's ids are, or as ids or paths are, and others called ids that have one of the data."""
-    names, usual = list(frame.columns), [*ID_NAMES, *PATH_NAMES]
-    called = sorted((name for name in names if key_of(name) in usual), key=lambda name: usual.index(key_of(name)))
-    called = [*dict.fromkeys([*(name for name in names if name == expected.id_column), *called])]
+    names = list(frame.columns)
+    called = all_of(names, [*ID_NAMES, *PATH_NAMES])
+    if expected.id_column in names:
+        called = [*dict.fromkeys([expected.id_column, *called])]
     for name in names:
         if name in called or not is_id_name(name):
             continue

@@ -113,12 +113,10 @@ def encode_words_alike(texts: Sequence[str | None], fit_on: Rows) -> EncodedText
         The encoded texts, zeros for rows with no text or no known word; None if no word is in two texts.
     """
     documents = ["" if text is None else text for text in texts]
-    encoder = _tfidf("words")
-    try:
-        encoder.fit([documents[row] for row in fit_on])
-    except ValueError:  # what scikit-learn says of an empty vocabulary
+    encoder = _tfidf("words", [documents[row] for row in fit_on])
+    if encoder is None:
         return None
-    matrix = normalize(encoder.transform(documents), copy=False)
+    matrix = _transform(encoder, documents)
     matrix = StandardScaler(with_mean=False).fit(matrix[fit_on]).transform(matrix)
     squared_norm = float(matrix[fit_on].multiply(matrix[fit_on]).sum() / len(fit_on))
     if squared_norm == 0:
@@ -127,18 +125,21 @@ def encode_words_alike(texts: Sequence[str | None], fit_on: Rows) -> EncodedText
     return EncodedTexts(matrix, "words", "each as important", tuple(encoder.get_feature_names_out()))
 
 
-def _tfidf(encoding: TextEncoding) -> TfidfVectorizer:
-    return TfidfVectorizer(
+def _tfidf(encoding: TextEncoding, documents: list[str]) -> TfidfVectorizer | None:
+    """TF-IDF as scikit-learn has it, None if no term is in two texts."""
+    encoder = TfidfVectorizer(
         min_df=2, sublinear_tf=True, max_features=MOST_TERMS, norm=None, dtype=np.float32, **ENCODINGS[encoding]
     )
+    try:
+        return encoder.fit(documents)
+    except ValueError:  # what scikit-learn says of an empty vocabulary
+        return None
 
 
 def _fit(encoding: TextEncoding, documents: list[str]) -> TfidfVectorizer | None:
     """The encoder, None if no term is in two texts."""
-    encoder = _tfidf(encoding)
-    try:
-        encoder.fit(documents)
-    except ValueError:  # what scikit-learn says of an empty vocabulary
+    encoder = _tfidf(encoding, documents)
+    if encoder is None:
         return None
     encoder.idf_ = np.maximum(encoder.idf_ - 1, np.float32(1e-3))  # scikit-learn adds 1 to the logarithm
     return encoder

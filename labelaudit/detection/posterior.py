@@ -53,15 +53,16 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
     values = noise.true_label_evidence(reference.values)
     by_reference = calibrate(values, labels, noise.transition).log_probabilities(values)
     target = np.exp(log_softmax(by_reference + noise.log_likelihood(labels)))
-    mean = reference.weight * by_reference if others else by_reference
-    for other in others:
-        mean += other.weight * calibrate_to(other.values, target).log_probabilities(other.values)
+    mean = by_reference
     if others:
+        mean = reference.weight * by_reference
+        for other in others:
+            mean += other.weight * calibrate_to(other.values, target).log_probabilities(other.values)
         # Each kind is flattened where it says little, and a mean of flattened ones is too blunt to be joined with T.
         mean /= reference.weight + sum(other.weight for other in others)
         mean = calibrate_to(mean, target).log_probabilities(mean)
     posterior = np.exp(log_softmax(mean + noise.log_likelihood(labels)))
-    return _with_wrong(posterior, labels, shift_to_rate(1 - posterior[np.arange(len(labels)), labels], noise.rate))
+    return with_wrong(posterior, labels, shift_to_rate(1 - posterior[np.arange(len(labels)), labels], noise.rate))
 
 
 def adapt_to_own_rate(posterior: Floats, labels: Labels, rate: float) -> Floats:
@@ -83,7 +84,7 @@ def adapt_to_own_rate(posterior: Floats, labels: Labels, rate: float) -> Floats:
         wrong = expit(log_odds + logit(own) - logit(rate))
         if abs(own - before) < TOLERANCE:
             break
-    return _with_wrong(posterior.copy(), labels, wrong)
+    return with_wrong(posterior.copy(), labels, wrong)
 
 
 def _log_odds(probability: Floats) -> Floats:
@@ -91,8 +92,14 @@ def _log_odds(probability: Floats) -> Floats:
     return clipped
 
 
-def _with_wrong(posterior: Floats, labels: Labels, wrong: Floats) -> Floats:
-    """Give the given labels the probability 1 − wrong, and share the rest among the others as it was."""
+def with_wrong(posterior: Floats, labels: Labels, wrong: Floats) -> Floats:
+    """Give the given labels the probability 1 − wrong, and share the rest among the others as it was, in place.
+
+    Args:
+        posterior: P(true label c), shape (N, C).
+        labels: Given class indices, shape (N,).
+        wrong: P(given label is wrong), shape (N,).
+    """
     rows = np.arange(len(labels))
     posterior[rows, labels] = 0
     rest = posterior.sum(1)

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import nn
 
 from labelaudit.data.batches import Normalise
+from labelaudit.data.encoders import LARGEST_SQUARED_NORM
 from labelaudit.types import OptimizerName
 
-USUAL_SQUARED_NORM = 256.0  # of a row with many features, to which longer ones are scaled
 LARGEST_RATE = 1.0
 
 
@@ -26,7 +26,7 @@ class TrainingDefaults:
         learning_rate: η_0.
         from_nothing: Whether the network starts from random parameters and so needs a number of steps, however few
             the rows are.
-        by_norm: Whether the rate is that of rows with a mean squared norm of `USUAL_SQUARED_NORM`, and goes with its
+        by_norm: Whether the rate is that of rows with a mean squared norm of `LARGEST_SQUARED_NORM`, and goes with its
             inverse: a linear layer then learns from short rows as fast as from long ones.
     """
 
@@ -39,7 +39,7 @@ class TrainingDefaults:
         """The same for rows with this mean squared norm."""
         if not self.by_norm or squared_norm == 0:
             return self
-        return replace(self, learning_rate=min(LARGEST_RATE, self.learning_rate * USUAL_SQUARED_NORM / squared_norm))
+        return replace(self, learning_rate=min(LARGEST_RATE, self.learning_rate * LARGEST_SQUARED_NORM / squared_norm))
 
     def learning_rate_of(self, optimizer: OptimizerName) -> float:
         """The rate for an optimizer. Adam's steps have about the size of the rate whatever the gradient is."""

@@ -67,7 +67,7 @@ def _by_decisions(noise: Mapping[str, Any]) -> str:
     by = "by the decisions on some of the rows, and by the scores of the others"
     if noise["verdict"] == "measured":
         return (
-            f"{between[0].upper()}{between[1:]} of the labels are wrong ({range_level(noise)} range; best guess "
+            f"{between.capitalize()} of the labels are wrong ({range_level(noise)} range; best guess "
             f"{_percent(noise['rate'])}), {by}"
         )
     if noise["verdict"] == "none seen":

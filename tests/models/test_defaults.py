@@ -11,8 +11,9 @@ from labelaudit.audit.inputs import MEASURED_ROWS, FeatureInputs
 from labelaudit.config import ModelConfig
 from labelaudit.data.batches import Features
 from labelaudit.data.content import Vectors
+from labelaudit.data.encoders import LARGEST_SQUARED_NORM
 from labelaudit.models.registry import feature_model
-from labelaudit.models.spec import LARGEST_RATE, USUAL_SQUARED_NORM, TrainingDefaults
+from labelaudit.models.spec import LARGEST_RATE, TrainingDefaults
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_the_rate_of_a_linear_layer_goes_with_the_inverse_of_the_squared_norm(sq
     """.77 / |x|², and 1 at most: iris, standardised, has four numbers a row, and so .19."""
     defaults = TrainingDefaults(5, 0.003, by_norm=True).for_rows(squared_norm)
     assert (defaults.learning_rate, defaults.epochs) == (pytest.approx(rate), 5)
-    assert (USUAL_SQUARED_NORM, LARGEST_RATE) == (256, 1)
+    assert (LARGEST_SQUARED_NORM, LARGEST_RATE) == (256, 1)
     assert TrainingDefaults(5, 0.01).for_rows(squared_norm).learning_rate == 0.01
 
 
