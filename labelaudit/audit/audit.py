@@ -186,7 +186,7 @@ def second_view(
     progress: Progress,
 ) -> View | None:
     """The rows in a second encoding, and networks of the same kind; None where there is none, or it costs too much."""
-    if not has_second_view(len(folds), len(data.audited)):
+    if not has_second_view(inputs, len(folds), len(fit_on)):
         return None
     batches = inputs.second_view(torch.from_numpy(labels), fit_on, data.device, data.dtype)
     if batches is None:

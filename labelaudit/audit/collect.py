@@ -61,6 +61,7 @@ class Collected:
         refitted: Log-probabilities of networks that trained neither on the row nor on probably wrong ones, shape
             (N, C); None without them.
         by_trees: Log-probabilities of trees that were not fitted on the row, shape (N, C); None without trees.
+        trees_lead: Nats a label by which trees predict better than networks, once it is known (`weigh_trees`).
         loss: Final training loss in nats, shape (N,).
         margin: Mean margin over the epochs (AUM), shape (N,).
         by_epoch: Influence over the epochs, shape (N, E); (N, 0) unless asked for.
@@ -84,6 +85,7 @@ class Collected:
         self.by_second_view: Floats | None = None
         self.refitted: Floats | None = None
         self.by_trees: Floats | None = None
+        self.trees_lead = 0.0
         self.loss, self.margin = np.full(rows, np.nan), np.full(rows, np.nan)
         self.by_epoch = np.full((rows, 0), np.nan)
         self.sketches, self.query_sketch = np.zeros((rows, 0), np.float32), np.zeros((0, 0), np.float32)

@@ -21,7 +21,7 @@ UNSEEN = ("held out", "trees", "refitted")
 """Evidence that has not seen the row's own label, by which the share of wrong labels can be estimated."""
 
 
-def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dict[str, Evidence]:
+def evidence_of(collected: Collected, rows: slice | Rows) -> dict[str, Evidence]:
     """The kinds of evidence of some rows, the reference first: what noise is estimated, and all else calibrated, by.
 
     - `held out`: log-probabilities by networks that did not train on the row; with several folds. Where there is a
@@ -33,12 +33,11 @@ def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dic
       are probably wrong; of small networks in three folds or more, without trees.
 
     The reference is what predicts the given labels better, of the two that have not seen the row's label
-    (`losses_beside`). With one fold it is the training.
+    (`trees_lead`). With one fold it is the training, or the trees.
 
     Args:
         collected: What the folds found.
         rows: Those that are judged; the whole slice takes no memory.
-        labels: Their given class indices, shape (n,).
     """
     values = {
         "held out": _mean(collected.held_out, collected.by_second_view),
@@ -48,10 +47,9 @@ def evidence_of(collected: Collected, rows: slice | Rows, labels: Labels) -> dic
         "refitted": collected.refitted,
     }
     evidence = {kind: Evidence(found[rows], WEIGHTS[kind]) for kind, found in values.items() if found is not None}
-    reference = ("trees" if "trees" in evidence else "training") if "held out" not in evidence else "held out"
-    if {"held out", "trees"} <= set(evidence):
-        by_network, by_trees = losses_beside(evidence["held out"].values, evidence["trees"].values, labels)
-        reference = "held out" if by_network <= by_trees else "trees"
+    reference = "held out" if "held out" in evidence else "training"
+    if "trees" in evidence and (reference == "training" or collected.trees_lead > 0):
+        reference = "trees"
     found = evidence.pop(reference)
     if reference == "trees":
         found = Evidence(found.values, TREES_AS_REFERENCE)
@@ -85,13 +83,19 @@ def _mean(first: Floats | None, second: Floats | None) -> Floats | None:
     return first if first is None or second is None else (first + second) / 2
 
 
-def trees_are_worse(collected: Collected, rows: Rows) -> bool:
-    """Whether trees predict labels so much worse than the networks that they would only blur what those say."""
-    assert collected.held_out is not None
-    assert collected.by_trees is not None
-    labels = collected.labels[rows]
-    by_network, by_trees = losses_beside(collected.held_out[rows], collected.by_trees[rows], labels)
-    return by_trees > by_network + TREES_WORSE
+def weigh_trees(collected: Collected, rows: Rows) -> None:
+    """Find out which predicts the labels of some rows better, networks or trees, and leave out trees that only blur.
+
+    Args:
+        collected: What the folds found; its `trees_lead` is set, and its `by_trees` if they stay.
+        rows: Those that are judged.
+    """
+    if collected.by_trees is None or collected.held_out is None:
+        return
+    by_network, by_trees = losses_beside(collected.held_out[rows], collected.by_trees[rows], collected.labels[rows])
+    collected.trees_lead = by_network - by_trees
+    if by_trees > by_network + TREES_WORSE:
+        collected.by_trees = None
 
 
 def losses_beside(evidence: Floats, other: Floats, labels: Labels) -> tuple[float, float]:

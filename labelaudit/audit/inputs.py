@@ -195,7 +195,7 @@ class FeatureInputs:
         self, labels: Tensor, fit_on: Rows, device: torch.device, dtype: torch.dtype
     ) -> TextFeatures | None:
         """Texts as words that all count alike; None of other data."""
-        if not isinstance(self.content, Texts) or not self.has_second_view:
+        if not isinstance(self.content, Texts):
             return None
         encoded = encode_words_alike(self.content.values, fit_on)
         return None if encoded is None else TextFeatures(encoded, labels, device, dtype)

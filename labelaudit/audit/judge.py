@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from labelaudit.audit.collect import Collected, Networks, collect
 from labelaudit.audit.cross_fit import without_suspects
 from labelaudit.audit.doubts import doubt_of, not_called_wrong, rows_of_failed_folds
-from labelaudit.audit.evidence import evidence_of, noise_of, trees_are_worse
+from labelaudit.audit.evidence import evidence_of, noise_of, weigh_trees
 from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
 from labelaudit.detection.accuracy import HeldOutAccuracy, held_out_accuracy
@@ -75,9 +75,9 @@ def audit_folds(
         RunError: Nothing more can be written.
     """
     collected = collect(task, config, progress, checkpoints)
-    if collected.by_trees is not None and collected.held_out is not None and trees_are_worse(collected, task.scored):
+    weigh_trees(collected, task.scored)
+    if task.table is not None and collected.by_trees is None:
         progress.note("boosted trees predict these labels worse than the network does, and are left out")
-        collected.by_trees = None
     if task.may_be_refitted and collected.by_trees is None:
         posterior = label_probabilities(task, collected)[1]
         wrong = 1 - posterior[np.arange(task.rows), collected.labels[: task.rows]]
@@ -122,7 +122,7 @@ def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, F
     scored, labels = task.scored, collected.labels
     chosen = slice(None) if len(scored) == task.rows else scored  # a slice takes no memory
     given = labels[scored]
-    evidence = evidence_of(collected, chosen, given)
+    evidence = evidence_of(collected, chosen)
     reference, *others = evidence.values()
     noise = noise_of(collected, chosen, given, evidence)
     found = label_posterior(reference, others, given, noise)

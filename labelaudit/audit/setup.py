@@ -78,9 +78,9 @@ def train_to_convergence(
         seed: Of the audit.
         progress: Told of the search.
     """
-    pilots = []
-    with progress.stage("Choosing the number of epochs", PILOTS * MOST_STEPS) as advance, reproducible():
-        for number, fold in enumerate(folds[:PILOTS]):
+    pilots, piloted = [], folds[:PILOTS]
+    with progress.stage("Choosing the number of epochs", len(piloted) * MOST_STEPS) as advance, reproducible():
+        for number, fold in enumerate(piloted):
             network_seed, order_seed = np.random.SeedSequence([seed, number]).generate_state(2).tolist()
             model = network(number, network_seed)
             pilots.append(Pilot(model, torch.from_numpy(fold.train), torch.from_numpy(fold.query), order_seed))
@@ -197,9 +197,9 @@ def table_for_trees(
     return frame
 
 
-def has_second_view(folds: int, rows: int) -> bool:
-    """Whether a second encoding of so many rows is worth its fine-tunes: only networks that did not train on a row."""
-    return folds > 1 and rows <= MOST_ROWS_OF_SECOND_VIEW
+def has_second_view(inputs: Inputs, folds: int, rows: int) -> bool:
+    """Whether networks are trained on a second encoding, too: where there is one, a cross-audit, and not many rows."""
+    return inputs.has_second_view and folds > 1 and rows <= MOST_ROWS_OF_SECOND_VIEW
 
 
 def prepare_network(

@@ -19,6 +19,7 @@ from labelaudit.audit.inputs import ImageInputs, Inputs
 from labelaudit.audit.needs import FoldNeeds, measured_needs
 from labelaudit.audit.read_inputs import read_inputs
 from labelaudit.audit.setup import (
+    PILOTS,
     check_processes,
     choose_folds,
     has_second_view,
@@ -204,7 +205,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         work=(
             *_search_stage(searching.seconds, needs, plan, asked, inputs),
             *(trees := _tree_stage(inputs, readable, labels.numpy(), len(classes), config, progress)),
-            *_fold_stages(needs, inputs, rows, len(folds), len(classes), trees=bool(trees)),
+            *_fold_stages(needs, inputs, len(fit_on), len(folds), len(classes), trees=bool(trees)),
         ),
     )
 
@@ -217,11 +218,12 @@ def _search_stage(
         return []
     if seconds:
         return [Stage("choosing epochs", seconds, needs.memory)]
-    return [Stage("choosing epochs, at most", needs.fine_tuning * MOST_STEPS / plan.total_steps, needs.memory)]
+    pilots = min(PILOTS, plan.folds)
+    return [Stage("choosing epochs, at most", needs.fine_tuning * pilots * MOST_STEPS / plan.total_steps, needs.memory)]
 
 
 def _fold_stages(needs: FoldNeeds, inputs: Inputs, rows: int, folds: int, classes: int, *, trees: bool) -> list[Stage]:
-    second_view = inputs.has_second_view and has_second_view(folds, rows)
+    second_view = has_second_view(inputs, folds, rows)
     again = "fine-tuning without suspects" + (", unless trees do as well" if trees else "")
     refitted = may_be_refitted(folds, small=is_small(inputs, classes))
     fine_tunes = needs.fine_tuning * folds

@@ -10,12 +10,15 @@ import torch
 
 from labelaudit.audit.collect import collect
 from labelaudit.audit.cross_fit import SECOND_VIEW, WITHOUT_SUSPECTS, cross_fit, without_suspects
+from labelaudit.audit.inputs import FeatureInputs
 from labelaudit.audit.setup import has_second_view, may_be_refitted
 from labelaudit.audit.task import AuditTask, View
-from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.config import AuditConfig, ModelConfig, TrainingConfig
 from labelaudit.data.batches import Features
+from labelaudit.data.content import Texts, Vectors
 from labelaudit.data.splits import cross_audit
 from labelaudit.models.flat import FlatModel
+from labelaudit.models.registry import feature_model
 from labelaudit.progress import NullProgress
 from tests.support.training import CPU
 
@@ -91,6 +94,11 @@ def test_a_second_view_is_fitted_on_its_own_inputs_and_again_without_suspects(ta
     assert (replace(both, folds=task.folds[:2]).plain_fine_tunes, replace(task, small=False).plain_fine_tunes) == (1, 0)
 
 
+def inputs_of(*, second_view):
+    content = Texts(("a", "b")) if second_view else Vectors(np.zeros((2, 2), np.float32))
+    return FeatureInputs(feature_model(ModelConfig(name="lr")), content)
+
+
 def test_streams_have_seeds_and_checkpoints_of_their_own():
     streams = (SECOND_VIEW, *WITHOUT_SUSPECTS)
     assert len({stream.number for stream in streams}) == len({stream.name for stream in streams}) == 3
@@ -101,7 +109,8 @@ def test_streams_have_seeds_and_checkpoints_of_their_own():
     ("folds", "rows", "expected"), [(1, 100, False), (2, 50_000, True), (2, 50_001, False), (5, 100, True)]
 )
 def test_a_second_view_needs_networks_that_have_not_seen_a_row_and_costs_too_much_of_many_rows(folds, rows, expected):
-    assert has_second_view(folds, rows) is expected
+    assert has_second_view(inputs_of(second_view=True), folds, rows) is expected
+    assert has_second_view(inputs_of(second_view=False), folds, rows) is False
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from labelaudit import scan
 from labelaudit.audit.collect import Collected
-from labelaudit.audit.evidence import evidence_of, losses_beside, noise_of, trees_are_worse
+from labelaudit.audit.evidence import evidence_of, losses_beside, noise_of, weigh_trees
 from labelaudit.detection.noise import estimate_noise
 from tests.support.progress import Notes
 
@@ -28,6 +28,9 @@ def collected_of(*, several_folds, trees=None, refitted=None):
     if several_folds:
         collected.held_out = log_odds_of_labels(1, 5)
     collected.by_trees, collected.refitted = trees, refitted
+    if several_folds and trees is not None:
+        by_network, by_trees = losses_beside(collected.held_out, trees, LABELS)
+        collected.trees_lead = by_network - by_trees
     return collected
 
 
@@ -43,7 +46,7 @@ def collected_of(*, several_folds, trees=None, refitted=None):
     ids=["folds", "one fold", "better trees", "worse trees", "one fold and trees"],
 )
 def test_the_reference_comes_first_and_everything_has_its_weight(several_folds, trees, expected):
-    found = evidence_of(collected_of(several_folds=several_folds, trees=trees), slice(None), LABELS)
+    found = evidence_of(collected_of(several_folds=several_folds, trees=trees), slice(None))
     assert [(kind, one.weight) for kind, one in found.items()] == list(expected.items())
 
 
@@ -65,14 +68,17 @@ def test_the_kind_that_predicts_better_with_the_noise_in_mind_is_the_reference()
     collected.from_training, collected.from_influence = sharp, sharp
     for network, trees, first, are_worse in ((sharp, blunt, "held out", True), (blunt, sharp, "trees", False)):
         collected.held_out, collected.by_trees = network, trees
-        assert next(iter(evidence_of(collected, slice(None), given))) == first
-        assert trees_are_worse(collected, np.arange(300)) is are_worse
+        weigh_trees(collected, np.arange(300))
+        assert next(iter(evidence_of(collected, slice(None)))) == first
+        assert (collected.by_trees is None) is are_worse
     collected.by_trees = collected.held_out * 0.7  # the same but for its scale: neither better nor worse
-    assert not trees_are_worse(collected, np.arange(300))
+    weigh_trees(collected, np.arange(300))
+    assert collected.by_trees is not None
+    assert collected.trees_lead == pytest.approx(0, abs=1e-4)
 
 
 def test_networks_trained_once_more_count_twice():
-    found = evidence_of(collected_of(several_folds=True, refitted=log_odds_of_labels(9, 39)), slice(None), LABELS)
+    found = evidence_of(collected_of(several_folds=True, refitted=log_odds_of_labels(9, 39)), slice(None))
     weights = {kind: one.weight for kind, one in found.items()}
     assert weights == {"held out": 1, "training": 2, "influence": 1, "refitted": 2}
     assert next(iter(found)) == "held out"  # what trained on cleaned rows is never the reference
@@ -81,7 +87,7 @@ def test_networks_trained_once_more_count_twice():
 def test_a_second_view_is_averaged_into_the_held_out_evidence():
     collected = collected_of(several_folds=True)
     collected.by_second_view = log_odds_of_labels(3, 9)
-    found = evidence_of(collected, slice(None), LABELS)
+    found = evidence_of(collected, slice(None))
     np.testing.assert_allclose(found["held out"].values, (log_odds_of_labels(1, 5) + log_odds_of_labels(3, 9)) / 2)
 
 
@@ -94,25 +100,25 @@ def test_noise_is_estimated_by_the_second_view_and_believed_of_any_kind_that_has
     collected = Collected(180, 3, given, several_folds=True)
     collected.from_training, collected.from_influence = sharp, sharp
     collected.held_out, collected.by_second_view, collected.refitted = blunt, sharp, blunt
-    evidence = evidence_of(collected, slice(None), given)
+    evidence = evidence_of(collected, slice(None))
     noise = noise_of(collected, slice(None), given, evidence)
     expected = estimate_noise(sharp, given, [(blunt + sharp) / 2, blunt], is_weaker=True)
     assert noise.share == expected.share
     np.testing.assert_array_equal(noise.transition, expected.transition)
     collected.by_second_view = None
-    evidence = evidence_of(collected, slice(None), given)
+    evidence = evidence_of(collected, slice(None))
     assert noise_of(collected, slice(None), given, evidence).share == estimate_noise(blunt, given, [blunt]).share
 
 
 def test_without_evidence_that_has_not_seen_the_labels_the_range_has_no_upper_end():
     collected = collected_of(several_folds=False)
-    noise = noise_of(collected, slice(None), LABELS, evidence_of(collected, slice(None), LABELS))
+    noise = noise_of(collected, slice(None), LABELS, evidence_of(collected, slice(None)))
     assert (noise.share.high, noise.share.basis) == (1.0, "in sample")
 
 
 def test_only_the_rows_asked_for_are_in_it():
     collected, rows = collected_of(several_folds=True, trees=log_odds_of_labels(1, 9)), np.array([3, 8, 9, 20, 31])
-    found = evidence_of(collected, rows, LABELS[rows])
+    found = evidence_of(collected, rows)
     np.testing.assert_array_equal(found["trees"].values, collected.by_trees[rows])
     np.testing.assert_array_equal(found["training"].values, collected.from_training[rows])
 
