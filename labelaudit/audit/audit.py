@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from labelaudit.audit.afterwards import Terms, predict_unlabelled, telling_terms
 from labelaudit.audit.audit_data import AuditData
+from labelaudit.audit.doubts import advice_on_weak
 from labelaudit.audit.inputs import Inputs
 from labelaudit.audit.judge import Findings, audit_folds
 from labelaudit.audit.setup import (
@@ -158,6 +160,7 @@ def audit(
         new_rows=new_rows,
         table=table,
         small=small,
+        advice=partial(advice_on_weak, inputs.images, inputs.defaults),
         order=audited,
     )
     findings = audit_folds(task, config, progress, checkpoints)

@@ -7,9 +7,14 @@ from scipy.stats import binomtest
 
 from labelaudit.audit.collect import Collected
 from labelaudit.audit.task import AuditTask
+from labelaudit.data.images import ImageSummary
+from labelaudit.detection.accuracy import held_out_accuracy, is_good
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.posterior import with_wrong
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
+from labelaudit.models.choice import are_photographs
+from labelaudit.models.registry import NEEDS_PRETRAINED
+from labelaudit.models.spec import TrainingDefaults
 from labelaudit.progress import Progress
 from labelaudit.types import Floats, Labels, Rows
 
@@ -26,7 +31,7 @@ def doubt_of(collected: Collected, noise: Noise, progress: Progress) -> str | No
     doubt = why_unreliable(log_p, query_labels, noise)
     if doubt is not None and (trees := collected.by_trees) is not None:
         grown = np.isfinite(trees[:, 0])
-        by_trees = why_unreliable(trees[grown], collected.labels[: len(trees)][grown], noise)
+        by_trees = doubt_of_trees(trees[grown], collected.labels[: len(trees)][grown], noise)
         if by_trees is None:
             progress.note(f"{doubt}. Boosted trees predict them; the scores are theirs, and influence says little")
         doubt = by_trees
@@ -40,6 +45,27 @@ def doubt_of(collected: Collected, noise: Noise, progress: Progress) -> str | No
             f"{query_loss:.2g} on the query): wrong labels may be missed; try fewer `epochs`"
         )
     return doubt
+
+
+def doubt_of_trees(log_p: Floats, labels: Labels, noise: Noise) -> str | None:
+    """Say why trees alone, where the network learnt nothing, do not tell either, if they do not.
+
+    What one kind of model is sure of, and wrong about, looks like a wrong label unless another kind sees it, too.
+
+    Args:
+        log_p: Log-probabilities of rows they were not fitted on, shape (M, C).
+        labels: Their labels, shape (M,).
+        noise: How labels go wrong.
+    """
+    doubt = why_unreliable(log_p, labels, noise)
+    found = held_out_accuracy(log_p, labels)
+    if doubt is not None or found.is_good:
+        return doubt
+    return (
+        f"the network learnt nothing, and boosted trees predict {found.overall:.0%} of the labels they were not fitted "
+        f"on, too few to tell wrong ones from hard rows by themselves (always naming the most frequent class: "
+        f"{found.most_frequent:.0%}); try more `epochs`, another `learning_rate` or `model`"
+    )
 
 
 def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:
@@ -63,6 +89,26 @@ def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | N
     if noise.rate > MAX_NOISE_RATE:
         return f"an estimated {noise.rate:.0%} of the labels are wrong, too many to tell which"
     return None
+
+
+def advice_on_weak(
+    images: ImageSummary | None, defaults: TrainingDefaults, accuracy: float, most_frequent: float
+) -> str | None:
+    """What to do about a network that predicts few of the labels it was not trained on; None if it does well enough.
+
+    Only of photographs is it known what would help.
+
+    Args:
+        images: What the network takes; None if the rows are no images to it.
+        defaults: The training that suits the network.
+        accuracy: Share of the labels that it predicts.
+        most_frequent: The share that always naming the most frequent class would reach.
+    """
+    if images is None or not are_photographs(images) or not defaults.from_nothing:
+        return None
+    if is_good(accuracy, most_frequent):
+        return None
+    return f"this network is weak, and takes hard rows for wrong ones: {NEEDS_PRETRAINED}"
 
 
 def rows_of_failed_folds(task: AuditTask, collected: Collected, progress: Progress) -> Rows:

@@ -30,7 +30,7 @@ def evidence_of(collected: Collected, rows: slice | Rows) -> dict[str, Evidence]
     - `training`: those by networks that trained on it, averaged over the epochs.
     - `influence`: DIT under each label.
     - `refitted`: log-probabilities by networks that did not train on the row, nor on rows that, by all of the above,
-      are probably wrong; of small networks in three folds or more, without trees.
+      are probably wrong; of small networks in three folds or more, without trees, where there are such rows.
 
     The reference is what predicts the given labels better, of the two that have not seen the row's label
     (`trees_lead`). With one fold it is the training, or the trees.

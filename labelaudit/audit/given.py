@@ -83,6 +83,7 @@ def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) ->
         noise=noise,
         doubt=doubt,
         accuracy=held_out_accuracy(evidence, labels),
+        advice=None,
         temperatures=(),
         parameters=0,
         tracked=0,

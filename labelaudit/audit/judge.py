@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from labelaudit.config import AuditConfig
 from labelaudit.detection.accuracy import HeldOutAccuracy, held_out_accuracy
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.posterior import label_posterior
+from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
+from labelaudit.detection.share import not_told
 from labelaudit.detection.signals import Signals
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
@@ -31,6 +33,7 @@ class Findings:
         noise: What is estimated of the wrong labels.
         doubt: Why the scores are not to be relied on, None where they are.
         accuracy: How often the networks agree with labels they were not trained on.
+        advice: What to do about networks that are too weak to tell wrong labels from hard rows; None if they are not.
         temperatures: The query's temperature in each fold.
         parameters: P, the number of trained parameters.
         tracked: P_t, those that influence goes through.
@@ -45,6 +48,7 @@ class Findings:
     noise: Noise
     doubt: str | None
     accuracy: HeldOutAccuracy
+    advice: str | None
     temperatures: tuple[float, ...]
     parameters: int
     tracked: int
@@ -81,7 +85,8 @@ def audit_folds(
     if task.may_be_refitted and collected.by_trees is None:
         posterior = label_probabilities(task, collected)[1]
         wrong = 1 - posterior[np.arange(task.rows), collected.labels[: task.rows]]
-        collected.refitted = without_suspects(task, wrong, config, progress, checkpoints)
+        if np.nanmax(wrong) > MORE_PROBABLY_WRONG:
+            collected.refitted = without_suspects(task, wrong, config, progress, checkpoints)
     return judge(task, collected, progress)
 
 
@@ -100,13 +105,18 @@ def judge(task: AuditTask, collected: Collected, progress: Progress) -> Findings
         loss=collected.loss,
         margin=collected.margin,
     )
+    accuracy = held_out_accuracy(
+        np.concatenate(collected.query_log_probabilities), np.concatenate(collected.query_labels)
+    )
+    advice = task.advice(accuracy.overall, accuracy.most_frequent)
+    if advice is not None:
+        noise = replace(noise, share=not_told(noise.share))
     return Findings(
         signals=signals,
         noise=noise,
         doubt=doubt_of(collected, noise, progress),
-        accuracy=held_out_accuracy(
-            np.concatenate(collected.query_log_probabilities), np.concatenate(collected.query_labels)
-        ),
+        accuracy=accuracy,
+        advice=advice,
         temperatures=tuple(collected.temperatures),
         parameters=collected.parameters,
         tracked=collected.tracked,

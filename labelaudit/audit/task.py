@@ -41,6 +41,8 @@ class AuditTask:
         new_rows: Rows that are trained on for fewer epochs than the others; None without a warm start.
         table: The columns that trees, too, learn from; None without trees. Row numbers are those of the batches.
         small: Whether a fine-tune costs little (`is_small`), so that networks may be trained once more (`cross_fit`).
+        advice: From the held-out accuracy and what always naming the most frequent class would reach, what to do about
+            a network that is too weak to tell wrong labels from hard rows; None where it is not.
         order: The audited rows by their content (`by_content`), for the trees' folds; None for that of the input.
     """
 
@@ -52,6 +54,7 @@ class AuditTask:
     new_rows: Rows | None = None
     table: pd.DataFrame | None = None
     small: bool = False
+    advice: Callable[[float, float], str | None] = lambda accuracy, most_frequent: None
     order: Rows | None = None
 
     @property

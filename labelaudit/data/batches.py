@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -17,6 +18,7 @@ Normalise = Callable[[Tensor], Tensor]
 
 ALL = slice(None)
 MAX_SHIFT = 1 / 8  # of the side, in each direction
+MOST_DENSE = 1 << 26  # bytes of encoded texts that are kept as dense rows: taking some of sparse ones costs more
 
 
 @runtime_checkable
@@ -56,7 +58,7 @@ class Features:
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """Encoded texts; only mini-batches are made dense, since all rows times a vocabulary are too many numbers.
+    """Encoded texts; but for few, only mini-batches are made dense: all rows times a vocabulary are too many numbers.
 
     Attributes:
         encoded: Shape (N, D), and how.
@@ -73,8 +75,19 @@ class TextFeatures:
     def batch(self, rows: Tensor, augmentation_seed: int | None = None, shard: slice = ALL) -> tuple[Tensor, Tensor]:
         """Inputs (B, D) and class indices (B,) of the given rows, never augmented."""
         rows = rows[shard]
-        dense = torch.from_numpy(self.encoded.matrix[rows.numpy()].toarray())
-        return dense.to(self.device, self.dtype), self.labels[rows].to(self.device)
+        if self._dense is not None:
+            dense = self._dense[rows.to(self.device)]
+        else:
+            dense = torch.from_numpy(self.encoded.matrix[rows.numpy()].toarray()).to(self.device, self.dtype)
+        return dense, self.labels[rows].to(self.device)
+
+    @cached_property
+    def _dense(self) -> Tensor | None:
+        """All rows at once, where they are few."""
+        rows, columns = self.encoded.matrix.shape
+        if rows * columns * self.dtype.itemsize > MOST_DENSE:
+            return None
+        return torch.from_numpy(self.encoded.matrix.toarray()).to(self.device, self.dtype)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import numpy as np
 
 from labelaudit.types import Floats, Labels
 
+WELL_ENOUGH = 0.75  # of what there is to gain over naming the most frequent class
+
 
 @dataclass(frozen=True)
 class HeldOutAccuracy:
@@ -24,6 +26,16 @@ class HeldOutAccuracy:
     most_frequent: float
     rows: Labels
     right: Labels
+
+    @property
+    def is_good(self) -> bool:
+        """Whether they reach most of what there is to gain over naming the most frequent class."""
+        return is_good(self.overall, self.most_frequent)
+
+
+def is_good(accuracy: float, most_frequent: float) -> bool:
+    """Whether an accuracy is most of what there is to gain over that of always naming the most frequent class."""
+    return accuracy - most_frequent >= WELL_ENOUGH * (1 - most_frequent)
 
 
 def held_out_accuracy(log_p: Floats, labels: Labels) -> HeldOutAccuracy:

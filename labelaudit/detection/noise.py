@@ -127,6 +127,8 @@ def estimate_noise(
     least = max(model.log_likelihood for model, _, _ in readings) - BELIEVED * len(some)
     believed = [its_signs for model, _, its_signs in readings[1:] if model.log_likelihood >= least]
     share = estimate_share([signs, *believed], len(some))
+    if is_weaker and share.disagreeing == signs.disagreeing:
+        share = replace(share, basis="weaker view")
     return Noise(share, chosen.transition, chosen.calibration.weight, confusions)
 
 

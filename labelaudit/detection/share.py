@@ -17,14 +17,14 @@ import numpy as np
 from labelaudit.types import Floats, Labels
 
 Verdict = Literal["measured", "none seen", "cannot tell"]
-Basis = Literal["out of fold", "in sample", "decisions"]
+Basis = Literal["out of fold", "weaker view", "in sample", "decisions"]
 
 MIN_GAIN = 4.0  # nats by which noise must explain the labels better than none: p = .002, of the two or three tried
 CLEAR_GAIN = 30.0  # nats from which on it is no chance, however little is seen; on clean data at most 23
 BLIND = 0.15  # seen / disagreeing up to which it may all be the network's own errors; clean data have .01 to .15
 BLIND_WEAKER = 0.20  # the same of the weaker view of texts; clean data have .09 to .16, people's and rules' .25 to .6
 MISFIT, CLEAR = 0.12, 0.20  # the same, of a network that is not exactly calibrated, and of labels that are surely wrong
-FEW = 0.10  # disagreeing up to which it can be said that none were seen
+FEW = 0.10  # disagreeing up to which it can be said that none were seen, if confident predictions contradict few
 NORMAL = 1.645  # deviations of a 90% range
 EVEN_SPREAD = 25.0  # Dirichlet strength of the wrong labels' spread beyond which no person makes such mistakes
 HIDDEN = 0.7  # wrong labels hidden for each one seen, at most, where they are spread evenly
@@ -45,8 +45,9 @@ class Share:
         seen: The share that contradicts confident predictions.
         disagreeing: The share that is not the network's favourite.
         gain: Nats by which the estimated noise explains the labels better than none.
-        basis: What the range rests on: predictions of networks that were not trained on the rows, of networks that
-            were, so that it has no upper end, or decisions on some of them.
+        basis: What the range rests on: predictions of networks that were not trained on the rows, or of the weaker ones
+            of such (on the second encoding of texts); of networks that were, so that it has no upper end; or decisions
+            on some of the rows.
     """
 
     point: float
@@ -109,8 +110,14 @@ def _judge(signs: Signs, rows: int) -> Share:
         verdict: Verdict = "measured"
     else:
         low, high = 0.0, ceiling
-        verdict = "none seen" if ceiling <= FEW else "cannot tell"
+        verdict = "none seen" if ceiling <= FEW and ratio <= signs.blind else "cannot tell"
     return Share(float(np.clip(believed * seen, low, high)), low, high, verdict, seen, disagreeing, gain)
+
+
+def not_told(share: Share) -> Share:
+    """The share where networks are known to take hard rows for wrong ones: all that disagrees may be either."""
+    high = max(share.high, share.disagreeing)
+    return share if share.verdict != "measured" else replace(share, low=0.0, high=high, verdict="cannot tell")
 
 
 def without_upper_end(share: Share) -> Share:

@@ -8,8 +8,7 @@ from labelaudit.config import AuditConfig
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.images import ImageSummary, summarise_images
-from labelaudit.models.registry import NEEDS_PRETRAINED, PHOTOGRAPH_SIDE
-from labelaudit.models.spec import TrainingDefaults
+from labelaudit.models.registry import PHOTOGRAPH_SIDE
 from labelaudit.models.timm_models import is_timm_model
 from labelaudit.progress import Progress
 from labelaudit.runtime.hub import cached_models
@@ -17,33 +16,12 @@ from labelaudit.runtime.hub import cached_models
 DOWNLOADED = "resnet18"  # where pretrained weights are asked for, and no network is named
 PREFERRED = ("resnet50", "convnext_tiny", "resnet34", "resnet18", "efficientnet_b0", "tf_efficientnet_lite0")
 """Those that see well and cost little on a CPU, the best first; of others the smallest file is taken."""
-WELL_ENOUGH = 0.75  # of what there is to gain over naming the most frequent class
 LARGEST_WEIGHTS = 400_000_000  # bytes of a network that is taken unasked
 
 
 def are_photographs(images: ImageSummary) -> bool:
     """Whether images are in colour and large enough for a network trained from nothing on them to see little."""
     return not images.grayscale and images.side >= PHOTOGRAPH_SIDE
-
-
-def advice_on_weak(
-    images: ImageSummary | None, defaults: TrainingDefaults, accuracy: float, most_frequent: float
-) -> str | None:
-    """What to do about a network that predicts few of the labels it was not trained on; None if it does well enough.
-
-    Only of photographs is it known what would help.
-
-    Args:
-        images: What the network takes; None if the rows are no images to it.
-        defaults: The training that suits the network.
-        accuracy: Share of the labels that it predicts.
-        most_frequent: The share that always naming the most frequent class would reach.
-    """
-    if images is None or not are_photographs(images) or not defaults.from_nothing:
-        return None
-    if accuracy - most_frequent >= WELL_ENOUGH * (1 - most_frequent):
-        return None
-    return f"this network is weak, and takes hard rows for wrong ones: {NEEDS_PRETRAINED}"
 
 
 def choose_network(config: AuditConfig, dataset: Dataset, progress: Progress) -> AuditConfig:

@@ -25,7 +25,6 @@ from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.share import NORMAL, Share
 from labelaudit.detection.similar import similar_rows
 from labelaudit.influence.query_loss import QUERY_TEXT
-from labelaudit.models.choice import advice_on_weak
 from labelaudit.report.report import Report
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
 from labelaudit.types import Floats, Labels
@@ -123,7 +122,7 @@ def _metadata(
             "what": QUERY_TEXT[config.influence.query],
             "temperatures": list(audit.findings.temperatures),
         },
-        "accuracy": _accuracy(data, audit.findings.accuracy),
+        "accuracy": _accuracy(data.classes, audit.findings.accuracy, audit.findings.advice),
         "noise": _noise(data.classes, labels, audit, ranking),
         "config": resolved.model_dump(mode="json"),
         "training": audit.training.model_dump(mode="json"),
@@ -140,12 +139,9 @@ def _metadata(
     }
 
 
-def _accuracy(data: AuditData, accuracy: HeldOutAccuracy) -> dict[str, Any]:
+def _accuracy(classes: tuple[str, ...], accuracy: HeldOutAccuracy, advice: str | None) -> dict[str, Any]:
     """How often the networks agree with labels they were not trained on, by class too, and what to do about it."""
-    advice = None
-    if (inputs := data.inputs) is not None:
-        advice = advice_on_weak(inputs.images, inputs.defaults, accuracy.overall, accuracy.most_frequent)
-    by_class = zip(data.classes, accuracy.rows.tolist(), accuracy.right.tolist(), strict=True)
+    by_class = zip(classes, accuracy.rows.tolist(), accuracy.right.tolist(), strict=True)
     return {
         "overall": accuracy.overall,
         "most_frequent": accuracy.most_frequent,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labelaudit.detection.share import FEW
 from labelaudit.units import format_count
 
 SHOWN_CLASSES = 2  # those that are predicted least
@@ -37,11 +36,14 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
         )
     if noise["verdict"] == "none seen":
         return f"No wrong labels seen; at most {high} disagree with the network, on rows it is unsure of"
-    if noise["disagreeing"] <= FEW:
+    if noise["disagreeing"] == 0:
         return f"Cannot tell how many labels are wrong: of so few rows up to {high} may be. Look at all of them"
+    who = "the network disagrees"
+    if noise["basis"] == "weaker view":
+        who = "a weaker network, which has learnt fewer of the labellers' habits, disagrees"
     return (
-        f"Cannot tell how many labels are wrong: the network disagrees with {_percent(noise['disagreeing'])} of them, "
-        "but only where it is unsure. Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
+        f"Cannot tell how many labels are wrong: {who} with {_percent(noise['disagreeing'])} of them, which may be "
+        "wrong or merely hard. Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
     )
 
 

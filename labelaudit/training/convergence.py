@@ -21,6 +21,7 @@ FEWEST_EPOCHS, FEWEST_STEPS = 3, 60  # from which on predictions are looked at
 MOST_STEPS = 1500  # of each run
 SPACING = 1.3  # each number of epochs looked at is so many times the last one
 PATIENCE = 4  # looks without a smaller loss that end the search
+LITTLE_LOSS = 0.01  # nats, with which it ends as well: there is nothing left to learn
 TEMPERATURES = (1.0, 1.3, 1.7, 2.2, 3.0, 4.0, 5.0, 7.0, 10.0)  # of which the best one counts: only the order matters
 
 
@@ -60,7 +61,7 @@ def epochs_to_convergence(pilots: Sequence[Pilot], batches: Batches, plan: Plan,
     search = replace(plan, epochs=longest, schedule="constant")
     runs = [(pilot, search.steps(pilot.rows, pilot.seed), _moments(pilot.model, plan)) for pilot in pilots]
     best_epochs, best_loss, since, before = look, float("inf"), 0, 0
-    while look <= longest and since < PATIENCE:
+    while look <= longest and since < PATIENCE and best_loss > LITTLE_LOSS:
         for pilot, steps, moments in runs:
             for step in islice(steps, (look - before) * plan.steps_per_epoch(len(pilot.rows))):
                 take_step(pilot.model, batches, search, step, moments)

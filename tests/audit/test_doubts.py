@@ -7,11 +7,23 @@ import pytest
 import torch
 
 from labelaudit.audit.collect import Collected
-from labelaudit.audit.doubts import beats_guessing, not_called_wrong, rows_of_failed_folds
+from labelaudit.audit.doubts import (
+    advice_on_weak,
+    beats_guessing,
+    doubt_of_trees,
+    not_called_wrong,
+    rows_of_failed_folds,
+)
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.data.batches import Features
+from labelaudit.data.images import ImageSummary
 from labelaudit.data.splits import Fold
+from labelaudit.detection.noise import Noise
+from labelaudit.detection.share import Share
+from labelaudit.models.registry import SMALL_MODELS
 from tests.support.progress import Notes
+
+CNN = SMALL_MODELS["cnn"][1]
 
 
 def log_p_of(labels, right, sure=0.9):
@@ -88,3 +100,29 @@ def test_none_of_these_rows_is_more_probably_wrong_than_right():
     np.testing.assert_allclose(posterior[0], [0.5, 0.375, 0.125])  # the others keep their shares
     np.testing.assert_array_equal(posterior[[1, 2, 3]], before[[1, 2, 3]])
     np.testing.assert_allclose(posterior[4], [0.5, 0.5, 0])
+
+
+@pytest.mark.parametrize(("right", "told"), [(175, True), (174, False)])
+def test_trees_alone_have_to_predict_three_quarters_of_what_there_is_to_gain(right, told):
+    """Of two classes as frequent, 87.5% of the labels are three quarters of what is above one half."""
+    labels = np.arange(200) % 2
+    doubt = doubt_of_trees(log_p_of(labels, right), labels, Noise(Share(0.1, 0.1, 0.1), np.eye(2), 1.0))
+    assert (doubt is None) == told
+    assert told or "boosted trees predict 87% of the labels they were not fitted on, too few" in str(doubt)
+
+
+@pytest.mark.parametrize(
+    ("summary", "accuracy", "advised"),
+    [
+        (ImageSummary(grayscale=False, side=32), 0.8, True),
+        (ImageSummary(grayscale=False, side=32), 0.875, False),  # three quarters of what is above the most frequent
+        (ImageSummary(grayscale=True, side=64), 0.5, False),
+        (ImageSummary(grayscale=False, side=28), 0.5, False),
+        (None, 0.5, False),
+    ],
+)
+def test_a_weak_network_says_what_to_do(summary, accuracy, advised):
+    advice = advice_on_weak(summary, CNN, accuracy, most_frequent=0.5)
+    assert (advice is not None) == advised
+    if advised:
+        assert "photographs of this size need a pretrained network: `model` resnet18 with `pretrained`" in advice

@@ -61,12 +61,12 @@ def no_network(fold, seed):
     raise AssertionError("to judge needs no network")
 
 
-def judged(collected, new_rows=None, progress=None, unscored=0):
+def judged(collected, new_rows=None, progress=None, unscored=0, advice=lambda accuracy, most_frequent: None):
     rows = len(collected.loss)
     trained = np.arange(unscored, rows)
     halves = [Fold(trained[::2], trained[1::2]), Fold(trained[1::2], trained[::2])]
     view = View(Features(torch.zeros(rows, 1), torch.zeros(rows)), no_network)
-    task = AuditTask(view, halves, rows, 2, new_rows=new_rows)
+    task = AuditTask(view, halves, rows, 2, new_rows=new_rows, advice=advice)
     return judge(task, collected, progress or Notes())
 
 
@@ -209,7 +209,7 @@ def test_more_than_three_fifths_of_wrong_labels_are_too_many(rate, reliable):
     assert told == (None if reliable else "an estimated 61% of the labels are wrong, too many to tell which")
 
 
-def test_every_kind_that_has_not_seen_the_labels_tells_of_the_share():
+def contradicted():
     """Networks trained once more see the noise; those before, whose evidence is blunted here, see none of it."""
     draw = np.random.default_rng(0)
     labels = np.arange(ROWS) % 2
@@ -220,8 +220,30 @@ def test_every_kind_that_has_not_seen_the_labels_tells_of_the_share():
     collected = collected_of()
     collected.labels[:] = given
     collected.held_out[:], collected.refitted = blunt, sharp
+    return collected
+
+
+def test_every_kind_that_has_not_seen_the_labels_tells_of_the_share():
+    collected = contradicted()
+    blunt, sharp, given = collected.held_out, collected.refitted, collected.labels
     share = judged(collected).noise.share
     assert estimate_noise(blunt, given).share.verdict == "cannot tell"
     assert share == estimate_noise(blunt, given, [sharp]).share
     assert share.verdict == "measured"
     assert share.low < 6 / ROWS < share.high
+
+
+def test_networks_known_to_be_too_weak_carry_no_list():
+    asked = []
+
+    def advice(accuracy, most_frequent):
+        asked.append((accuracy, most_frequent))
+        return "take a better one"
+
+    collected = contradicted()
+    strong, weak = judged(collected), judged(collected, advice=advice)
+    assert asked == [(weak.accuracy.overall, weak.accuracy.most_frequent)]
+    assert (strong.advice, weak.advice) == (None, "take a better one")
+    assert (strong.noise.share.verdict, weak.noise.share.verdict) == ("measured", "cannot tell")
+    assert (strong.carries_list, weak.carries_list) == (True, False)
+    np.testing.assert_array_equal(strong.signals.posterior, weak.signals.posterior)

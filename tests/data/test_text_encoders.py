@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from labelaudit.data import batches
 from labelaudit.data.batches import TextFeatures
 from labelaudit.data.text_encoders import LENGTH, encode_texts, encode_words_alike
 from labelaudit.errors import InputError
@@ -164,11 +165,13 @@ def test_texts_without_differences(texts, message):
         encode_texts(texts, np.arange(4), halves(4), "words")
 
 
-def test_mini_batches_are_dense():
+@pytest.mark.parametrize("most_dense", [0, batches.MOST_DENSE])
+def test_mini_batches_are_dense_whether_all_rows_are_or_not(monkeypatch, most_dense):
+    monkeypatch.setattr(batches, "MOST_DENSE", most_dense)
     texts = ["good film", "good song", "bad film", "bad song"]
     encoded = encode_texts(texts, np.arange(4), halves(4), "words")
-    batches = TextFeatures(encoded, torch.from_numpy(halves(4)), torch.device("cpu"), torch.float64)
-    inputs, labels = batches.batch(torch.tensor([3, 0, 1]), shard=slice(0, 2))
+    features = TextFeatures(encoded, torch.from_numpy(halves(4)), torch.device("cpu"), torch.float64)
+    inputs, labels = features.batch(torch.tensor([3, 0, 1]), shard=slice(0, 2))
     assert inputs.dtype == torch.float64
     assert inputs.tolist() == encoded.matrix[[3, 0]].toarray().tolist()
     assert labels.tolist() == [1, 0]

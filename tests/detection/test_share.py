@@ -27,6 +27,7 @@ from labelaudit.detection.share import (
     estimate_share,
     evenness,
     hidden_ratio,
+    not_told,
     without_upper_end,
 )
 from labelaudit.detection.transition import spread_strength
@@ -74,7 +75,8 @@ def test_the_high_end_is_no_more_than_what_disagrees():
     [
         (Signs(0.10, 0.20, 3.9, 0.5), "cannot tell"),  # noise explains the labels no better than none
         (Signs(0.04, 0.09, 3.9, 0.5), "cannot tell"),  # .09 + 1.645 · .009 is more than one in ten
-        (Signs(0.04, 0.08, 3.9, 0.5), "none seen"),
+        (Signs(0.012, 0.08, 3.9, 0.5), "none seen"),
+        (Signs(0.013, 0.08, 3.9, 0.5), "cannot tell"),  # more than .15 of what disagrees contradicts confident ones
         (Signs(0.03, 0.20, 20.0, 0.5), "cannot tell"),  # seven times as much disagrees: the network's own errors
         (Signs(0.029, 0.20, 40.0, 0.0), "cannot tell"),  # however many nats, if what a misfit may be explains it
         (Signs(0.13, 0.90, 40.0, 0.0), "measured"),  # tens of nats, and more than a misfit
@@ -175,3 +177,11 @@ def test_clean_tables_stay_silent_and_flips_are_covered(load, flips):
     share = estimate_noise(np.log(p), given).share
     assert share.low <= flips / len(true) <= share.high
     assert (share.low > 0) == (share.verdict == "measured") == (flips > 0)
+
+
+def test_what_a_weak_network_measures_is_not_told():
+    measured = estimate_share([Signs(0.1, 0.2, 50.0, 0.0)], 1000)
+    untold = not_told(measured)
+    assert (untold.verdict, untold.low, untold.high) == ("cannot tell", 0.0, 0.2)
+    assert not_told(untold) is untold
+    assert not_told(estimate_share([Signs(0.1, 0.2, 50.0, 5.0)], 1000)).high > 0.2  # as far as the range went

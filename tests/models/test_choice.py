@@ -9,15 +9,11 @@ import pytest
 from PIL import Image
 
 from labelaudit.config import AuditConfig
-from labelaudit.data.images import ImageSummary
 from labelaudit.data.sources import load_dataset
 from labelaudit.models import choice
-from labelaudit.models.choice import advice_on_weak, choose_network
-from labelaudit.models.registry import SMALL_MODELS
+from labelaudit.models.choice import choose_network
 from labelaudit.settings import audit_config
 from tests.support.progress import Notes
-
-CNN = SMALL_MODELS["cnn"][1]
 
 
 def images(shape: tuple[int, ...]):
@@ -79,23 +75,6 @@ def test_weights_say_which_network_they_are_of(cache, tmp_path):
     assert choose_network(other, PHOTOGRAPHS, Notes()) == other
     asked = choose_network(audit_config(pretrained=True, train="last:1"), images((28, 28)), Notes()).model
     assert (asked.name, asked.train) == ("resnet18", "last:1")
-
-
-@pytest.mark.parametrize(
-    ("summary", "accuracy", "advised"),
-    [
-        (ImageSummary(grayscale=False, side=32), 0.8, True),
-        (ImageSummary(grayscale=False, side=32), 0.875, False),  # three quarters of what is above the most frequent
-        (ImageSummary(grayscale=True, side=64), 0.5, False),
-        (ImageSummary(grayscale=False, side=28), 0.5, False),
-        (None, 0.5, False),
-    ],
-)
-def test_a_weak_network_says_what_to_do(summary, accuracy, advised):
-    advice = advice_on_weak(summary, CNN, accuracy, most_frequent=0.5)
-    assert (advice is not None) == advised
-    if advised:
-        assert "photographs of this size need a pretrained network: `model` resnet18 with `pretrained`" in advice
 
 
 def test_png_bytes_are_photographs_too(cache):

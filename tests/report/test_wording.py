@@ -38,11 +38,15 @@ def test_the_share_is_a_range_and_a_verdict_and_never_a_bare_point():
         "No wrong labels seen; at most 5.0% disagree with the network, on rows it is unsure of"
     )
     assert share_in_words(noise_of(None, 0.0, 0.19, "cannot tell") | {"disagreeing": 0.17}) == (
-        "Cannot tell how many labels are wrong: the network disagrees with 17.0% of them, but only where it is unsure. "
-        "Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
+        "Cannot tell how many labels are wrong: the network disagrees with 17.0% of them, which may be wrong or merely "
+        "hard. Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
     )
     assert share_in_words(noise_of(None, 0.0, 0.47, "cannot tell") | {"disagreeing": 0.0}) == (
         "Cannot tell how many labels are wrong: of so few rows up to 47.0% may be. Look at all of them"
+    )
+    weaker = noise_of(None, 0.0, 0.19, "cannot tell", basis="weaker view") | {"disagreeing": 0.17}
+    assert "a weaker network, which has learnt fewer of the labellers' habits, disagrees with 17.0%" in share_in_words(
+        weaker
     )
     trained_on = share_in_words(noise_of(0.03, 0.01, 1.0, basis="in sample"))
     assert trained_on.startswith("1.0% or more of the labels look wrong. How many are cannot be told: the network was")

@@ -12,6 +12,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.training.convergence import (
     FEWEST_EPOCHS,
     FEWEST_STEPS,
+    LITTLE_LOSS,
     MOST_STEPS,
     PATIENCE,
     SPACING,
@@ -28,6 +29,7 @@ ROWS, FEATURES = 80, 30
 
 def test_the_constants_are_those_that_were_measured():
     assert (FEWEST_EPOCHS, FEWEST_STEPS, MOST_STEPS, SPACING, PATIENCE) == (3, 60, 1500, 1.3, 4)
+    assert LITTLE_LOSS == 0.01
     assert TEMPERATURES == (1, 1.3, 1.7, 2.2, 3, 4, 5, 7, 10)
 
 
@@ -116,3 +118,15 @@ def test_with_many_steps_an_epoch_nothing_is_searched(data):
     steps = []
     assert epochs_to_convergence([pilot], many, plan, steps.append) == 7
     assert steps == []
+
+
+def test_next_to_no_loss_ends_the_search(data):
+    """Labels that one column tells: .05 · 4 steps an epoch bring the loss below .01 nats long before 1,500 steps."""
+    told = Features(torch.cat([data.inputs, 20 * (2 * data.labels[:, None] - 1.0)], 1)[:, 1:], data.labels)
+    looks = [15, 20, 26]
+    losses = losses_by_hand(told, 0.002, looks)
+    steps = []
+    found = epochs_to_convergence(pilots_of(), told, plan_of(0.002), steps.append)
+    first = int(np.argmax(losses < LITTLE_LOSS))
+    assert losses[first] < LITTLE_LOSS
+    assert (found, len(steps)) == (looks[first], 2 * 4 * looks[first])
