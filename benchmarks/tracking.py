@@ -21,7 +21,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.detection.tasks import HELD_BACK
+from benchmarks.detection.loaders import HELD_BACK
 from labelaudit.commands.scan import scan
 from labelaudit.data.flips import flip_rows
 from labelaudit.detection.metrics import detection_metrics, summarise

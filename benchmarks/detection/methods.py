@@ -21,7 +21,9 @@ from benchmarks.detection.training import train
 from labelaudit.audit.judge import Findings
 from labelaudit.config import InfluenceConfig
 from labelaudit.data.batches import Features
+from labelaudit.progress import ignore
 from labelaudit.training.predict import predict
+from labelaudit.training.trees import Trees
 from labelaudit.types import Floats
 
 Ranked = dict[str, tuple[Floats, float]]
@@ -59,7 +61,7 @@ def rank_all(task: Task, seed: int, chosen: Collection[str]) -> tuple[Ranked, Fi
         else:
             found = GROUPS[name].rank(task, seed)
         seconds = time.process_time() - started
-        names = GROUPS[name].names[: len(found)]  # ours has nothing out of fold with trusted rows
+        names = GROUPS[name].names[: len(found)]  # nothing out of fold with trusted rows, no trees without a table
         ranked |= {method: (values, seconds) for method, values in zip(names, found, strict=True)}
     return ranked, findings
 
@@ -115,6 +117,15 @@ def _neighbours(task: Task, seed: int) -> tuple[Floats, ...]:
     return ((task.given[near] != task.given[:, None]).mean(1).astype(np.float64),)
 
 
+def _trees(task: Task, seed: int) -> tuple[Floats, ...]:
+    """The loss of the given labels to boosted trees that were not fitted on them; of tables."""
+    if task.table is None:
+        return ()
+    rows = np.arange(len(task.given))
+    log_p = Trees(task.table, rows).out_of_fold(task.given, rows, task.classes, seed, ignore)
+    return (-log_p[rows, task.given],)
+
+
 def _trusted_alone(task: Task, seed: int) -> tuple[Floats, ...]:
     """The loss of the given labels to a network that saw trusted rows only, in as many steps as the others take."""
     inputs, labels = task.trusted
@@ -149,6 +160,7 @@ GROUPS: dict[str, Group] = {
     "paper": Group(("DIT as in the paper",), _paper, True),
     "2 folds": Group(("self-confidence, 2 folds", "cleanlab, 2 folds"), _confident_learning(2)),
     "5 folds": Group(("self-confidence, 5 folds", "cleanlab, 5 folds"), _confident_learning(5)),
+    "trees": Group(("boosted trees, 5 folds",), _trees),
     "neighbours": Group((f"{NEIGHBOURS} nearest neighbours",), _neighbours),
     "tracin": Group(("TracIn (captum)",), lambda task, seed: (tracin(task, seed),), True),
     "kronfluence": Group(

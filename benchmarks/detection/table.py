@@ -28,9 +28,17 @@ SHORT = {
     "self-confidence, 2 folds": "self-confidence, 2 folds",
     "self-confidence, 5 folds": "self-confidence, 5 folds",
     "cleanlab, 5 folds": "cleanlab, 5 folds",
+    "boosted trees, 5 folds": "boosted trees, 5 folds",
     "10 nearest neighbours": "10 nearest neighbours",
     "TracIn (captum)": "TracIn (captum)",
     "self-influence (kronfluence)": "self-influence (kronfluence)",
+}
+PARTS = {
+    "labelaudit influence (DIT)": "influence (DIT)",
+    "final loss of the same run": "final loss",
+    "mean margin of the same run": "mean margin",
+    "out-of-fold loss of the same run": "out-of-fold loss",
+    "boosted trees, 5 folds": "boosted trees",
 }
 SINGLE_PROCESS = "trained on the trusted rows alone"
 WITH_TRUSTED = {
@@ -76,6 +84,7 @@ def main(plot: Annotated[Path | None, typer.Option(help="Where to put the pictur
     print(
         precision_table(ranked),
         against_peers(ranked),
+        against_parts(ranked),
         _precision(ranked, HALVES),
         with_trusted(tasks),
         lists(ranked),
@@ -124,6 +133,18 @@ def against_peers(tasks: Tasks) -> str:
         value = ours["average_precision"]["mean"]
         rows.append([name, f"{value:.3f}", best, f"{cheaper[best]:.3f}", f"{value / cheaper[best]:.3f}"])
     return _markdown(["", "score", "best at no more cost", "", "ratio"], rows)
+
+
+def against_parts(tasks: Tasks) -> str:
+    """The score beside what it is made of, each part by itself."""
+    rows = []
+    for name, task in tasks.items():
+        score = task["methods"][SCORE]["average_precision"]["mean"]
+        parts = {part: task["methods"][part]["average_precision"]["mean"] for part in PARTS if part in task["methods"]}
+        best = max(parts, key=lambda part: parts[part])
+        cells = [f"{parts[part]:.3f}" if part in parts else "–" for part in PARTS]
+        rows.append([name, f"{score:.3f}", *cells, PARTS[best], f"{score - parts[best]:+.3f}"])
+    return _markdown(["", "score", *PARTS.values(), "best part", "score − best part"], rows)
 
 
 def with_trusted(tasks: Tasks) -> str:
@@ -176,7 +197,7 @@ def draw(tasks: Tasks) -> Figure:
     figure = Figure(figsize=(9, 0.42 * len(tasks) + 1.6), layout="constrained")
     axes = figure.subplots()
     others = [method for method in SHORT if method != SCORE]
-    colours = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]  # a list of colours has them
+    colours = matplotlib.colormaps["tab20"].colors  # type: ignore[attr-defined]  # a list of colours has them
     named: set[str] = set()
     for place, task in enumerate(tasks.values()):
         for number, method in enumerate([*others, SCORE]):
@@ -188,7 +209,7 @@ def draw(tasks: Tasks) -> Figure:
                 figures["mean"],
                 -place,
                 xerr=figures.get("std"),
-                fmt="D" if ours else "osv^<>pXP*"[number],
+                fmt="D" if ours else "osv^<>pXP*d"[number],
                 color="black" if ours else colours[number],
                 markersize=7 if ours else 5,
                 elinewidth=1,

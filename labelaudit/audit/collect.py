@@ -62,6 +62,7 @@ class Collected:
             (N, C); None without them.
         by_trees: Log-probabilities of trees that were not fitted on the row, shape (N, C); None without trees.
         trees_lead: Nats a label by which trees predict better than networks, once it is known (`weigh_trees`).
+        foretold: Whether trees predict nearly all labels, as those of a rule, and networks do not (`weigh_trees`).
         loss: Final training loss in nats, shape (N,).
         margin: Mean margin over the epochs (AUM), shape (N,).
         by_epoch: Influence over the epochs, shape (N, E); (N, 0) unless asked for.
@@ -86,6 +87,7 @@ class Collected:
         self.refitted: Floats | None = None
         self.by_trees: Floats | None = None
         self.trees_lead = 0.0
+        self.foretold = False
         self.loss, self.margin = np.full(rows, np.nan), np.full(rows, np.nan)
         self.by_epoch = np.full((rows, 0), np.nan)
         self.sketches, self.query_sketch = np.zeros((rows, 0), np.float32), np.zeros((0, 0), np.float32)

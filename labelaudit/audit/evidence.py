@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from labelaudit.audit.collect import Collected
+from labelaudit.audit.doubts import beats_guessing
 from labelaudit.detection.calibration import calibrate
-from labelaudit.detection.noise import Noise, estimate_noise
+from labelaudit.detection.noise import Noise, estimate_noise, even_transition
 from labelaudit.detection.posterior import Evidence
 from labelaudit.detection.share import without_upper_end
 from labelaudit.types import Floats, Labels, Rows
@@ -17,6 +18,8 @@ from labelaudit.types import Floats, Labels, Rows
 WEIGHTS = {"held out": 1.0, "trees": 2.0, "training": 2.0, "influence": 1.0, "refitted": 2.0}  # chosen on tuning tasks
 TREES_AS_REFERENCE = 4.0
 TREES_WORSE = 0.01  # nats a label
+FORETOLD, NOT_LEARNT = 0.01, 0.02  # of the labels that trees disagree with at most, and networks at least
+RATE_OF_RULES = 0.1  # of wrong labels, of which nothing can be known
 UNSEEN = ("held out", "trees", "refitted")
 """Evidence that has not seen the row's own label, by which the share of wrong labels can be estimated."""
 
@@ -61,7 +64,8 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
 
     Where there is a second encoding, by what networks on it predict: they are the weaker ones, which have learnt less
     of the labellers' habits, so that more of the wrong labels stand out. Otherwise by the reference. Other kinds are
-    asked as well whether there are wrong labels at all.
+    asked as well whether there are wrong labels at all. Of labels that are all foretold, nothing is known of how they
+    go wrong.
 
     Args:
         collected: What the folds found.
@@ -76,6 +80,9 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
         return weaker.carried_over(evidence[reference].values, labels)
     others = [evidence[kind].values for kind in unseen if kind != reference]
     noise = estimate_noise(evidence[reference].values, labels, others)
+    if collected.foretold:
+        share = replace(noise.share, low=0.0, high=1.0, verdict="cannot tell")
+        return replace(noise, share=share, transition=even_transition(len(noise.transition), RATE_OF_RULES))
     return noise if reference in UNSEEN else replace(noise, share=without_upper_end(noise.share))
 
 
@@ -84,18 +91,36 @@ def _mean(first: Floats | None, second: Floats | None) -> Floats | None:
 
 
 def weigh_trees(collected: Collected, rows: Rows) -> None:
-    """Find out which predicts the labels of some rows better, networks or trees, and leave out trees that only blur.
+    """Find out which predicts the labels of some rows better, networks or trees, and leave out trees that say nothing.
+
+    They do so where they only blur, and where they foretell nearly all labels: then either none is wrong, or trees have
+    learnt the rule that made them, with its mistakes, and networks that have learnt less of it are what is left to rank
+    by; unless the few labels that trees contradict stand out as wrong.
 
     Args:
-        collected: What the folds found; its `trees_lead` is set, and its `by_trees` if they stay.
+        collected: What the folds found; its `trees_lead` and `foretold` are set, and its `by_trees` if they stay.
         rows: Those that are judged.
     """
     if collected.by_trees is None or collected.held_out is None:
         return
-    by_network, by_trees = losses_beside(collected.held_out[rows], collected.by_trees[rows], collected.labels[rows])
+    labels = collected.labels[rows]
+    collected.foretold = (
+        _disagreeing(collected.by_trees[rows], labels) <= FORETOLD
+        and _disagreeing(collected.held_out[rows], labels) >= NOT_LEARNT
+        and beats_guessing(np.concatenate(collected.query_log_probabilities), np.concatenate(collected.query_labels))
+        and estimate_noise(collected.by_trees[rows], labels).share.verdict != "measured"
+    )
+    if collected.foretold:
+        collected.by_trees = None
+        return
+    by_network, by_trees = losses_beside(collected.held_out[rows], collected.by_trees[rows], labels)
     collected.trees_lead = by_network - by_trees
     if by_trees > by_network + TREES_WORSE:
         collected.by_trees = None
+
+
+def _disagreeing(log_p: Floats, labels: Labels) -> float:
+    return float((log_p.argmax(1) != labels).mean())
 
 
 def losses_beside(evidence: Floats, other: Floats, labels: Labels) -> tuple[float, float]:

@@ -80,7 +80,7 @@ def audit_folds(
     """
     collected = collect(task, config, progress, checkpoints)
     weigh_trees(collected, task.scored)
-    if task.table is not None and collected.by_trees is None:
+    if task.table is not None and collected.by_trees is None and not collected.foretold:
         progress.note("boosted trees predict these labels worse than the network does, and are left out")
     if task.may_be_refitted and collected.by_trees is None:
         posterior = label_probabilities(task, collected)[1]

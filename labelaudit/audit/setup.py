@@ -26,7 +26,7 @@ from labelaudit.training.convergence import MOST_STEPS, Pilot, epochs_to_converg
 from labelaudit.training.fine_tune import Plan
 from labelaudit.training.needs import vectors_memory
 from labelaudit.training.optimizers import SGD, AdamW, Optimizer
-from labelaudit.training.trees import too_much_work
+from labelaudit.training.trees import too_few_rows, too_much_work
 from labelaudit.types import Labels, Rows
 
 USUAL_BATCH_SIZE = 32
@@ -184,10 +184,15 @@ def is_small(inputs: Inputs, classes: int) -> bool:
 def table_for_trees(
     inputs: Inputs, rows: int, classes: int, config: AuditConfig, progress: Progress
 ) -> pd.DataFrame | None:
-    """The columns that boosted trees learn from, too; None where there are none, or by the settings or their cost."""
+    """The columns that boosted trees learn from, too; None where there are none, or by the settings or their cost.
+
+    Of too few rows they would learn nothing, which needs no note.
+    """
     if config.trees == "off" or not isinstance(inputs, FeatureInputs) or not isinstance(inputs.content, Cells):
         return None
     frame = inputs.content.frame
+    if too_few_rows(rows, classes):
+        return None
     if too_much_work(rows, frame.shape[1], classes):
         progress.note(
             f"boosted trees are left out: for {rows:,} rows, {frame.shape[1]:,} columns and {classes:,} classes they "

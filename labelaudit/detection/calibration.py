@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from labelaudit.detection.transition import MIN_PROBABILITY
 from labelaudit.types import Floats, Labels
 
+FEW_A_CLASS = 10  # rows on average, below which classes get no bias of their own: it would be chance
 BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
 
 
@@ -35,6 +36,11 @@ class Calibration:
     def log_probabilities(self, evidence: Floats) -> Floats:
         """Log p(c | x), shape (N, C)."""
         return log_softmax(self.weight * evidence + self.bias)
+
+
+def few_a_class(rows: int, classes: int) -> bool:
+    """Whether classes have too few rows for anything to be estimated of each."""
+    return rows < FEW_A_CLASS * classes
 
 
 def calibrate(
@@ -82,6 +88,8 @@ def _fit(
 ) -> Calibration:
     """Minimise a mean loss of log p = log softmax(z). One weight, one bias for each class: next to nothing to overfit.
 
+    Where classes have few rows, the weight alone.
+
     Args:
         evidence: Shape (N, C).
         loss: Gives its value and the q (N, C) with which its derivative by z is (p − q) / N.
@@ -90,20 +98,24 @@ def _fit(
     """
     start = start or Calibration.start(evidence.shape[1])
     inputs = torch.from_numpy(evidence)
+    weight_alone = few_a_class(*evidence.shape)
 
     def objective(values: Floats) -> tuple[float, Floats]:
         parameters = torch.from_numpy(values)
-        log_p = (parameters[0] * inputs + parameters[1:]).log_softmax(1)
+        scores = parameters[0] * inputs
+        log_p = (scores if weight_alone else scores.add_(parameters[1:])).log_softmax(1)
         value, q = loss(log_p)
-        change = log_p.exp_().sub_(q) / len(inputs)
+        change = log_p.exp_().sub_(q).div_(len(inputs))
+        if weight_alone:
+            return value.item(), torch.tensordot(change, inputs)[None].numpy()
         gradient = torch.cat([torch.tensordot(change, inputs)[None], change.sum(0) + 2 * BIAS_PENALTY * parameters[1:]])
         return (value + BIAS_PENALTY * parameters[1:].square().sum()).item(), gradient.numpy()
 
-    first = np.concatenate([[start.weight], start.bias])
-    bounds = [(0, None)] + [(None, None)] * len(start.bias)
+    first = np.concatenate([[start.weight], [] if weight_alone else start.bias])
+    bounds = [(0, None)] + [(None, None)] * (len(first) - 1)
     options = {} if steps is None else {"maxiter": steps}
     fitted = minimize(objective, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
-    return Calibration(float(fitted[0]), fitted[1:])
+    return Calibration(float(fitted[0]), np.zeros_like(start.bias) if weight_alone else fitted[1:])
 
 
 def log_softmax(scores: Floats) -> Floats:

@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given, log_softmax
-from labelaudit.detection.share import BLIND_WEAKER, Share, Signs, estimate_share, evenness, hidden_ratio
+from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given, few_a_class, log_softmax
+from labelaudit.detection.one_rate import OneRate, fit_one_rate
+from labelaudit.detection.share import BLIND_WEAKER, MIN_EVENNESS, Share, Signs, estimate_share, evenness, hidden_ratio
 from labelaudit.detection.transition import resize_transition, shrink_transition, spread_strength
 from labelaudit.types import Floats, Labels, Rows
 
@@ -26,6 +27,7 @@ SINGULAR = 0.02  # singular values of T below this share of the largest are not 
 SIZES = (0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4, 1.6, 2.0)  # multiples of T's off-diagonal that are tried
 MIN_FREE_GAIN = 6.0  # nats by which two rates of two classes have to be more likely than one; 4.3 at 30% even noise
 BELIEVED = 0.05  # nats a label by which other evidence may predict worse than the best
+MIN_RATE = 1e-3  # of wrong labels in T where none are seen: a T of none would explain no label
 MIN_LEARNT_GAIN = 10.0  # nats by which the second reading has to be more likely to be taken
 
 
@@ -110,6 +112,8 @@ def estimate_noise(
     The evidence must not know the row's own label (out of fold), or it will agree with wrong labels and the rate comes
     out too low.
 
+    Where classes have few rows on average, there is one rate for all of them (`fit_one_rate`).
+
     Args:
         evidence: Larger where a label is more plausible, shape (N, C).
         labels: Given class indices, shape (N,).
@@ -120,6 +124,8 @@ def estimate_noise(
     # Rounding depends on the order of sums, and where the likelihood is flat the fits depend on rounding.
     order = np.lexsort((labels, *evidence.T))
     some = order[_sample(evidence[order], labels[order], FIT_ROWS)]
+    if few_a_class(*evidence.shape):
+        return _with_one_rate([kind[some] for kind in (evidence, *others)], labels[some])
     readings = [_read(kind[some], labels[some]) for kind in (evidence, *others)]
     chosen, confusions, signs = readings[0]
     if is_weaker:
@@ -132,12 +138,30 @@ def estimate_noise(
     return Noise(share, chosen.transition, chosen.calibration.weight, confusions)
 
 
+def _with_one_rate(kinds: Sequence[Floats], labels: Labels) -> Noise:
+    """The noise of classes with few rows: how many labels are wrong, but not which class is mistaken for which."""
+    found = [fit_one_rate(evidence, labels) for evidence in kinds]
+    signs = [_signs_of_one_rate(evidence, labels, fit) for evidence, fit in zip(kinds, found, strict=True)]
+    least = max(fit.log_likelihood for fit in found) - BELIEVED * len(labels)
+    believed = [its for its, fit in zip(signs[1:], found[1:], strict=True) if fit.log_likelihood >= least]
+    rate = max(found[0].rate, MIN_RATE)
+    return Noise(
+        estimate_share([signs[0], *believed], len(labels)), even_transition(kinds[0].shape[1], rate), found[0].weight
+    )
+
+
+def _signs_of_one_rate(evidence: Floats, labels: Labels, fit: OneRate) -> Signs:
+    disagreeing = float((evidence.argmax(1) != labels).mean())
+    gain = fit.log_likelihood - fit.without
+    return Signs(float(fit.wrong.mean()), disagreeing, gain, hidden_ratio(0.0, MIN_EVENNESS))
+
+
 def _read(evidence: Floats, labels: Labels) -> tuple[NoiseModel, Calibration | None, Signs]:
     """The likelier reading of some evidence, the calibration with which it is the second one, and what it shows."""
     to_given = calibrate_to_given(evidence, labels)
     predicted = np.exp(to_given.log_probabilities(evidence))
     wavering = _fit(lambda _: evidence, labels, *_start(evidence, labels, to_given))
-    even = _even_transition(evidence.shape[1], STARTS[1][1])
+    even = even_transition(evidence.shape[1], STARTS[1][1])
     learnt = _fit(partial(_without_confusions, predicted), labels, even, Calibration.start(len(even)))
     second = learnt.log_likelihood > wavering.log_likelihood + MIN_LEARNT_GAIN
     chosen, confusions = (learnt, to_given) if second else (wavering, None)
@@ -169,7 +193,7 @@ def _start(evidence: Floats, labels: Labels, to_given: Calibration) -> tuple[Flo
     best: tuple[float, Floats, Calibration] | None = None
     for times, rate in STARTS:
         first = Calibration(times * to_given.weight, to_given.bias)
-        even = _even_transition(evidence.shape[1], rate)
+        even = even_transition(evidence.shape[1], rate)
         transition, calibration = _maximise(lambda _: evidence, labels, even, first)
         _, _, log_likelihood = _explain(evidence, labels, transition, calibration)
         log_likelihood += DIAGONAL_PRIOR * float(np.log(np.diag(transition)).sum())
@@ -187,7 +211,8 @@ def _sample(evidence: Floats, labels: Labels, most: int) -> Rows:
     return order[:: -(-len(labels) // most)]
 
 
-def _even_transition(classes: int, rate: float) -> Floats:
+def even_transition(classes: int, rate: float) -> Floats:
+    """T of wrong labels that are as frequent in every class, and spread evenly over the others."""
     transition = np.full((classes, classes), rate / (classes - 1))
     np.fill_diagonal(transition, 1 - rate)
     return transition

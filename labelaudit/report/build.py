@@ -156,7 +156,8 @@ def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ra
     rows = np.zeros((len(classes), len(classes)))  # given × true
     np.add.at(rows, labels[scored], posterior[scored])
     np.fill_diagonal(rows, 0)
-    pairs = sorted(((rows[g, c], g, c) for g, c in zip(*np.nonzero(rows), strict=True)), reverse=True)[:PAIRS]
+    most = np.argpartition(rows, -min(PAIRS, rows.size), axis=None)[-min(PAIRS, rows.size) :]  # of thousands of classes
+    pairs = sorted(((rows[g, c], g, c) for g, c in zip(*np.unravel_index(most, rows.shape), strict=True)), reverse=True)
     share, doubt = audit.findings.noise.share, audit.findings.doubt
     if doubt is not None:
         share = replace(share, point=0.0, low=0.0, high=1.0, verdict="cannot tell")

@@ -14,6 +14,7 @@ from labelaudit.data.splits import cross_audit
 from labelaudit.types import Floats, Labels, Rows
 
 ITERATIONS, LEARNING_RATE, LEAVES = 100, 0.05, 15
+ROWS_OF_LEAF = 20  # at least; of classes with fewer rows trees learn nothing
 PARTS = 5
 MOST_WORK = 60_000_000  # cells for each tree of an iteration; some five minutes of one processor
 FEWEST_CELLS = 50_000  # that a tree costs as much as
@@ -23,6 +24,11 @@ MOST_CATEGORIES = 254  # in one column; a histogram has 255 bins, and the rarer 
 def too_much_work(rows: int, columns: int, classes: int) -> bool:
     """Whether the trees of a table would take more than some five minutes: an iteration has one for each class."""
     return max(rows * columns, FEWEST_CELLS) * (1 if classes == 2 else classes) > MOST_WORK
+
+
+def too_few_rows(rows: int, classes: int) -> bool:
+    """Whether classes have fewer rows than a leaf, on average."""
+    return rows < ROWS_OF_LEAF * classes
 
 
 class Trees:
@@ -87,6 +93,7 @@ class Trees:
                 max_iter=iterations,
                 learning_rate=LEARNING_RATE,
                 max_leaf_nodes=LEAVES,
+                min_samples_leaf=ROWS_OF_LEAF,
                 categorical_features=self.is_category,
                 early_stopping=False,
                 random_state=0,

@@ -149,3 +149,51 @@ def test_trees_find_what_a_linear_network_cannot(band, trees, least, most):
     found = scan(frame, label_column="label", trees=trees).to_pandas()
     assert least <= len(wrong & set(found.nsmallest(12, "rank").index)) <= most
     assert least <= len(wrong & set(found.index[found["suspect"]])) <= most
+
+
+def foretold(right, network_right):
+    """Trees that predict so many of 200 labels, and networks that predict fewer."""
+    labels = np.tile([0, 1], 100)
+
+    def log_p(right):
+        favourite = np.where(np.arange(200) < right, labels, 1 - labels)
+        return np.log(np.where(np.eye(2)[favourite] == 1, 0.9, 0.1))
+
+    collected = Collected(200, 2, labels, several_folds=True)
+    collected.held_out, collected.by_trees = log_p(network_right), log_p(right)
+    collected.from_training = collected.from_influence = log_p(network_right)
+    collected.query_labels, collected.query_log_probabilities = [labels], [log_p(network_right)]
+    return collected
+
+
+@pytest.mark.parametrize(
+    ("right", "network_right", "expected"),
+    [
+        (200, 196, True),
+        (200, 197, False),  # the networks have learnt the rule as well, if it is one
+        (198, 196, True),
+        (197, 195, False),  # three of 200 are more than one in a hundred
+        (200, 100, False),  # the networks learnt nothing, and the trees are all there is
+    ],
+)
+def test_trees_that_foretell_every_label_leave_the_ranking_to_networks_that_do_not(right, network_right, expected):
+    collected = foretold(right, network_right)
+    weigh_trees(collected, np.arange(200))
+    assert collected.foretold is expected
+    assert (collected.by_trees is None) is expected
+    if expected:
+        evidence = evidence_of(collected, slice(None))
+        noise = noise_of(collected, slice(None), collected.labels, evidence)
+        assert (noise.share.low, noise.share.high, noise.share.verdict) == (0, 1, "cannot tell")
+        np.testing.assert_allclose(noise.transition, [[0.9, 0.1], [0.1, 0.9]])
+
+
+def test_labels_that_two_thresholds_made_carry_no_list_and_no_range():
+    """Trees learn the rule, the linear network nearly: the rule's mistakes do not show, and that is said."""
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(draw.normal(size=(600, 4)).round(1), columns=list("abcd"))
+    labels = np.where((frame["a"] > 0) & (frame["b"] > 0), "yes", "no")
+    report = scan(frame, list(labels), epochs=5)
+    assert (report.noise.verdict, report.noise.rate_low, report.noise.rate_high) == ("cannot tell", 0, 1)
+    assert "boosted trees foretell nearly every label" in report.noise.doubt
+    assert len(report.suspects()) == 0

@@ -9,7 +9,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
 
 from labelaudit.progress import ignore
-from labelaudit.training.trees import MOST_CATEGORIES, Trees, too_much_work
+from labelaudit.training.trees import MOST_CATEGORIES, ROWS_OF_LEAF, Trees, too_few_rows, too_much_work
 
 
 def all_rows(frame):
@@ -87,3 +87,9 @@ def test_no_more_parts_than_the_largest_class_has_rows():
 )  # fmt: skip
 def test_cells_and_classes_are_what_trees_cost(rows, columns, classes, too_much):
     assert too_much_work(rows, columns, classes) is too_much
+
+
+def test_classes_need_as_many_rows_as_a_leaf_holds():
+    assert ROWS_OF_LEAF == 20
+    assert too_few_rows(59, 3)
+    assert not too_few_rows(60, 3)
