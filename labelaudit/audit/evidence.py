@@ -12,7 +12,7 @@ from labelaudit.audit.doubts import beats_guessing
 from labelaudit.detection.calibration import calibrate
 from labelaudit.detection.noise import Noise, estimate_noise, even_transition
 from labelaudit.detection.posterior import Evidence
-from labelaudit.detection.share import without_upper_end
+from labelaudit.detection.share import widened_by_rules, without_upper_end
 from labelaudit.types import Floats, Labels, Rows
 
 WEIGHTS = {"held out": 1.0, "trees": 2.0, "training": 2.0, "influence": 1.0, "refitted": 2.0}  # chosen on tuning tasks
@@ -63,9 +63,9 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
     """How labels go wrong, by evidence that has not seen them if there is some.
 
     Where there is a second encoding, by what networks on it predict: they are the weaker ones, which have learnt less
-    of the labellers' habits, so that more of the wrong labels stand out. Otherwise by the reference. Other kinds are
-    asked as well whether there are wrong labels at all. Of labels that are all foretold, nothing is known of how they
-    go wrong.
+    of the labellers' habits, so that more of the wrong labels stand out; where clearly more do, the share's upper end
+    is raised. Otherwise by the reference. Other kinds are asked as well whether there are wrong labels at all. Of
+    labels that are all foretold, nothing is known of how they go wrong.
 
     Args:
         collected: What the folds found.
@@ -77,6 +77,9 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
     if collected.by_second_view is not None:
         others = [evidence[kind].values for kind in unseen]
         weaker = estimate_noise(collected.by_second_view[rows], labels, others, is_weaker=True)
+        if collected.held_out is not None:
+            stronger = estimate_noise(collected.held_out[rows], labels)
+            weaker = replace(weaker, share=widened_by_rules(weaker.share, stronger.share))
         return weaker.carried_over(evidence[reference].values, labels)
     others = [evidence[kind].values for kind in unseen if kind != reference]
     noise = estimate_noise(evidence[reference].values, labels, others)

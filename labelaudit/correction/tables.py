@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelaudit.config import SourceConfig
+from labelaudit.data.binary_tables import ARROW, EXCEL, PARQUET, read_binary, write_arrow
 from labelaudit.data.dialects import Dialect, records
 from labelaudit.data.table_columns import class_names
 from labelaudit.data.table_files import (
     DELIMITED,
-    PARQUET,
     column_names,
     open_delimited,
     read_table,
@@ -59,7 +59,14 @@ def write_corrected_table(
     dropped = frozenset(row for row, label in labels.items() if label is None)
     suffix = table_suffix(source)
     if suffix in PARQUET:
-        _write_parquet(pq.ParquetFile(source).read(), source, out, table.column_names.index(column), values, dropped)
+        changed = _changed(pq.ParquetFile(source).read(), table.column_names.index(column), values, dropped)
+        _write_parquet(changed, source, out)
+    elif suffix in ARROW:
+        write_arrow(_changed(read_binary(source)[0], table.column_names.index(column), values, dropped), source, out)
+    elif suffix in EXCEL:
+        raise InputError(
+            f"{source} is a workbook, which cannot be rewritten without loss: save it as CSV, and scan that"
+        )
     elif suffix in DELIMITED:
         text, cells = open_delimited(source, config)
         place = column_names(cells).index(column)
@@ -114,18 +121,21 @@ def _value(table: pa.Table, column: str, label: str, source: Path) -> Any:
     return known[label]
 
 
-def _write_parquet(
-    table: pa.Table, source: Path, out: Path, index: int, values: Mapping[int, Any], dropped: frozenset[int]
-) -> None:
+def _changed(table: pa.Table, index: int, values: Mapping[int, Any], dropped: frozenset[int]) -> pa.Table:
+    """The table with other cells in one column, and without some rows."""
     field = table.schema.field(index)
     cells = table.column(index).to_pylist()
     for row, value in values.items():
         cells[row] = value
     changed = pa.array(cells, field.type)
-    group = pq.ParquetFile(source).metadata.row_group(0)
     corrected = table.set_column(index, field, changed).replace_schema_metadata(table.schema.metadata)
+    return _without(corrected, dropped)
+
+
+def _write_parquet(table: pa.Table, source: Path, out: Path) -> None:
+    group = pq.ParquetFile(source).metadata.row_group(0)
     pq.write_table(
-        _without(corrected, dropped),
+        table,
         out,
         compression=group.column(0).compression.replace("UNCOMPRESSED", "NONE"),
         row_group_size=group.num_rows,
@@ -275,7 +285,7 @@ def _check_copy(
     expected = [value for row, value in enumerate(expected) if row not in dropped]
     before = _without(before, dropped)
     same = (
-        before.schema.equals(after.schema, check_metadata=table_suffix(source) in PARQUET)
+        before.schema.equals(after.schema, check_metadata=table_suffix(source) in PARQUET | ARROW)
         and before.num_rows == after.num_rows
         and all(_equal(before[name], after[name]) for name in before.column_names if name != column)
         and repr(after[column].to_pylist()) == repr(expected)

@@ -77,6 +77,11 @@ def _lists_of_objects(value: Any) -> list[str]:
 
 
 def _of_object(whole: dict[str, Any], where: str) -> tuple[pa.Table, list[str]]:
+    if {"images", "annotations", "categories"} <= set(whole):
+        raise InputError(
+            f"{where} holds COCO boxes: an image has several, each with a category, and a row here has one label. Cut "
+            "each box out as an image of its own, in a folder called after its category, and audit that folder"
+        )
     if _has_columns(whole):
         first = next(iter(whole.values()))
         if isinstance(first, list):

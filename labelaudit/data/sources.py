@@ -20,6 +20,38 @@ from labelaudit.errors import InputError
 from labelaudit.runtime.regular_files import require_regular
 from labelaudit.types import checked
 
+UNREAD = {
+    (".zip", ".7z", ".rar"): "an archive, which is not read: unpack it, and name the folder",
+    (
+        ".tar",
+        ".tar.gz",
+        ".tgz",
+        ".tar.zst",
+        ".tar.bz2",
+    ): "an archive, perhaps a WebDataset, which is not read: unpack it, "
+    "sort its images into a folder for each class or name their labels in a table, and name that",
+    (".xls", ".ods"): "a spreadsheet that is not read: save it as .xlsx or CSV",
+    (
+        ".pkl",
+        ".pickle",
+        ".pt",
+        ".pth",
+        ".joblib",
+    ): "a file that would have to run code to be read: save the rows as Parquet or "
+    "CSV, or give them to `labelaudit.scan` in Python",
+    (".npy", ".npz"): "an array without labels: give it with a table of labels, as `vectors`, or both to "
+    "`labelaudit.scan` in Python",
+    (
+        ".h5",
+        ".hdf5",
+        ".tfrecord",
+        ".lmdb",
+        ".db",
+        ".sqlite",
+    ): "a file of a kind that is not read: save the rows as Parquet or CSV",
+}
+"""What is refused, by its ending, and what to do."""
+
 
 @checked
 def load_dataset(source: object, config: SourceConfig | None = None, splits: tuple[str, ...] = TRAIN) -> Dataset:
@@ -129,6 +161,9 @@ def check_source(source: str | Path) -> None:
     if path.is_dir():
         return
     if table_suffix(path) is None:
+        advice = next((text for endings, text in UNREAD.items() if path.name.lower().endswith(endings)), None)
+        if advice is not None:
+            raise InputError(f"{path} is {advice}")
         raise InputError(f"{path} is neither a folder of images nor a table ({table_endings()})")
     require_regular(path)
 

@@ -17,6 +17,7 @@ from labelaudit.data.cells import Feature, feature_of, some_names, writes_decima
 from labelaudit.data.content import Cells, Content, Texts, Vectors
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.labels import Labels, name_labels
+from labelaudit.data.manifest import with_image_paths
 from labelaudit.data.table_columns import (
     BareTableError,
     Columns,
@@ -40,8 +41,11 @@ def open_table(path: Path, config: SourceConfig) -> Dataset:
     Raises:
         InputError: The file cannot be read as what its name says, or is no dataset.
     """
-    found = read_table(path, config)
-    return dataset_of(found.table, str(path), (config.image_root or path.parent,), config, found.notes)
+    found, root = read_table(path, config), config.image_root or path.parent
+    table, note = found.table, ""
+    if config.kind in (None, "images") and root.is_dir():
+        table, note = with_image_paths(table, root, str(path))
+    return dataset_of(table, str(path), (root,), config, (*found.notes, note))
 
 
 def dataset_of(

@@ -32,6 +32,7 @@ from labelaudit.data.column_names import (
 )
 from labelaudit.data.id_columns import guess_id, repeated_ids
 from labelaudit.data.image_files import IMAGE_SUFFIXES, looks_like_image
+from labelaudit.data.unfit_features import is_id_name
 from labelaudit.errors import InputError
 from labelaudit.types import Kind
 
@@ -123,8 +124,25 @@ def _label_columns(table: pa.Table, config: SourceConfig, where: str) -> tuple[s
         )
     if one_hot := _one_hot(table):
         return one_hot
+    if (label := _only_one_left(table)) is not None:
+        return (label,)
     hint = ". Its first line looks like data: does it lack a header?" if _are_data(names) else ""
     raise InputError(f"{where} has no label column I know; name one with `label_column`: {listed(names)}{hint}")
+
+
+def _only_one_left(table: pa.Table) -> str | None:
+    """The only column beside images or texts and ids, if its values come again and again."""
+    names = table.column_names
+    content = _images(table, names, "") or _texts(table, [name for name in names if key_of(name) not in ID_NAMES])
+    ids = {name for name in names if is_id_name(name) or key_of(name) in (*ID_NAMES, *PATH_NAMES)}
+    rest = [name for name in names if name not in content and name not in ids]
+    if (
+        not content
+        or len(rest) != 1
+        or not (is_text(table.field(rest[0]).type) or is_number(table.field(rest[0]).type))
+    ):
+        return None
+    return rest[0] if 2 * len(table[rest[0]].unique()) <= table.num_rows else None
 
 
 def _are_data(names: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Tables as files: separated cells, JSON, Parquet, and folders of them."""
+"""Tables as files: separated cells, JSON, Parquet, Arrow, Excel, and folders of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelaudit.config import SourceConfig
+from labelaudit.data.binary_tables import ARROW, BINARY, PARQUET, read_binary
 from labelaudit.data.cells import some_names
 from labelaudit.data.delimited import Delimited, read_delimited
 from labelaudit.data.dialects import records
@@ -24,8 +25,7 @@ from labelaudit.units import format_count
 
 DELIMITED = {".csv": ",", ".tsv": "\t"}  # ending → usual separator
 JSON = frozenset({".jsonl", ".ndjson", ".json"})
-PARQUET = frozenset({".parquet", ".pq"})
-TABLE_SUFFIXES = frozenset({*DELIMITED, *JSON, *PARQUET})
+TABLE_SUFFIXES = frozenset({*DELIMITED, *JSON, *BINARY})
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,15 @@ class TableFile:
 def table_suffix(path: Path) -> str | None:
     """The ending that says what table a file is, `.csv` for `t.csv.gz`; None if it is none."""
     suffix = path.with_suffix("").suffix.lower() if compression_of(path) else path.suffix.lower()
-    known = suffix in TABLE_SUFFIXES and not (compression_of(path) and suffix in PARQUET)
+    known = suffix in TABLE_SUFFIXES and not (compression_of(path) and suffix in BINARY)
     return suffix if known else None
 
 
 def table_endings() -> str:
     """The endings of files that are read as tables, in words."""
     packed = ", ".join(sorted(COMPRESSIONS))
-    return f"{', '.join(sorted(TABLE_SUFFIXES))}; all but Parquet also with {packed}"
+    texts = f"{', '.join(sorted({*DELIMITED, *JSON}))}, these also with {packed}"
+    return f"{texts}; {', '.join(sorted(BINARY))}"
 
 
 def read_table(path: Path, config: SourceConfig | None = None) -> TableFile:
@@ -80,7 +81,7 @@ def read_table(path: Path, config: SourceConfig | None = None) -> TableFile:
         table, notes = read_json(text.content, str(path))
         notes = [*_encoding_note(text), *notes]
     else:
-        table, notes = _read_parquet(path), []
+        table, notes = read_binary(path)
     return TableFile(with_unique_names(table), tuple(notes))
 
 
@@ -125,24 +126,16 @@ def _encoding_note(text: TextFile) -> list[str]:
     return [f"read as {text.encoding} (`encoding`)"] if text.guessed else []
 
 
-def _read_parquet(path: Path) -> pa.Table:
-    # not pq.read_table: it would add columns for folders such as split=train above the file
-    try:
-        return pq.ParquetFile(path).read()
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(
-            f"cannot read {path}: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
-        ) from error
-
-
 def tables_in(folder: Path, inside: Sequence[Path]) -> list[Path]:
-    """The tables anywhere below a folder, as a cloned dataset has them: Parquet, else JSON lines, else CSV; see `walk`.
+    """The tables anywhere below a folder, as a cloned dataset has them: see `walk`.
+
+    Parquet, else Arrow, else JSON lines, else CSV.
 
     Raises:
         InputError: One is no regular file, or a link that leads outside.
     """
     files = [folder / file for file in walk(folder, inside, hidden=False).files]
-    kinds: tuple[Collection[str], ...] = (PARQUET, JSON - {".json"}, DELIMITED)
+    kinds: tuple[Collection[str], ...] = (PARQUET, ARROW, JSON - {".json"}, DELIMITED)
     found = next((few for kind in kinds if (few := [file for file in files if table_suffix(file) in kind])), [])
     for file in found:
         require_regular(file)
@@ -209,7 +202,7 @@ def _rows(file: Path, config: SourceConfig) -> int:
 def row_lines(path: Path, config: SourceConfig | None = None) -> list[int] | None:
     """The line, from 1, at which each row of a text table begins; None for what is no text table of lines."""
     suffix = table_suffix(path)
-    if suffix is None or suffix in PARQUET or not path.is_file():
+    if suffix is None or suffix in BINARY or not path.is_file():
         return None
     config = config or SourceConfig()
     if suffix in DELIMITED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,8 @@ from labelaudit.data.table_columns import is_encoded
 from labelaudit.errors import InputError
 from labelaudit.runtime.regular_files import read_regular
 from labelaudit.types import Problems
+
+LONGEST_PATH = 200  # of another machine, that is looked for
 
 Roots = tuple[Path, ...] | None
 """Folders that image paths may lead into; None for anywhere."""
@@ -86,8 +88,21 @@ def _inside(path: object, row: int, column: str, source: str, roots: Roots) -> P
     if not any(file.is_relative_to(root) for root in absolute):
         raise InputError(
             f"{source}, row {row}: image path {path!r} leads outside {absolute[0]}; see `image_root` for another folder"
+            + _where_it_would_be(path, roots[0])
         )
     return file
+
+
+def _where_it_would_be(path: str, root: Path) -> str:
+    """What to say of a path of another machine, whose end is that of a file in a folder; nothing of others."""
+    parts = PureWindowsPath(path).parts  # knows both kinds of slashes
+    if ".." in parts or len(path) > LONGEST_PATH or "\0" in path:
+        return ""
+    for number in range(1, len(parts)):
+        if (root / Path(*parts[number:])).is_file():
+            start = path[: len(path) - len("/".join(parts[number:]))]
+            return f". There is {root / Path(*parts[number:])}: take {start!r} off the paths"
+    return ""
 
 
 def _file(files: list[Path | None], row: int) -> Path:
@@ -108,5 +123,6 @@ def _missing_files(
         raise InputError(
             f"{source} names {len(absent)} image files that are not below {root}: {names}{more}; correct them or "
             "`image_root`, or keep such rows as unreadable with `allow_missing`"
+            + _where_it_would_be(str(paths[min(absent)]), root)
         )
     return tuple("file not found" if row in absent else None for row in range(len(files)))

@@ -18,7 +18,9 @@ ALMOST_ALL = 0.95
 LIKE_THE_LABEL = 0.8  # of the rows that a column called like the label agrees with it in, from which it is a copy
 IN_BLOCKS = 5.0  # standard deviations above chance, from which labels follow the order of the rows
 
-_ID_NAME = re.compile(r"(?i)(^|[_ .-])(id|ids|uid|uuid|guid|index|idx|key|row|rownum|row_?number|unnamed: \d+)$")
+_ID_NAME = re.compile(
+    r"(?i)(^|[_ .-])(id|ids|id_?code|uid|uuid|guid|index|idx|key|row|rownum|row_?number|unnamed: \d+)$"
+)
 _ID_ENDING = re.compile(r"[a-z](Id|ID)$")
 
 

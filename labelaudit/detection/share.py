@@ -17,7 +17,7 @@ import numpy as np
 from labelaudit.types import Floats, Labels
 
 Verdict = Literal["measured", "none seen", "cannot tell"]
-Basis = Literal["out of fold", "weaker view", "in sample", "decisions"]
+Basis = Literal["out of fold", "weaker view", "learnt rules", "in sample", "decisions"]
 
 MIN_GAIN = 4.0  # nats by which noise must explain the labels better than none: p = .002, of the two or three tried
 CLEAR_GAIN = 30.0  # nats from which on it is no chance, however little is seen; on clean data at most 23
@@ -29,6 +29,8 @@ NORMAL = 1.645  # deviations of a 90% range
 EVEN_SPREAD = 25.0  # Dirichlet strength of the wrong labels' spread beyond which no person makes such mistakes
 HIDDEN = 0.7  # wrong labels hidden for each one seen, at most, where they are spread evenly
 HIDDEN_BY_HARDNESS = 1.6  # and as many more where they are in hard rows only
+LEARNT = 0.7  # seen by the first view / by the weaker one, below which rules have been learnt: 0 to .65, else .8 to 2.5
+MOST_HIDDEN = 4.0  # times that the weaker view sees what the first one does, of what counts
 MIN_EVENNESS = 0.3  # of `evenness`
 ROUNDS = 100  # of the iteration that finds the rate of each quarter
 
@@ -46,7 +48,8 @@ class Share:
         disagreeing: The share that is not the network's favourite.
         gain: Nats by which the estimated noise explains the labels better than none.
         basis: What the range rests on: predictions of networks that were not trained on the rows, or of the weaker ones
-            of such (on the second encoding of texts); of networks that were, so that it has no upper end; or decisions
+            of such (on the second encoding of texts), which may say that the stronger ones have learnt the labels'
+            rules (`widened_by_rules`); of networks that were, so that it has no upper end; or decisions
             on some of the rows.
     """
 
@@ -118,6 +121,22 @@ def not_told(share: Share) -> Share:
     """The share where networks are known to take hard rows for wrong ones: all that disagrees may be either."""
     high = max(share.high, share.disagreeing)
     return share if share.verdict != "measured" else replace(share, low=0.0, high=high, verdict="cannot tell")
+
+
+def widened_by_rules(share: Share, stronger: Share) -> Share:
+    """The share by a weaker view, with a higher upper end where stronger networks see clearly fewer wrong labels.
+
+    Then labels may follow rules, which networks learn with them, the weaker ones in part as well: what they see less
+    than it is, they see at most by the square of what the stronger ones do.
+
+    Args:
+        share: By the weaker view.
+        stronger: By the networks on the first encoding.
+    """
+    if share.verdict != "measured" or stronger.seen >= LEARNT * share.seen:
+        return share
+    times = share.seen / max(stronger.seen, share.seen / MOST_HIDDEN)
+    return replace(share, high=min(1.0, max(share.high, share.seen * times**2)), basis="learnt rules")
 
 
 def without_upper_end(share: Share) -> Share:

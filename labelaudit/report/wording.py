@@ -28,6 +28,12 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
             f"{said} wrong. How many are cannot be told: the network was trained on these rows, and a wrong label that "
             "it has learnt by heart does not show; without a test set the rows audit each other"
         )
+    if noise["basis"] == "learnt rules" and noise["verdict"] == "measured":
+        return (
+            f"{low} to {high} of the labels look wrong (90% range). A weaker network sees more wrong labels than a "
+            "stronger one: labels may follow rules, which networks learn with their mistakes. Look at some rows, and "
+            "`labelaudit refine` tells the share more closely"
+        )
     if noise["verdict"] == "measured":
         return (
             f"{low} to {high} of the labels look wrong (90% range; best guess {_percent(noise['rate'])}). The low end "

@@ -105,7 +105,10 @@ def test_noise_is_estimated_by_the_second_view_and_believed_of_any_kind_that_has
     expected = estimate_noise(sharp, given, [(blunt + sharp) / 2, blunt], is_weaker=True)
     assert noise.share == expected.share
     np.testing.assert_array_equal(noise.transition, expected.transition)
-    collected.by_second_view = None
+    collected.held_out = 3 * np.eye(3)[given] + draw.normal(size=(180, 3)) / 2  # has learnt how labels go wrong
+    share = noise_of(collected, slice(None), given, evidence_of(collected, slice(None))).share
+    assert (share.high, share.basis) == (1.0, "learnt rules")
+    collected.held_out, collected.by_second_view = blunt, None
     evidence = evidence_of(collected, slice(None))
     assert noise_of(collected, slice(None), given, evidence).share == estimate_noise(blunt, given, [blunt]).share
 

@@ -95,7 +95,13 @@ def test_the_users_own_code_is_named_where_it_fails(tmp_path, monkeypatch):
         ("t.jsonl", '{"text": "a"}\n{', "line 2: not valid JSON"),
         ("t.parquet", "no parquet", "cannot read"),
         ("t.csv.gz", "no gzip", "cannot read"),
-        ("t.xlsx", "PK", "neither a folder of images nor a table"),
+        ("t.xlsx", "PK", "cannot read"),
+        ("t.feather", "no feather", "cannot read"),
+        ("t.zip", "PK", "t.zip is an archive, which is not read: unpack it, and name the folder"),
+        ("t.tar.gz", "", "perhaps a WebDataset"),
+        ("t.pkl", "", "would have to run code"),
+        ("t.dat", "", "neither a folder of images nor a table"),
+        ("t.json", '{"images": [{}], "annotations": [{}], "categories": [{}]}', "holds COCO boxes"),
     ],
 )
 def test_unusable_tables_end_in_a_line_and_exit_code_2(tmp_path, name, content, message):

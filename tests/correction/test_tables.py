@@ -4,11 +4,13 @@ import json
 import math
 
 import datasets
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from labelaudit.correction.tables import write_corrected_table
+from labelaudit.data.binary_tables import read_binary
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.table_files import row_lines
 from labelaudit.errors import InputError
@@ -213,3 +215,22 @@ def test_a_row_of_parquet_is_left_out(tmp_path):
     pq.write_table(table, tmp_path / "t.parquet")
     correct(tmp_path / "t.parquet", {0: None, 2: "y"})
     assert pq.read_table(tmp_path / "out" / "t.parquet").to_pydict() == {"label": ["y", "y"], "n": [2, 3]}
+
+
+@pytest.mark.parametrize("is_file", [True, False], ids=["file", "stream"])
+def test_a_table_of_arrow_stays_what_it_is(tmp_path, is_file):
+    table = pa.table({"label": ["x", "y", "x"], "n": [1, 2, 3]}).replace_schema_metadata({"by": "me"})
+    writer = pa.ipc.new_file if is_file else pa.ipc.new_stream
+    with (tmp_path / "t.arrow").open("wb") as file, writer(file, table.schema) as stream:
+        stream.write_table(table)
+    corrected = correct(tmp_path / "t.arrow", {0: None, 2: "y"})
+    assert (corrected[:6] == b"ARROW1") is is_file
+    found = read_binary(tmp_path / "out" / "t.arrow")[0]
+    assert found.to_pydict() == {"label": ["y", "y"], "n": [2, 3]}
+    assert found.schema.metadata == {b"by": b"me"}
+
+
+def test_a_workbook_is_not_rewritten(tmp_path):
+    pd.DataFrame({"label": ["x", "y"], "n": [1, 2]}).to_excel(tmp_path / "t.xlsx", index=False)
+    with pytest.raises(InputError, match="cannot be rewritten without loss"):
+        correct(tmp_path / "t.xlsx", {0: "y"})

@@ -67,6 +67,6 @@ def test_folders_without_classes_are_refused(tmp_path, files, message):
 def test_what_is_not_there_or_no_data_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         load_dataset(tmp_path / "nothing")
-    touch(tmp_path, "data.xlsx")
+    touch(tmp_path, "data.dat")
     with pytest.raises(InputError, match="neither a folder of images nor a table"):
-        load_dataset(tmp_path / "data.xlsx")
+        load_dataset(tmp_path / "data.dat")

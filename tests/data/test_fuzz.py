@@ -9,12 +9,14 @@ import json
 import os
 import re
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -131,18 +133,62 @@ def arrays(draw, rows: int) -> pa.Array:
     return pa.array(values, kind)
 
 
-@st.composite
-def parquet_files(draw) -> tuple[str, bytes, int | None]:
-    """A Parquet file of columns of any type, and its number of rows, None if it was broken then."""
+def typed_table(draw) -> pa.Table:
+    """Columns of any type."""
     rows = draw(st.integers(0, 12))
     label = (
         pa.array(draw(st.lists(LABELS, min_size=rows, max_size=rows))) if draw(st.booleans()) else arrays(draw, rows)
     )
     columns = {f"c{n}": arrays(draw, rows) for n in range(draw(st.integers(0, 3)))}
-    file = io.BytesIO()
-    pq.write_table(pa.table({"x": pa.array(np.arange(rows) % 3 + 0.5), **columns, "label": label}), file)
+    return pa.table({"x": pa.array(np.arange(rows) % 3 + 0.5), **columns, "label": label})
+
+
+@st.composite
+def parquet_files(draw) -> tuple[str, bytes, int | None]:
+    """A Parquet file of columns of any type, and its number of rows, None if it was broken then."""
+    table, file = typed_table(draw), io.BytesIO()
+    pq.write_table(table, file)
     content = file.getvalue()
-    return (".parquet", broken(draw, content), None) if draw(st.integers(0, 3)) == 0 else (".parquet", content, rows)
+    broke = draw(st.integers(0, 3)) == 0
+    return (".parquet", broken(draw, content), None) if broke else (".parquet", content, table.num_rows)
+
+
+@st.composite
+def arrow_files(draw) -> tuple[str, bytes, int | None]:
+    """The same as a file or a stream of Arrow's."""
+    table, file = typed_table(draw), io.BytesIO()
+    writer = draw(st.sampled_from([pa.ipc.new_file, pa.ipc.new_stream]))
+    with writer(file, table.schema) as stream:
+        stream.write_table(table)
+    content = file.getvalue()
+    broke = draw(st.integers(0, 3)) == 0
+    return (".arrow", broken(draw, content), None) if broke else (".arrow", content, table.num_rows)
+
+
+@st.composite
+def workbooks(draw) -> tuple[str, bytes, list[list[str]] | None]:
+    """An Excel workbook of texts, and its rows (a key, a label, a cell); None if it was broken then."""
+    cells = CELLS.filter(bool)
+    rows = [
+        [f"k{n}", label, cell] for n, (label, cell) in enumerate(draw(st.lists(st.tuples(LABELS, cells), min_size=2)))
+    ]
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in [["key", "label", "cell"], *rows]:
+        book.active.append(row)
+    book.save(file)
+    content = without_time(file)
+    broke = draw(st.integers(0, 3)) == 0
+    return (".xlsx", broken(draw, content), None) if broke else (".xlsx", content, rows)
+
+
+def without_time(workbook: io.BytesIO) -> bytes:
+    """The same bytes whenever it is written, as hypothesis needs them."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(workbook) as archive, zipfile.ZipFile(file, "w") as copy:
+        for name in archive.namelist():
+            content = re.sub(rb"\d{4}-\d\d-\d\dT[\d:]+Z", b"2020-01-01T00:00:00Z", archive.read(name))
+            copy.writestr(zipfile.ZipInfo(name), content)
+    return file.getvalue()
 
 
 OBJECTS = SCALARS | st.sampled_from(
@@ -280,6 +326,8 @@ KINDS: dict[str, tuple[st.SearchStrategy, Callable[..., str]]] = {
     "separated cells": (separated(), read_rows),
     "JSON": (json_files(), read_rows),
     "Parquet": (parquet_files(), read_rows),
+    "Arrow": (arrow_files(), read_rows),
+    "workbooks": (workbooks(), read_rows),
     "data frames": (frames(), lambda _, drawn: read(*drawn)),
     "arrays": (pairs(), lambda _, drawn: read(*drawn)),
     "folders": (folders(), read_folder),

@@ -28,6 +28,7 @@ from labelaudit.detection.share import (
     evenness,
     hidden_ratio,
     not_told,
+    widened_by_rules,
     without_upper_end,
 )
 from labelaudit.detection.transition import spread_strength
@@ -185,3 +186,27 @@ def test_what_a_weak_network_measures_is_not_told():
     assert (untold.verdict, untold.low, untold.high) == ("cannot tell", 0.0, 0.2)
     assert not_told(untold) is untold
     assert not_told(estimate_share([Signs(0.1, 0.2, 50.0, 5.0)], 1000)).high > 0.2  # as far as the range went
+
+
+@pytest.mark.parametrize(
+    ("stronger", "high"),
+    [
+        (0.07, None),  # not clearly fewer than .1
+        (0.05, 0.4),  # half of it: .1 · 2²
+        (0.04, 0.625),
+        (0.0, 1.0),  # .1 · 4² is more than all
+    ],
+)
+def test_where_a_stronger_network_sees_fewer_wrong_labels_more_may_be_wrong(stronger, high):
+    share = estimate_share([Signs(0.1, 0.3, 50.0, 0.5)], 1000)
+    widened = widened_by_rules(share, estimate_share([Signs(stronger, 0.3, 50.0, 0.5)], 1000))
+    if high is None:
+        assert widened is share
+    else:
+        assert (widened.high, widened.basis) == (pytest.approx(high), "learnt rules")
+        assert (widened.low, widened.point) == (share.low, share.point)
+
+
+def test_nothing_is_widened_that_was_not_measured():
+    unmeasured = estimate_share([Signs(0.1, 0.3, 1.0, 0.5)], 1000)
+    assert widened_by_rules(unmeasured, estimate_share([Signs(0.0, 0.3, 1.0, 0.5)], 1000)) is unmeasured

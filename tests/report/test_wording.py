@@ -48,6 +48,9 @@ def test_the_share_is_a_range_and_a_verdict_and_never_a_bare_point():
     assert "a weaker network, which has learnt fewer of the labellers' habits, disagrees with 17.0%" in share_in_words(
         weaker
     )
+    by_rules = share_in_words(noise_of(0.1, 0.05, 0.6, basis="learnt rules"))
+    assert by_rules.startswith("5.0% to 60.0% of the labels look wrong (90% range). A weaker network sees more")
+    assert "labels may follow rules" in by_rules
     trained_on = share_in_words(noise_of(0.03, 0.01, 1.0, basis="in sample"))
     assert trained_on.startswith("1.0% or more of the labels look wrong. How many are cannot be told: the network was")
     assert share_in_words(noise_of(0.0, 0.0, 1.0, "none seen", basis="in sample")).startswith(
