@@ -21,7 +21,7 @@ from labelaudit.types import Floats, Labels, Rows
 MEMORISED_RATIO = 0.1  # ratio of training to query loss below which wrong labels count as memorised
 DEVIATIONS = 3  # standard errors above 0 for a network's gain over guessing to be real
 DEVIATIONS_OF_FOLD, CHANCE_OF_FOLD = 2, 0.02  # the same of one fold among several, and of its accuracy by chance
-FORETOLD = (
+MADE_BY_RULES = (
     "boosted trees foretell nearly every label from the columns, as they do where a rule made them: none may be wrong, "
     "or all that the rule gets wrong"
 )
@@ -34,7 +34,7 @@ def doubt_of(collected: Collected, noise: Noise, progress: Progress) -> str | No
     query_labels = np.concatenate(collected.query_labels)
     doubt = why_unreliable(log_p, query_labels, noise)
     if doubt is None and collected.foretold:
-        doubt = FORETOLD
+        doubt = MADE_BY_RULES
     if doubt is not None and (trees := collected.by_trees) is not None:
         grown = np.isfinite(trees[:, 0])
         by_trees = doubt_of_trees(trees[grown], collected.labels[: len(trees)][grown], noise)

@@ -75,15 +75,15 @@ def _read_workbook(path: Path) -> tuple[pa.Table, list[str]]:
     header, *records = rows
     width = max((number for row in rows for number, cell in enumerate(row, start=1) if cell is not None), default=0)
     names = ["" if name is None else " ".join(str(name).split()) for name in (*header, *[None] * width)][:width]
-    unnamed = [number for number, name in enumerate(names) if not name.strip()]
+    unnamed = [number for number, name in enumerate(names) if not name]
     if unnamed and any(number < len(row) and row[number] is not None for row in records for number in unnamed):
         raise InputError(f"{path}, sheet {sheets[0]!r}: column {unnamed[0] + 1} has cells and no name in the first row")
     columns: dict[str, list[Any]] = {}
     for number, name in enumerate(names):
         if number not in unnamed:
-            if name.strip() in columns:
-                raise InputError(f"{path}, sheet {sheets[0]!r}: two columns are called {name.strip()!r}")
-            columns[name.strip()] = [row[number] if number < len(row) else None for row in records]
+            if name in columns:
+                raise InputError(f"{path}, sheet {sheets[0]!r}: two columns are called {name!r}")
+            columns[name] = [row[number] if number < len(row) else None for row in records]
     notes = []
     if len(sheets) > 1:
         others = format_count(len(sheets) - 1, "other sheet is", "other sheets are")

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from labelaudit.units import format_count
+
 MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "<na>", "nat", "-", "#n/a")
 """What stands for an empty cell in columns of text, in small letters."""
 LARGEST = 1e37  # beyond which the squares of a column's numbers could not be summed
@@ -115,7 +117,10 @@ def _numbers(name: str, values: NDArray[np.float64], notes: tuple[str, ...] = ()
     beyond = np.abs(values) > LARGEST
     if beyond.any():
         values = np.where(beyond, np.nan, values)
-        notes = (*notes, f"{name!r}: {beyond.sum()} infinite numbers are read as missing")
+        notes = (
+            *notes,
+            f"{name!r}: {format_count(beyond.sum(), 'infinite number is', 'infinite numbers are')} read as missing",
+        )
     return Feature({name: pd.Series(values)}, notes)
 
 

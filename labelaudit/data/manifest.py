@@ -30,9 +30,9 @@ def with_image_paths(table: pa.Table, root: Path, where: str) -> tuple[pa.Table,
     Raises:
         InputError: The ids name images in several folders, or in one that lacks some.
     """
-    for column in (
-        table.column_names if table.num_columns <= MOST_COLUMNS and PATH_COLUMN not in table.column_names else ()
-    ):
+    if table.num_columns > MOST_COLUMNS or PATH_COLUMN in table.column_names:
+        return table, ""
+    for column in table.column_names:
         values = _names(table, column)
         if not values:
             continue
@@ -45,9 +45,8 @@ def with_image_paths(table: pa.Table, root: Path, where: str) -> tuple[pa.Table,
             paths = [
                 None if name is None else (beside / f"{name}{suffix}").as_posix() for name in _cells(table, column)
             ]
-            return table.append_column(
-                PATH_COLUMN, pa.array(paths, pa.string())
-            ), f"the names in column {column!r} are those of images, {shown}"
+            named = table.append_column(PATH_COLUMN, pa.array(paths, pa.string()))
+            return named, f"the names in column {column!r} are those of images, {shown}"
         if len(whole) > 1:
             places = " and ".join(str(folder / f"*{suffix}") for folder, suffix in whole[:3])
             raise InputError(f"{where}: the names in column {column!r} are those of {places}; name one as `image_root`")
@@ -79,8 +78,15 @@ def _cells(table: pa.Table, column: str) -> list[str | None]:
 def _stems(root: Path) -> dict[tuple[Path, str], set[str]]:
     """Names of the images in a folder and in those directly in it, by folder and ending."""
     found: dict[tuple[Path, str], set[str]] = {}
-    for folder in (root, *sorted(path for path in root.iterdir() if path.is_dir() and not path.is_symlink())):
-        for file in folder.iterdir():
+    for folder in (root, *sorted(path for path in _inside(root) if path.is_dir() and not path.is_symlink())):
+        for file in _inside(folder):
             if file.suffix.lower() in IMAGE_SUFFIXES:
                 found.setdefault((folder, file.suffix), set()).add(file.stem)
     return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # a folder that may not be looked into has no images to us
+        return []

@@ -1,9 +1,9 @@
 """What decisions on some rows say of the others, without training: scores are recalibrated, and the share with them.
 
 P(wrong) = σ(log odds of the score + φ · β), where φ are a few features of the row and β has a normal prior around 0,
-which is where the scores stay as they are. Which rows were decided on makes no difference to β, whether they were drawn
-at random or taken from the top of the list, for that was chosen by the features; what it does is leave β unsure where
-nothing was decided, and intervals say so.
+which is where the scores stay as they are. People slip: a label is found wrong with ε + (1 − 2ε) P(wrong). Which rows
+were decided on makes no difference to β, whether they were drawn at random or taken from the top of the list, for that
+was chosen by the features; what it does is leave β unsure where nothing was decided, and intervals say so.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ BEND, BEND_LENGTH = 0.5, 3.0  # of a smooth change along the log odds, over a le
 OF_EVIDENCE = 0.25  # for each deviation of a piece of evidence
 OF_CLASS, OF_PAIR = 0.25, 0.5  # of a given class, and of a pair of given and suggested class
 
+SLIP = 0.01  # of decisions: one that contradicts a score of 1 is to move it, and not all others with it
 CERTAIN = 1e-12  # nearest to 0 and 1 that probabilities count as
 KNOTS = np.arange(-12.0, 12.1, 1.5)  # log odds between which the smooth change is linear; flat outside
 CLIPPED = 4.0  # deviations up to which evidence counts
@@ -179,26 +180,63 @@ def _features(rows: Rows, share: Share, decided: NDArray[np.int64]) -> _Features
 
 
 def _fit(offset: Floats, features: Floats, wrong: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The most probable β, and draws from the normal approximation of its posterior there (Laplace)."""
-    size = features.shape[1]
+    """The most probable β, and draws from the normal approximation of its posterior there (Laplace).
 
-    def loss(beta: Floats) -> float:
-        z = offset + features @ beta
-        return float(np.logaddexp(0, np.where(wrong, -z, z)).sum() + beta @ beta / 2)
+    With slips there may be two: all that contradicts certain scores is a slip, or the scores are wrong. The search
+    begins at β = 0, and where there are no slips.
+    """
+    posterior = _Posterior(offset, features, wrong, SLIP)
+    without = _Posterior(offset, features, wrong, 0).mode(np.zeros(features.shape[1]))
+    mean = min((posterior.mode(np.zeros_like(without)), posterior.mode(without)), key=posterior.loss)
+    root = np.linalg.cholesky(posterior.curvature(mean))
+    normal = np.random.default_rng(0).standard_normal((len(mean), DRAWS))
+    return mean, mean[:, None] + np.linalg.solve(root.T, normal)
 
-    def gradient(beta: Floats) -> Floats:
-        slope: Floats = features.T @ (expit(offset + features @ beta) - wrong) + beta
+
+@dataclass(frozen=True)
+class _Posterior:
+    """Of β, by decisions of which a share are slips."""
+
+    offset: Floats
+    features: Floats
+    wrong: NDArray[np.bool_]
+    slip: float
+
+    def _found_so(self, beta: Floats) -> tuple[Floats, Floats]:
+        """P(what was found) of each row, and 1 − P."""
+        z = np.where(self.wrong, 1, -1) * (self.offset + self.features @ beta)
+        certain = 1 - 2 * self.slip
+        return self.slip + certain * expit(z), self.slip + certain * expit(-z)
+
+    def _slope(self, beta: Floats) -> Floats:
+        """The derivative of P by the log odds of what was found."""
+        p, other = self._found_so(beta)
+        slope: Floats = (p - self.slip) * (other - self.slip) / (1 - 2 * self.slip)
         return slope
 
-    def hessian(beta: Floats) -> Floats:
-        p = expit(offset + features @ beta)
-        curvature: Floats = (features.T * (p * (1 - p))) @ features + np.eye(size)
+    def loss(self, beta: Floats) -> float:
+        """−log posterior, but for a constant."""
+        p, _ = self._found_so(beta)
+        return float(-np.log(np.maximum(p, np.finfo(np.float64).tiny)).sum() + beta @ beta / 2)
+
+    def gradient(self, beta: Floats) -> Floats:
+        """Its derivative by β."""
+        p, _ = self._found_so(beta)
+        by_log_odds = np.where(self.wrong, -1, 1) * self._slope(beta) / np.maximum(p, np.finfo(np.float64).tiny)
+        by_beta: Floats = self.features.T @ by_log_odds + beta
+        return by_beta
+
+    def curvature(self, beta: Floats) -> Floats:
+        """The expectation of its second derivative (Fisher), which is positive definite."""
+        p, other = self._found_so(beta)
+        weight = self._slope(beta) ** 2 / np.maximum(p * other, np.finfo(np.float64).tiny)
+        curvature: Floats = (self.features.T * weight) @ self.features + np.eye(len(beta))
         return curvature
 
-    mean = minimize(loss, np.zeros(size), jac=gradient, hess=hessian, method="trust-exact").x
-    root = np.linalg.cholesky(hessian(mean))
-    normal = np.random.default_rng(0).standard_normal((size, DRAWS))
-    return mean, mean[:, None] + np.linalg.solve(root.T, normal)
+    def mode(self, start: Floats) -> Floats:
+        """The most probable β near a start."""
+        found: Floats = minimize(self.loss, start, jac=self.gradient, hess=self.curvature, method="trust-exact").x
+        return found
 
 
 def _number_wrong(features: _Features, rows: NDArray[np.int64], draws: Floats) -> Floats:

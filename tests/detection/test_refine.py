@@ -23,6 +23,11 @@ def rows_of(score, evidence=None, given=None, suggested=None):
     )
 
 
+def found(s):
+    """P(found wrong) at log odds s, where one decision in a hundred is a slip, and its derivative."""
+    return 0.01 + 0.98 * expit(s), 0.98 * expit(s) * expit(-s)
+
+
 HALF = Share(0.5, 0.5, 0.5)  # its interval asks for no more than the least level
 
 
@@ -30,13 +35,13 @@ def test_equal_rows_have_the_posterior_of_one_number():
     """All log odds are 0, so β is but a shift s with prior variance ½² (level) + ½² (bend) + ¼² (class)."""
     wrong = np.array([True] * 8 + [False] * 2)
     refined = refine_scores(rows_of([0.5] * 20), HALF, np.arange(10), wrong)
-    mode = brentq(lambda s: 8 * expit(-s) - 2 * expit(s) - s / 0.5625, -5, 5)
+    mode = brentq(lambda s: found(s)[1] * (8 / found(s)[0] - 2 / (1 - found(s)[0])) - s / 0.5625, -5, 5)
     assert refined.log_odds[10:] == pytest.approx([mode] * 10, abs=1e-4)
     assert refined.score.tolist()[:10] == [1] * 8 + [0] * 2
     assert refined.share.point == pytest.approx((8 + 10 * expit(mode)) / 20, abs=1e-5)
 
     grid = np.linspace(-4, 6, 2001)
-    weight = expit(grid) ** 8 * expit(-grid) ** 2 * np.exp(-(grid**2) / 1.125)
+    weight = found(grid)[0] ** 8 * (1 - found(grid)[0]) ** 2 * np.exp(-(grid**2) / 1.125)
     chances = (binom.cdf(np.arange(11)[:, None], 10, expit(grid)) * weight).sum(1) / weight.sum()
     ends = [np.searchsorted(chances, level) for level in (0.025, 0.975)]  # of how many of the other ten are wrong
     assert refined.share.basis == "decisions"
@@ -47,9 +52,9 @@ def test_equal_rows_have_the_posterior_of_one_number():
 
 
 def test_all_of_one_kind_pull_and_do_not_tear():
-    for kind in (True, False):
-        refined = refine_scores(rows_of([0.5] * 50), HALF, np.arange(30), np.full(30, kind))
-        mode = brentq(lambda s, kind=kind: (30 * expit(-s) if kind else -30 * expit(s)) - s / 0.5625, -9, 9)
+    for sign in (1, -1):
+        refined = refine_scores(rows_of([0.5] * 50), HALF, np.arange(30), np.full(30, sign > 0))
+        mode = sign * brentq(lambda s: 30 * found(s)[1] / found(s)[0] - s / 0.5625, 0, 9)
         assert refined.log_odds[40] == pytest.approx(mode, abs=1e-4)
 
 
@@ -136,3 +141,13 @@ def test_certain_scores_can_be_wrong():
     assert refined.score[40] > 0.01
     assert refined.score[90] < 0.99
     assert logit(refined.score[40]) == pytest.approx(refined.log_odds[40], abs=1e-6)
+
+
+def test_one_slip_on_a_certain_row_moves_the_others_little():
+    """Thirty rows at .99999 are found wrong; that another is found right is a slip, or nearly so."""
+    rows = rows_of([0.99999] * 31 + [0.9] * 100)
+    decided = np.arange(31)
+    all_wrong, slipped = (refine_scores(rows, HALF, decided, decided < found) for found in (31, 30))
+    assert all_wrong.log_odds[31:].min() - slipped.log_odds[31:].min() < 0.5
+    assert slipped.score[31:].min() > 0.85
+    assert refine.SLIP == 0.01
