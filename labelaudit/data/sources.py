@@ -14,6 +14,7 @@ from labelaudit.data.dataset import HUB, Dataset
 from labelaudit.data.folder import is_image_folder, open_folder
 from labelaudit.data.splits_by_name import TEST, TRAIN
 from labelaudit.data.table import dataset_of, open_table, vectors_of
+from labelaudit.data.table_columns import BareTableError
 from labelaudit.data.table_files import read_folder, table_endings, table_suffix, tables_in
 from labelaudit.data.walking import roots_of
 from labelaudit.errors import InputError
@@ -74,7 +75,12 @@ def load_dataset(source: object, config: SourceConfig | None = None, splits: tup
         ('image folder', 600, ('0', '1', '2'))
     """
     config = config or SourceConfig()
-    dataset = _open(source, config, splits)
+    try:
+        dataset = _open(source, config, splits)
+    except BareTableError:
+        if config.vectors is None:
+            raise
+        dataset = _open(source, config.model_copy(update={"feature_columns": (), "kind": "table"}), splits)
     if (note := twins_note(class_name_twins(dataset.labels))) is not None:
         dataset = replace(dataset, notes=(*dataset.notes, note))
     return dataset if config.vectors is None else _with_vectors(dataset, config.vectors)

@@ -110,6 +110,18 @@ def test_vectors_in_a_file_of_their_own(tmp_path):
         load_dataset(frame, SourceConfig(vectors=tmp_path / "v.npy"))
 
 
+def test_vectors_go_with_a_table_of_nothing_but_ids_and_labels(tmp_path):
+    frame = csv(tmp_path / "t.csv", "id,label\nx,a\ny,b\n")
+    np.save(tmp_path / "v.npy", np.arange(6, dtype=np.float64).reshape(2, 3))
+    dataset = load_dataset(frame, SourceConfig(vectors=tmp_path / "v.npy"))
+    assert (dataset.ids, dataset.labels, dataset.problems) == (("x", "y"), ("a", "b"), (None, None))
+    assert dataset.content.values.tolist() == [[0, 1, 2], [3, 4, 5]]
+    again = load_dataset(frame, dataset.settings)  # as `check` reads it
+    assert again.content.values.tolist() == dataset.content.values.tolist()
+    with pytest.raises(InputError, match="nothing beside its labels and ids"):
+        load_dataset(frame)
+
+
 def test_options_override_what_is_guessed(tmp_path):
     path = csv(tmp_path / "t.csv", "text,n,label\nsome words that are long,1,a\nmore words that are long,2,b\n")
     assert load_dataset(path).kind == "texts"
