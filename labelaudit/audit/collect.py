@@ -149,6 +149,11 @@ class Collected:
         mean[rows] = np.where(before == 0, values, mean[rows] + (values - mean[rows]) / (before + 1))
 
     @property
+    def queries(self) -> tuple[Floats, Labels]:
+        """Log-probabilities of all folds' query rows, shape (M, C), and their labels, shape (M,)."""
+        return np.concatenate(self.query_log_probabilities), np.concatenate(self.query_labels)
+
+    @property
     def networks(self) -> Networks:
         """The fine-tuned networks."""
         return Networks(self.fold_of, tuple(self.thetas))

@@ -30,8 +30,7 @@ MAX_NOISE_RATE = 0.6  # share of wrong labels above which labels carry almost no
 
 def doubt_of(collected: Collected, noise: Noise, progress: Progress) -> str | None:
     """Why the scores are not to be relied on, None where they are; told as a note, as is memorised training data."""
-    log_p = np.concatenate(collected.query_log_probabilities)
-    query_labels = np.concatenate(collected.query_labels)
+    log_p, query_labels = collected.queries
     doubt = why_unreliable(log_p, query_labels, noise)
     if doubt is None and collected.foretold:
         doubt = MADE_BY_RULES

@@ -110,7 +110,7 @@ def weigh_trees(collected: Collected, rows: Rows) -> None:
     collected.foretold = (
         _disagreeing(collected.by_trees[rows], labels) <= FORETOLD
         and _disagreeing(collected.held_out[rows], labels) >= NOT_LEARNT
-        and beats_guessing(np.concatenate(collected.query_log_probabilities), np.concatenate(collected.query_labels))
+        and beats_guessing(*collected.queries)
         and estimate_noise(collected.by_trees[rows], labels).share.verdict != "measured"
     )
     if collected.foretold:

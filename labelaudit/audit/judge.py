@@ -105,9 +105,7 @@ def judge(task: AuditTask, collected: Collected, progress: Progress) -> Findings
         loss=collected.loss,
         margin=collected.margin,
     )
-    accuracy = held_out_accuracy(
-        np.concatenate(collected.query_log_probabilities), np.concatenate(collected.query_labels)
-    )
+    accuracy = held_out_accuracy(*collected.queries)
     advice = task.advice(accuracy.overall, accuracy.most_frequent)
     if advice is not None:
         noise = replace(noise, share=not_told(noise.share))

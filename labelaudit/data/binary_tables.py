@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 
-from labelaudit.data.json_files import array_of
+from labelaudit.data.json_files import table_of_records
 from labelaudit.errors import InputError
 from labelaudit.units import format_count
 
@@ -78,21 +78,16 @@ def _read_workbook(path: Path) -> tuple[pa.Table, list[str]]:
     unnamed = [number for number, name in enumerate(names) if not name]
     if unnamed and any(number < len(row) and row[number] is not None for row in records for number in unnamed):
         raise InputError(f"{path}, sheet {sheets[0]!r}: column {unnamed[0] + 1} has cells and no name in the first row")
-    columns: dict[str, list[Any]] = {}
-    for number, name in enumerate(names):
-        if number not in unnamed:
-            if name in columns:
-                raise InputError(f"{path}, sheet {sheets[0]!r}: two columns are called {name!r}")
-            columns[name] = [row[number] if number < len(row) else None for row in records]
-    notes = []
-    if len(sheets) > 1:
-        others = format_count(len(sheets) - 1, "other sheet is", "other sheets are")
-        notes.append(f"read sheet {sheets[0]!r}; {others} not read")
-    arrays = {name: array_of(values) for name, values in columns.items()}
-    notes += [
-        f"column {name!r} mixes kinds of values, which are read as text" for name, (_, mixed) in arrays.items() if mixed
-    ]
-    return pa.table({name: array for name, (array, _) in arrays.items()}), notes
+    named = [name for name in names if name]
+    if repeated := [name for number, name in enumerate(named) if name in named[:number]]:
+        raise InputError(f"{path}, sheet {sheets[0]!r}: two columns are called {repeated[0]!r}")
+    # zip_longest: a row may end before the header does
+    cells = (dict(zip_longest(names, row[:width])) for row in records)
+    table, mixed = table_of_records([{name: row[name] for name in named} for row in cells])
+    if len(sheets) == 1:
+        return table, mixed
+    others = format_count(len(sheets) - 1, "other sheet is", "other sheets are")
+    return table, [f"read sheet {sheets[0]!r}; {others} not read", *mixed]
 
 
 def write_arrow(table: pa.Table, source: Path, out: Path) -> None:

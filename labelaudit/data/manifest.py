@@ -32,11 +32,10 @@ def with_image_paths(table: pa.Table, root: Path, where: str) -> tuple[pa.Table,
     """
     if table.num_columns > MOST_COLUMNS or PATH_COLUMN in table.column_names:
         return table, ""
-    for column in table.column_names:
-        values = _names(table, column)
-        if not values:
-            continue
-        found = {place: values & stems for place, stems in _stems(root).items() if values & stems}
+    columns = {column: values for column in table.column_names if (values := _names(table, column))}
+    images = _stems(root) if columns else {}
+    for column, values in columns.items():
+        found = {place: values & stems for place, stems in images.items() if values & stems}
         whole = [place for place, names in found.items() if len(names) == len(values)]
         if len(whole) == 1:
             folder, suffix = whole[0]

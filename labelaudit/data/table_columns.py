@@ -124,16 +124,16 @@ def _label_columns(table: pa.Table, config: SourceConfig, where: str) -> tuple[s
         )
     if one_hot := _one_hot(table):
         return one_hot
-    if (label := _only_one_left(table)) is not None:
+    if (label := _only_one_left(table, where)) is not None:
         return (label,)
     hint = ". Its first line looks like data: does it lack a header?" if _are_data(names) else ""
     raise InputError(f"{where} has no label column I know; name one with `label_column`: {listed(names)}{hint}")
 
 
-def _only_one_left(table: pa.Table) -> str | None:
+def _only_one_left(table: pa.Table, where: str) -> str | None:
     """The only column beside images or texts and ids, if its values come again and again."""
     names = table.column_names
-    content = _images(table, names, "") or _texts(table, [name for name in names if key_of(name) not in ID_NAMES])
+    content = _images(table, names, where) or _texts(table, [name for name in names if key_of(name) not in ID_NAMES])
     ids = {name for name in names if is_id_name(name) or key_of(name) in (*ID_NAMES, *PATH_NAMES)}
     rest = [name for name in names if name not in content and name not in ids]
     if (

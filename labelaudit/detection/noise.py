@@ -130,20 +130,25 @@ def estimate_noise(
     chosen, confusions, signs = readings[0]
     if is_weaker:
         signs = replace(signs, blind=BLIND_WEAKER)
-    least = max(model.log_likelihood for model, _, _ in readings) - BELIEVED * len(some)
-    believed = [its_signs for model, _, its_signs in readings[1:] if model.log_likelihood >= least]
+    others_signs = [its_signs for _, _, its_signs in readings[1:]]
+    believed = _believed(others_signs, [model.log_likelihood for model, _, _ in readings], len(some))
     share = estimate_share([signs, *believed], len(some))
     if is_weaker and share.disagreeing == signs.disagreeing:
         share = replace(share, basis="weaker view")
     return Noise(share, chosen.transition, chosen.calibration.weight, confusions)
 
 
+def _believed(others: Sequence[Signs], log_likelihoods: Sequence[float], rows: int) -> list[Signs]:
+    """The signs of kinds that do not predict clearly worse than the best; the reference's likelihood comes first."""
+    least = max(log_likelihoods) - BELIEVED * rows
+    return [signs for signs, found in zip(others, log_likelihoods[1:], strict=True) if found >= least]
+
+
 def _with_one_rate(kinds: Sequence[Floats], labels: Labels) -> Noise:
     """The noise of classes with few rows: how many labels are wrong, but not which class is mistaken for which."""
     found = [fit_one_rate(evidence, labels) for evidence in kinds]
     signs = [_signs_of_one_rate(evidence, labels, fit) for evidence, fit in zip(kinds, found, strict=True)]
-    least = max(fit.log_likelihood for fit in found) - BELIEVED * len(labels)
-    believed = [its for its, fit in zip(signs[1:], found[1:], strict=True) if fit.log_likelihood >= least]
+    believed = _believed(signs[1:], [fit.log_likelihood for fit in found], len(labels))
     rate = max(found[0].rate, MIN_RATE)
     return Noise(
         estimate_share([signs[0], *believed], len(labels)), even_transition(kinds[0].shape[1], rate), found[0].weight

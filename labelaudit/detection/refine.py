@@ -202,34 +202,29 @@ class _Posterior:
     wrong: NDArray[np.bool_]
     slip: float
 
-    def _found_so(self, beta: Floats) -> tuple[Floats, Floats]:
-        """P(what was found) of each row, and 1 − P."""
+    def _found_so(self, beta: Floats) -> tuple[Floats, Floats, Floats]:
+        """P(what was found) of each row, 1 − P, and the derivative of P by the log odds of what was found."""
         z = np.where(self.wrong, 1, -1) * (self.offset + self.features @ beta)
-        certain = 1 - 2 * self.slip
-        return self.slip + certain * expit(z), self.slip + certain * expit(-z)
-
-    def _slope(self, beta: Floats) -> Floats:
-        """The derivative of P by the log odds of what was found."""
-        p, other = self._found_so(beta)
-        slope: Floats = (p - self.slip) * (other - self.slip) / (1 - 2 * self.slip)
-        return slope
+        certain, right, slipped = 1 - 2 * self.slip, expit(z), expit(-z)
+        p, other = self.slip + certain * right, self.slip + certain * slipped
+        return np.maximum(p, np.finfo(np.float64).tiny), other, certain * right * slipped
 
     def loss(self, beta: Floats) -> float:
         """−log posterior, but for a constant."""
-        p, _ = self._found_so(beta)
-        return float(-np.log(np.maximum(p, np.finfo(np.float64).tiny)).sum() + beta @ beta / 2)
+        p, _, _ = self._found_so(beta)
+        return float(-np.log(p).sum() + beta @ beta / 2)
 
     def gradient(self, beta: Floats) -> Floats:
         """Its derivative by β."""
-        p, _ = self._found_so(beta)
-        by_log_odds = np.where(self.wrong, -1, 1) * self._slope(beta) / np.maximum(p, np.finfo(np.float64).tiny)
+        p, _, slope = self._found_so(beta)
+        by_log_odds = np.where(self.wrong, -1, 1) * slope / p
         by_beta: Floats = self.features.T @ by_log_odds + beta
         return by_beta
 
     def curvature(self, beta: Floats) -> Floats:
         """The expectation of its second derivative (Fisher), which is positive definite."""
-        p, other = self._found_so(beta)
-        weight = self._slope(beta) ** 2 / np.maximum(p * other, np.finfo(np.float64).tiny)
+        p, other, slope = self._found_so(beta)
+        weight = slope**2 / np.maximum(p * other, np.finfo(np.float64).tiny)
         curvature: Floats = (self.features.T * weight) @ self.features + np.eye(len(beta))
         return curvature
 
