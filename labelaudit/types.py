@@ -26,6 +26,8 @@ Labels = NDArray[np.int64]
 """Class indices, −1 where a row has no label."""
 Rows = NDArray[np.int64]
 """Row numbers."""
+Flags = NDArray[np.bool_]
+"""Whether something is so, of each row."""
 Hashes = tuple[str | None, ...]
 """Content hash of each row, None where nothing could be read."""
 Problems = tuple[str | None, ...]

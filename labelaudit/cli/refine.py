@@ -110,7 +110,17 @@ def _precision(figures: dict[str, Any]) -> str:
 
 def _spot(spot: SpotCheck) -> str:
     """The words of the page."""
-    said = f"{spot.wrong} of {spot.checked} {'was' if spot.wrong == 1 else 'were'} wrong"
+    said = [] if spot.checked == 0 else [_of_list(spot)]
+    if spot.share is not None and spot.low is not None and spot.high is not None:
+        said.append(
+            f"by all {spot.rows} rows drawn, {spot.low:.1%} to {spot.high:.1%} of the labels are wrong (90% range, "
+            f"best guess {spot.share:.1%})"
+        )
+    return "; ".join(said)
+
+
+def _of_list(spot: SpotCheck) -> str:
+    said = f"{spot.wrong} of {format_count(spot.checked, 'suspect')} {'was' if spot.wrong == 1 else 'were'} wrong"
     if spot.unsure:
         said += f", {spot.unsure} unsure, which count as right"
     if spot.checked == spot.suspects:

@@ -16,6 +16,7 @@ from labelaudit.runtime.locks import locked, remove_leftovers
 REPORT_EXAMPLES = {
     "labelaudit report labelaudit-report": "write labelaudit-report/report.html anew",
     "labelaudit report labelaudit-report --shown 2000 --out all.html": "with more rows, elsewhere",
+    "labelaudit report labelaudit-report --spot-check 100": "more rows to be looked at, and a narrower range",
 }
 
 
@@ -38,6 +39,10 @@ def report(
             help="Rows to embed at most, the most suspect first (4 to 20 kB each, at most 5000).",
         ),
     ] = 500,
+    spot_check: Annotated[
+        int,
+        Option(min=2, max=300, metavar="N", help="Rows of the spot check: 100 say the share some 7 to 12 points wide."),
+    ] = 30,
     quiet: Quiet = False,
 ) -> None:
     """Write the visual report anew: one HTML file to look through the suspects, decide, and pass on.
@@ -60,7 +65,7 @@ def report(
             until_the_end(locked(folder, option="out"))
         else:
             remove_leftovers(path.parent)
-        write_html(loaded, dataset, path, shown)
+        write_html(loaded, dataset, path, shown, spot_check)
         rows = loaded.table.num_rows
         console.note(f"{path.stat().st_size / 1e6:.1f} MB, {rows:,} rows audited")
         console.written(f"Report: {path}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,10 +14,10 @@ import pandas as pd
 from labelaudit.correction.decisions import Decided, read_all_decisions
 from labelaudit.detection.spot_check import wrong_at_least
 from labelaudit.errors import InputError
-from labelaudit.report.cards import spot_check_of
 from labelaudit.report.estimates import SHARE_FIGURES
 from labelaudit.report.recalibrated import REVIEWED, Verdict, recalibrate
 from labelaudit.report.report import Report
+from labelaudit.report.spot_check import CHECKED, Found, Stratum, drawn_in, found_in, reviewed_in
 from labelaudit.types import checked
 from labelaudit.units import format_count, listed
 
@@ -26,14 +26,18 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class SpotCheck:
-    """What the report's spot check says, once all its rows are decided on.
+    """What the report's spot check says, once its rows are decided on.
 
     Attributes:
-        wrong: How many of its rows were wrong; those left unsure count as right.
-        checked: How many it has.
-        unsure: How many were left unsure.
-        suspects: How many suspects it was drawn from.
+        wrong: How many of the suspects it has drawn were wrong; those left unsure count as right.
+        checked: How many these are.
+        unsure: How many of them were left unsure.
+        suspects: How many suspects they were drawn from.
         at_least: The share of these that is wrong at least (95%, one-sided Clopper–Pearson bound).
+        rows: How many rows it has drawn, from the suspects and from the others; 0 until all are decided on.
+        share: The share of wrong labels in all scored rows by these (Horvitz–Thompson); None until then.
+        low: Lower end of its 90% range; None until then.
+        high: Upper end; None until then.
     """
 
     wrong: int
@@ -41,6 +45,10 @@ class SpotCheck:
     unsure: int
     suspects: int
     at_least: float
+    rows: int = 0
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Refinement:
         decided_suspects: How many rows that were decided on were suspects.
         before: What the report said: the share of wrong labels, `suspects`, `expected_precision`, `doubt`.
         after: What the new one says; its suspects are the rest.
-        spot_check: See `SpotCheck`; None if not all of its rows are decided on.
+        spot_check: See `SpotCheck`; None if neither its suspects nor all its rows are decided on.
         notes: What the user should know.
     """
 
@@ -119,7 +127,10 @@ def refine(
         )
     verdicts = {row.row: Verdict(row.says_wrong is True, row.new_label) for row in used}
     wrong = sum(verdict.wrong for verdict in verdicts.values())
-    new = recalibrate(report, verdicts, list_wrong=False)
+    strata = drawn_in(report.metadata, frame)
+    said = {row.row: row.says_wrong for row in decided}
+    found = found_in(strata, said, reviewed_in(frame))
+    new = recalibrate(report, verdicts, list_wrong=False, found=found)
     new.metadata["refined"] = {"decisions": len(used), "wrong": wrong, "before": _figures(report)}
     return Refinement(
         report=new,
@@ -130,7 +141,7 @@ def refine(
         decided_suspects=int(frame["suspect"][[row.row for row in used]].sum()),
         before=_figures(report),
         after=_figures(new),
-        spot_check=_spot_check(report, frame, decided),
+        spot_check=_spot_check(strata, said, found),
         notes=(f"{format_count(again, 'decision')} on rows that the scan knew to be reviewed not used again",)
         if again
         else (),
@@ -175,13 +186,16 @@ def _figures(report: Report) -> dict[str, Any]:
     return {name: noise[name] for name in names} | {"suspects": int(np.sum(report.table["suspect"].to_numpy()))}
 
 
-def _spot_check(report: Report, frame: pd.DataFrame, decided: Sequence[Decided]) -> SpotCheck | None:
-    ranked = frame[frame["suspect"]].sort_values("rank")
-    spot = set(spot_check_of([int(row) for row in ranked["row"]], report.metadata["dataset_fingerprint"]))
-    found = [row for row in decided if row.row in spot]
-    if not spot or len(found) < len(spot):
+def _spot_check(strata: list[Stratum], said: Mapping[int, bool | None], found: Found | None) -> SpotCheck | None:
+    if not strata:
         return None
-    wrong, unsure = (sum(row.says_wrong is said for row in found) for said in (True, None))
-    whole = len(found) == len(ranked)
-    at_least = wrong / len(found) if whole else wrong_at_least(wrong, len(found))
-    return SpotCheck(wrong, len(found), unsure, len(ranked), at_least)
+    suspects, looked = strata[0], strata[0].looked(said)
+    checked = looked.wrong + looked.right + looked.unsure
+    if found is None and checked < max(1, min(CHECKED, len(suspects.drawn))):
+        return None
+    whole = checked == looked.rows
+    at_least = looked.wrong / max(checked, 1) if whole else wrong_at_least(looked.wrong, checked)
+    listed = SpotCheck(looked.wrong, checked, looked.unsure, looked.rows, at_least)
+    if found is None:
+        return listed
+    return replace(listed, rows=found.checked, share=found.share, low=found.low, high=found.high)

@@ -3,7 +3,8 @@
 P(wrong) = σ(log odds of the score + φ · β), where φ are a few features of the row and β has a normal prior around 0,
 which is where the scores stay as they are. People slip: a label is found wrong with ε + (1 − 2ε) P(wrong). Which rows
 were decided on makes no difference to β, whether they were drawn at random or taken from the top of the list, for that
-was chosen by the features; what it does is leave β unsure where nothing was decided, and intervals say so.
+was chosen by the features; what it does is leave β unsure where nothing was decided, and intervals say so. Mistakes
+that the scores do not show at all are not to be found so: the range allows for as many of these as it did before.
 """
 
 from __future__ import annotations
@@ -146,10 +147,21 @@ def refine_scores(rows: Rows, share: Share, decided: NDArray[np.int64], wrong: N
     score = expit(log_odds)
     total = (_number_wrong(features, rest, draws) + wrong.sum()) / len(score)
     point, (low, high) = float(score.mean()), np.quantile(total, INTERVAL)
-    refined = replace(share, point=point, low=min(point, float(low)), high=max(point, float(high)), basis="decisions")
+    high = max(point, float(high), wrong.sum() / len(score) + _hidden(share) * len(rest) / len(score))
+    refined = replace(share, point=point, low=min(point, float(low)), high=high, basis="decisions")
     if wrong.any() and refined.low > 0:
         refined = replace(refined, verdict="measured")  # by those who looked
     return Refined(score, log_odds, refined, features, mean, draws)
+
+
+def _hidden(share: Share) -> float:
+    """The share of wrong labels beyond those that the scores show: decisions on suspects say nothing of these."""
+    return max(0.0, _most(share) - share.point)
+
+
+def _most(share: Share) -> float:
+    """The largest share of wrong labels that is reckoned with."""
+    return share.high if share.high < 1 else max(share.point, UNKNOWN_END)
 
 
 def _features(rows: Rows, share: Share, decided: NDArray[np.int64]) -> _Features:
@@ -164,8 +176,7 @@ def _features(rows: Rows, share: Share, decided: NDArray[np.int64]) -> _Features
         pairs = set()  # of two classes a pair is a class
     # Four deviations of the level take the share from one end of its interval to the other.
     least = max(share.low, share.point / FROM_NOTHING)
-    most = share.high if share.high < 1 else max(share.point, UNKNOWN_END)
-    level = (shift_of(log_odds, most) - shift_of(log_odds, least)) / 4
+    level = (shift_of(log_odds, _most(share)) - shift_of(log_odds, least)) / 4
     bends = np.linalg.cholesky(kernel + 1e-9 * np.eye(len(KNOTS))).astype(np.float64)
     return _Features(
         rows=rows,

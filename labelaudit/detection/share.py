@@ -17,7 +17,7 @@ import numpy as np
 from labelaudit.types import Floats, Labels
 
 Verdict = Literal["measured", "none seen", "cannot tell"]
-Basis = Literal["out of fold", "weaker view", "learnt rules", "in sample", "decisions"]
+Basis = Literal["out of fold", "weaker view", "learnt rules", "in sample", "decisions", "spot check"]
 
 MIN_GAIN = 4.0  # nats by which noise must explain the labels better than none: p = .002, of the two or three tried
 CLEAR_GAIN = 30.0  # nats from which on it is no chance, however little is seen; on clean data at most 23
@@ -50,7 +50,7 @@ class Share:
         basis: What the range rests on: predictions of networks that were not trained on the rows, or of the weaker ones
             of such (on the second encoding of texts), which may say that the stronger ones have learnt the labels'
             rules (`widened_by_rules`); of networks that were, so that it has no upper end; or decisions
-            on some of the rows.
+            on some of the rows, or on all that were drawn at random.
     """
 
     point: float

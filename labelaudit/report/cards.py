@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from labelaudit.report.reasons import Comparison, compare_rows
 
 FILLED_UP_TO = 100  # with further rows by rank, where there are fewer suspects
 SAMPLED = 24  # rows that are not suspected, to compare
-SPOT_CHECKED = 30  # suspects drawn at random, to be checked without knowing the suggestion
 LARGE = 120  # first rows with pictures that can be enlarged
 NEAREST = ("similar", "similar_given")  # columns that name the rows that accompany a row
 SIMILAR = 3  # of each
@@ -32,51 +31,38 @@ class Chosen:
 
     Attributes:
         suspects: The most suspect first.
-        drawn: Suspects beyond those that the spot check has drawn, by rank.
         further: The next by rank, which are no suspects.
+        drawn: Rows beyond all those that the spot check has drawn, by rank.
         sample: Some of the others, drawn at random, in input order.
-        spot: All rows of the spot check, in the order they were drawn.
     """
 
     suspects: list[int]
-    drawn: list[int]
     further: list[int]
+    drawn: list[int]
     sample: list[int]
-    spot: list[int]
 
 
-def choose_rows(frame: pd.DataFrame, shown: int, fingerprint: str) -> Chosen:
+def choose_rows(frame: pd.DataFrame, shown: int, spot: Collection[int]) -> Chosen:
     """Choose what to embed.
 
-    That is the suspects by rank, the next in rank where they are few, a sample of the rest, and the spot check. The
-    spot check is drawn from all suspects, for it speaks of all; the same report always has the same.
+    That is the suspects by rank, the next in rank where they are few, the spot check, and a sample of the rest. The
+    spot check is drawn from all rows, for it speaks of all.
 
     Args:
         frame: The report's rows.
         shown: At most so many suspects (or other high-ranked rows).
-        fingerprint: The dataset's, in hexadecimal digits; it seeds the spot check.
+        spot: The rows of the spot check.
     """
     ranked = frame[frame["rank"].notna()].sort_values("rank")
     suspects = [int(row) for row in ranked.loc[ranked["suspect"], "row"]]
     others = [int(row) for row in ranked.loc[~ranked["suspect"], "row"]]
     further = others[: max(0, min(FILLED_UP_TO, shown) - len(suspects))]
-    rest = np.array(others[len(further) :], dtype=np.int64)
+    shown_rows, wanted = {*suspects[:shown], *further}, set(spot)
+    drawn = [row for row in (*suspects, *others) if row in wanted and row not in shown_rows]
+    rest = np.array([row for row in others[len(further) :] if row not in wanted], dtype=np.int64)
     # The same report always shows the same sample.
     sample = np.random.default_rng(0).choice(rest, min(SAMPLED, len(rest)), replace=False)
-    spot = spot_check_of(suspects, fingerprint)
-    drawn = [row for row in suspects[shown:] if row in set(spot)]
-    return Chosen(suspects[:shown], drawn, further, sorted(int(row) for row in sample), spot)
-
-
-def spot_check_of(suspects: Sequence[int], fingerprint: str) -> list[int]:
-    """The rows of a report's spot check, in the order they are drawn.
-
-    Args:
-        suspects: All suspects, by rank.
-        fingerprint: The dataset's, see `choose_rows`.
-    """
-    order = np.random.default_rng(int(fingerprint[:16], 16)).permutation(len(suspects))
-    return [suspects[at] for at in order[:SPOT_CHECKED]]
+    return Chosen(suspects[:shown], further, drawn, sorted(int(row) for row in sample))
 
 
 def make_cards(table: pa.Table, dataset: Dataset, rows: Sequence[int]) -> list[dict[str, Any]]:

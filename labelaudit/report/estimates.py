@@ -75,7 +75,7 @@ class NoiseEstimate:
         gain: Nats by which wrong labels explain what is seen better than none.
         basis: What the range rests on: networks that were not trained on the rows ("out of fold"; of texts also "weaker
             view", by the second encoding, or "learnt rules" where that sees clearly more wrong labels), networks that
-            were ("in sample": it has no upper end), or decisions on some of them.
+            were ("in sample": it has no upper end), decisions on some of them, or on all rows of the "spot check".
         pairs: Classes mistaken for each other, the most frequent first.
         expected_precision: How many of the suspects are expected to be wrong; None without suspects.
         doubt: Why the ranking is not to be relied on; None if it is.

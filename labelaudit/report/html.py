@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -19,10 +19,11 @@ from markupsafe import Markup
 from labelaudit.data.dataset import Dataset
 from labelaudit.errors import InputError
 from labelaudit.report import epochs, figures
-from labelaudit.report.cards import Chosen, choose_rows, labels_of, make_cards, pair_options
+from labelaudit.report.cards import choose_rows, labels_of, make_cards, pair_options
 from labelaudit.report.escaping import embed_json, percent, scientific, visible
 from labelaudit.report.reasons import MOST_TERMS, mark_terms
 from labelaudit.report.report import Report
+from labelaudit.report.spot_check import CHECKED, Stratum, drawn_in, for_page, reviewed_in
 from labelaudit.report.wording import interval_in_words, off_in_words, range_in_words, range_level, share_in_words
 from labelaudit.runtime.files import write_atomically
 from labelaudit.units import format_count
@@ -41,21 +42,24 @@ _SUGGESTION = ["id", "suggested_label", "p_suggested"]
 _FOLDER = Path(__file__).parent
 
 
-def render_html(report: Report, dataset: Dataset, shown: int = SHOWN) -> str:
+def render_html(report: Report, dataset: Dataset, shown: int = SHOWN, checked: int = CHECKED) -> str:
     """Render a report as one self-contained HTML page.
 
     Args:
         report: What was found.
         dataset: The rows it is about, in the same order.
         shown: At most so many suspects (or other high-ranked rows) are embedded.
+        checked: How many rows the spot check has, at most `LONGEST`.
 
     Raises:
         InputError: The dataset is not the one the report is about.
     """
     check_same_rows(report, dataset)
     frame, metadata = report.to_pandas(), report.metadata
-    chosen = choose_rows(frame, shown, metadata["dataset_fingerprint"])
-    parts = {name: getattr(chosen, name) for name in ("suspects", "drawn", "further", "sample")}
+    strata = drawn_in(metadata, frame, checked)
+    spot = for_page(strata, reviewed_in(frame), metadata["dataset_fingerprint"])
+    chosen = choose_rows(frame, shown, [] if spot is None else {*spot["rows"], *spot["list"]})
+    parts = {name: getattr(chosen, name) for name in ("suspects", "further", "drawn", "sample")}
     cards = make_cards(report.table, dataset, [row for rows in parts.values() for row in rows])
     remaining = iter(cards)
     groups = {name: list(islice(remaining, len(rows))) for name, rows in parts.items()}
@@ -71,7 +75,7 @@ def render_html(report: Report, dataset: Dataset, shown: int = SHOWN) -> str:
             metadata=metadata,
             groups=groups,
             counts=_counts(frame, groups),
-            spot=chosen.spot,
+            spot=spot,
             pair_options=pair_options(cards, classes),
             histogram=figures.score_histogram(frame),
             curve=figures.precision_recall(frame, metadata["config"]["rank_by"]),
@@ -95,7 +99,7 @@ def render_html(report: Report, dataset: Dataset, shown: int = SHOWN) -> str:
             style=Markup(style),
             script_hash=_hash(script),
             style_hash=_hash(style),
-            data=embed_json(_data(metadata, cards, classes, chosen, int(frame["suspect"].sum()))),
+            data=embed_json(_data(metadata, cards, classes, set(chosen.suspects), strata) | {"spot": spot}),
         )
     )
 
@@ -107,10 +111,10 @@ def _marked(within_words: bool, text: str, card: Mapping[str, Any]) -> Markup:
     return mark_terms(text, card["terms_given"], card["terms_suggested"], within_words=within_words)
 
 
-def write_html(report: Report, dataset: Dataset, path: Path, shown: int = SHOWN) -> None:
+def write_html(report: Report, dataset: Dataset, path: Path, shown: int = SHOWN, checked: int = CHECKED) -> None:
     """Render a report and write it, whole or not at all; see `render_html`."""
     # What cannot be written as UTF-8 (lone surrogates of a broken text) becomes a question mark.
-    content = render_html(report, dataset, shown).encode("utf-8", "replace")
+    content = render_html(report, dataset, shown, checked).encode("utf-8", "replace")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: file.write_bytes(content))
 
@@ -192,19 +196,16 @@ def _data(
     metadata: Mapping[str, Any],
     cards: Sequence[Mapping[str, Any]],
     classes: Sequence[str],
-    chosen: Chosen,
-    suspects: int,
+    shown_suspects: Set[int],
+    strata: Sequence[Stratum],
 ) -> dict[str, Any]:
     """What the page's script works on."""
-    shown_suspects = set(chosen.suspects)
     index = {name: number for number, name in enumerate(classes)}
     # Decisions belong to one audit of one dataset; the timings in the metadata tell a repeated audit from the first.
     audit = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
     return {
         "key": f"labelaudit:{metadata['dataset_fingerprint'][:16]}:{audit[:16]}",
         "classes": classes,
-        "spot": chosen.spot,
-        "suspects": suspects,
         "rows": [
             {
                 "row": card["row"],
@@ -216,6 +217,7 @@ def _data(
                 "score": card["score"],
                 "influence": card["influence"] if math.isfinite(card["influence"] or 0) else 0,  # JSON has no infinity
                 "suspect": card["row"] in shown_suspects,
+                "stratum": next((at for at, part in enumerate(strata) if card["row"] in part.rows), -1),
             }
             for card in cards
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ from labelaudit.detection.promises import Precision
 from labelaudit.detection.ranking import choose_suspects
 from labelaudit.detection.refine import Refined, Rows, evidence_of, refine_scores
 from labelaudit.detection.share import Share
+from labelaudit.detection.share import Verdict as SaidVerdict
 from labelaudit.report.build import noise_figures, pair_of, share_figures
 from labelaudit.report.report import Report
+from labelaudit.report.spot_check import Found, draw
 from labelaudit.types import Floats
 
 REVIEWED = "reviewed"
@@ -46,7 +48,9 @@ def found_wrong(reason: str | None) -> bool:
     return reason == _WRONG
 
 
-def recalibrate(report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: bool) -> Report:
+def recalibrate(
+    report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: bool, found: Found | None = None
+) -> Report:
     """Re-estimate scores, ranking, suspects and the share of wrong labels by verdicts on some rows.
 
     Where the scores are not reliable, verdicts say nothing of other rows, and these stay as they are.
@@ -56,6 +60,7 @@ def recalibrate(report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: 
         verdicts: By row; all of these rows are scored, and there is at least one.
         list_wrong: Whether rows whose label was found wrong are suspects, ranked first, with the new label suggested;
             else they are ranked last, for nothing is left to find in them. Those found right are last in any case.
+        found: What the spot check says, whose range of the share counts.
     """
     frame = report.to_pandas()
     scored = np.flatnonzero(frame["rank"].notna())
@@ -64,8 +69,10 @@ def recalibrate(report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: 
     places = np.searchsorted(scored, rows)
     refined: Refined | None = None
     if report.metadata["noise"]["doubt"] is None:
-        found = _rows_of(frame.iloc[scored], report.metadata["classes"])
-        refined = refine_scores(found, _share(report, found.score), places, wrong)
+        said = _rows_of(frame.iloc[scored], report.metadata["classes"])
+        refined = refine_scores(said, _share(report, said.score), places, wrong)
+        if found is not None:
+            refined = replace(refined, share=by_draw(refined.share, found, bool(wrong.any())))
         score, log_odds = refined.score, refined.log_odds
     else:
         score = frame["score"].to_numpy(dtype=np.float64)[scored]
@@ -82,8 +89,10 @@ def recalibrate(report: Report, verdicts: Mapping[int, Verdict], *, list_wrong: 
     chosen = choose_suspects(candidates, score, config.selection, reliable=reliable)
     chosen = np.union1d(chosen, np.flatnonzero(group == 0))
     table = _with_columns(report, frame, verdicts, scored, order, score, chosen)
-    said = {"right": int((~wrong).sum()), "wrong": int(wrong.sum())}
-    metadata = report.metadata | {"reviewed": said}
+    reviewed = {"right": int((~wrong).sum()), "wrong": int(wrong.sum())}
+    # What is drawn from a refined report would not be decided on with the scan's, which all decisions are for.
+    spot = draw(table.to_pandas(), report.metadata["dataset_fingerprint"]) if list_wrong else []
+    metadata = report.metadata | {"reviewed": reviewed, "spot_check": spot}
     if refined is not None:
         metadata["noise"] = _noise(report, frame.iloc[scored], refined, chosen, chosen[group[chosen] == 1])
     return Report(table, metadata, report.dataset)
@@ -94,6 +103,13 @@ def _share(report: Report, score: Floats) -> Share:
     noise = report.metadata["noise"]
     figures = {name: noise[name] for name in ("verdict", "seen", "disagreeing", "gain", "basis")}
     return Share(float(score.mean()), noise["rate_low"], noise["rate_high"], **figures)
+
+
+def by_draw(share: Share, found: Found, any_wrong: bool) -> Share:
+    """The share by a finished spot check; the scores only say where in its range it is."""
+    point = min(max(share.point, found.low), found.high)
+    verdict: SaidVerdict = "measured" if any_wrong else "none seen"
+    return replace(share, point=point, low=found.low, high=found.high, basis="spot check", verdict=verdict)
 
 
 def _rows_of(frame: pd.DataFrame, classes: Sequence[str]) -> Rows:

@@ -93,6 +93,13 @@ class _Reviewed(_Part):
     wrong: int
 
 
+class _Stratum(_Part):
+    name: str
+    rows: int = Field(ge=0)
+    first: int = Field(ge=0)
+    drawn: list[int]
+
+
 class _Metadata(_Part):
     labelaudit_version: str
     torch_version: str
@@ -118,6 +125,7 @@ class _Metadata(_Part):
     flips: _Flips | None = None
     refined: _Refined | None = None
     reviewed: _Reviewed | None = None
+    spot_check: Annotated[list[_Stratum], Field(max_length=3)] = []
 
 
 def read_metadata(stored: bytes) -> dict[str, Any]:

@@ -8,6 +8,10 @@ from typing import Any
 from labelaudit.units import format_count
 
 SHOWN_CLASSES = 2  # those that are predicted least
+BY_PEOPLE = {
+    "decisions": "by the decisions on some of the rows, and by the scores of the others",
+    "spot check": "by the rows that were drawn at random and decided on",
+}
 PRECISION_GAP = 0.08  # mean |said − true| of the lists in benchmarks/results/detection.json
 
 
@@ -20,7 +24,7 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
     if noise["doubt"] is not None:
         return f"Cannot tell how many labels are wrong: {noise['doubt']}"
     low, high = _percent(noise["rate_low"]), _percent(noise["rate_high"])
-    if noise["basis"] == "decisions":
+    if noise["basis"] in BY_PEOPLE:
         return _by_decisions(noise)
     if noise["basis"] == "in sample":
         said = f"{low} or more of the labels look" if noise["verdict"] == "measured" else "No labels are seen to be"
@@ -31,8 +35,8 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
     if noise["basis"] == "learnt rules" and noise["verdict"] == "measured":
         return (
             f"{low} to {high} of the labels look wrong (90% range). A weaker network sees more wrong labels than a "
-            "stronger one: labels may follow rules, which networks learn with their mistakes. Look at some rows, and "
-            "`labelaudit refine` tells the share more closely"
+            "stronger one: labels may follow rules, which networks learn with their mistakes. The spot check of "
+            "report.html tells the share more closely"
         )
     if noise["verdict"] == "measured":
         return (
@@ -49,7 +53,7 @@ def share_in_words(noise: Mapping[str, Any]) -> str:
         who = "a weaker network, which has learnt fewer of the labellers' habits, disagrees"
     return (
         f"Cannot tell how many labels are wrong: {who} with {_percent(noise['disagreeing'])} of them, which may be "
-        "wrong or merely hard. Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
+        "wrong or merely hard. Thirty rows tell: see the spot check of report.html"
     )
 
 
@@ -66,13 +70,13 @@ def range_in_words(noise: Mapping[str, Any]) -> str:
 
 
 def range_level(noise: Mapping[str, Any]) -> str:
-    """How often such a range holds: decisions give one of 95%, the networks one of 90%."""
+    """How often such a range holds: decisions on some rows give one of 95%, networks and random draws one of 90%."""
     return "95%" if noise["basis"] == "decisions" else "90%"
 
 
 def _by_decisions(noise: Mapping[str, Any]) -> str:
     between = f"between {_percent(noise['rate_low'])} and {_percent(noise['rate_high'])}"
-    by = "by the decisions on some of the rows, and by the scores of the others"
+    by = BY_PEOPLE[noise["basis"]]
     if noise["verdict"] == "measured":
         return (
             f"{between.capitalize()} of the labels are wrong ({range_level(noise)} range; best guess "

@@ -247,7 +247,8 @@ def test_a_baseline_put_together_from_two_is_refused(updated):
 def test_another_networks_parameters_are_refused(updated):
     report, audit = scan_and_keep(updated / "data", config=AuditConfig(model=ModelConfig(name="lr")))
     path = updated / "baseline" / "report.parquet"
-    metadata = Report.load(path).metadata | {"dataset_fingerprint": report.metadata["dataset_fingerprint"]}
+    own = {name: report.metadata[name] for name in ("dataset_fingerprint", "spot_check")}
+    metadata = Report.load(path).metadata | own
     save_baseline(updated / "baseline", Report(report.table, metadata), audit)  # lr's networks, cnn's settings
     add(updated, "3", "3", 1)
     with pytest.raises(InputError, match="has 7,850 parameters, this one 50,186"):

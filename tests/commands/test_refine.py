@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 
 from labelaudit import InputError, Report, refine
 from labelaudit.cli.app import app
+from labelaudit.cli.refine import what_changed
 from labelaudit.commands.apply import apply_decisions
-from labelaudit.report.cards import spot_check_of
+from labelaudit.detection.spot_check import Looked, share_wrong
 from labelaudit.report.html import render_html
 from labelaudit.report.schema import SCHEMA
-from labelaudit.report.wording import range_in_words
+from labelaudit.report.spot_check import draw
+from labelaudit.report.wording import range_in_words, share_in_words
 from tests.support.reports import decisions_of, learnt_nothing, noise_of, report_of
 
 ROWS = 60
@@ -139,21 +141,81 @@ def test_aims_hold_for_the_rest(report, tmp_path):
     assert refined["id"][refined["suspect"]].tolist() == ["r1", "r2", "r3"]
 
 
-def test_a_finished_spot_check_has_its_bound(report, tmp_path):
-    spot = spot_check_of(list(range(40)), report.metadata["dataset_fingerprint"])
-    assert len(spot) == 30
-    decided = [(f"r{row}", "accept", "") for row in spot[:27]] + [(f"r{row}", "keep", "") for row in spot[27:29]]
-    unfinished = refine(report, decide(tmp_path, *decided))
-    assert unfinished.spot_check is None
-    found = refine(report, decide(tmp_path, *decided, (f"r{spot[29]}", "unsure", ""), ("r59", "keep", ""))).spot_check
+def drawn(report):
+    """The report with its spot check, and the ids that each stratum has drawn."""
+    report.metadata["spot_check"] = draw(report.to_pandas(), report.metadata["dataset_fingerprint"])
+    return [[f"r{row}" for row in part["drawn"]] for part in report.metadata["spot_check"]]
+
+
+def test_a_finished_spot_check_of_the_list_has_its_bound(report, tmp_path):
+    spot = drawn(report)[0]
+    assert set(spot) <= {f"r{row}" for row in range(40)}
+    decided = [(name, "accept", "") for name in spot[:27]] + [(name, "keep", "") for name in spot[27:29]]
+    assert refine(report, decide(tmp_path, *decided)).spot_check is None
+    found = refine(report, decide(tmp_path, *decided, (spot[29], "unsure", ""), ("r59", "keep", ""))).spot_check
     assert (found.wrong, found.checked, found.unsure, found.suspects) == (27, 30, 1, 40)
     assert f"{found.at_least:.3f}" == "0.761"
+    assert (found.rows, found.share) == (0, None)  # the other strata are not looked at
 
 
 def test_a_list_that_is_checked_to_the_end_has_its_share(report, tmp_path):
     few = changed(report, suspect=np.arange(ROWS) < 4)
+    drawn(few)
     path = decide(tmp_path, *((f"r{row}", "accept", "") for row in range(3)), ("r3", "keep", ""))
     assert refine(few, path).spot_check.at_least == 0.75
+
+
+def test_a_spot_check_of_all_strata_says_the_share(report, tmp_path):
+    """Four of each stratum's drawn rows are wrong; what is decided on beside the draw counts for itself alone."""
+    few = changed(report, suspect=np.arange(ROWS) < 30)
+    strata = drawn(few)
+    first = [part["first"] for part in few.metadata["spot_check"]]
+    assert sum(first) == 30
+    assert first[2] == 0  # as many doubtful rows as suspects: all others
+    decided = [
+        (name, "drop" if at < 4 else "keep", "")
+        for names, count in zip(strata, first, strict=True)
+        for at, name in enumerate(names[:count])
+    ]
+    refined = refine(few, decide(tmp_path, *decided))
+    looked = [Looked(30, wrong=4, right=count - 4) for count in first[:2]]
+    share, low, high = share_wrong(looked)
+    spot, noise = refined.spot_check, refined.report.metadata["noise"]
+    assert (spot.rows, spot.share, spot.low, spot.high) == (30, share, low, high)
+    assert (noise["rate_low"], noise["rate_high"], noise["basis"]) == (low, high, "spot check")
+    assert low <= noise["rate"] <= high
+    assert noise["verdict"] == "measured"
+    assert "by the rows that were drawn at random and decided on" in share_in_words(noise)
+    assert (
+        f"by all 30 rows drawn, {low:.1%} to {high:.1%} of the labels are wrong (90% range" in what_changed(refined)[-1]
+    )
+    far = strata[0][first[0] + 1]  # not the next of the draw, so it was chosen
+    further = refine(few, decide(tmp_path, *decided, (far, "drop", ""))).spot_check
+    looked[0] = Looked(30, wrong=4, right=first[0] - 4, others_wrong=1)
+    assert further.share == pytest.approx(share_wrong(looked)[0])
+    near = strata[0][first[0]]
+    assert refine(few, decide(tmp_path, *decided, (near, "keep", ""))).spot_check.rows == 31
+    unfinished = refine(few, decide(tmp_path, *decided[1:]))
+    assert unfinished.report.metadata["noise"]["basis"] == "decisions"
+    assert refined.report.metadata["spot_check"] == []
+
+
+def test_a_spot_check_that_finds_nothing_says_so(report, tmp_path):
+    strata = drawn(report)
+    decided = [
+        (name, "keep", "")
+        for names, part in zip(strata, report.metadata["spot_check"], strict=True)
+        for name in names[: part["first"]]
+    ]
+    noise = refine(report, decide(tmp_path, *decided)).report.metadata["noise"]
+    assert (noise["verdict"], noise["rate_low"]) == ("none seen", pytest.approx(0, abs=0.005))
+    assert 0.01 < noise["rate_high"] < 0.1
+
+
+def test_a_spot_check_that_is_not_that_of_the_rows_is_refused(report, tmp_path):
+    drawn(report)
+    with pytest.raises(InputError, match="spot check in the report's metadata is not that of its rows"):
+        refine(changed(report, suspect=np.arange(ROWS) < 39), decide(tmp_path, ("r0", "keep", "")))
 
 
 def test_rows_that_were_not_scored_stay_so(report, tmp_path):

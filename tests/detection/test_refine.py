@@ -151,3 +151,14 @@ def test_one_slip_on_a_certain_row_moves_the_others_little():
     assert all_wrong.log_odds[31:].min() - slipped.log_odds[31:].min() < 0.5
     assert slipped.score[31:].min() > 0.85
     assert refine.SLIP == 0.01
+
+
+@pytest.mark.parametrize("bulk", [1e-3, 1e-8])
+def test_suspects_that_are_right_say_nothing_of_mistakes_that_no_score_shows(bulk):
+    score = np.r_[np.full(4, 0.9), np.full(596, bulk)]
+    before = Share(float(score.mean()), 0.003, 0.05)
+    after = refine_scores(rows_of(score), before, np.arange(4), np.full(4, False)).share
+    assert after.point < 0.001
+    assert after.high == pytest.approx((0.05 - before.point) * 596 / 600)
+    in_sample = refine_scores(rows_of(score), Share(before.point, 0.003, 1), np.arange(4), np.full(4, False)).share
+    assert in_sample.high == pytest.approx((0.5 - before.point) * 596 / 600)  # half of the labels is reckoned with

@@ -36,6 +36,7 @@ from labelaudit.report.figures import (
 )
 from labelaudit.report.html import render_html, write_html
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
+from labelaudit.report.spot_check import draw
 from tests.support.paths import SAMPLE
 from tests.support.reports import learnt_nothing, noise_of
 
@@ -64,17 +65,19 @@ def texts_dataset(labels, ids=None) -> Dataset:
 
 def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | None = None, **columns) -> Report:
     """A report as an audit could write it: random, with rank 1 for some row, and suggestions for the suspects."""
-    rows, draw, classes = len(dataset), np.random.default_rng(0), dataset.classes
+    rows, random, classes = len(dataset), np.random.default_rng(0), dataset.classes
     labels = np.array(dataset.labels, dtype=object)
     scored = np.array([label is not None for label in labels]) & np.equal(np.array(dataset.problems), None)
-    score = np.where(scored, draw.permutation(rows) / rows, -1)
+    score = np.where(scored, random.permutation(rows) / rows, -1)
     rank = np.empty(rows, dtype=np.int64)
     rank[np.argsort(-score, kind="stable")] = np.arange(1, rows + 1)
     suspect = rank <= suspects
     suggested = [classes[(classes.index(label) + 1) % len(classes)] if s else None
                  for label, s in zip(labels, suspect, strict=True)]  # fmt: skip
     members = {name: np.flatnonzero(labels == name) for name in classes}
-    near = [None if name is None or not similar else draw.choice(members[name], similar).tolist() for name in suggested]
+    near = [
+        None if name is None or not similar else random.choice(members[name], similar).tolist() for name in suggested
+    ]
     status = np.where(scored, "scored", np.where(labels == None, "unlabelled", "unreadable"))  # noqa: E711  # of each entry
     values = {
         "id": list(dataset.ids),
@@ -126,7 +129,9 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "classes": list(classes),
         "seconds": {"reading": 1.0, "audit": 2.5},
     }
-    return Report(pa.table(values, schema=SCHEMA), metadata)
+    table = pa.table(values, schema=SCHEMA)
+    metadata["spot_check"] = draw(table.to_pandas(), metadata["dataset_fingerprint"])
+    return Report(table, metadata)
 
 
 class Page(HTMLParser):
@@ -176,16 +181,18 @@ def test_every_suspect_is_there_with_what_is_known_of_it(digits):
     cards = [int(card["data-row"]) for card in page.all("article")]
     ranked = report.ranked()["row"].tolist()
     assert cards[:100] == ranked[:100]  # 40 suspects, and the next in rank
-    assert len(cards) == 124
-    assert set(cards[100:]) <= set(ranked[100:])
-    assert cards[100:] == sorted(cards[100:])
+    drawn = {row for row in spot_rows(render_html(report, dataset)) if row not in ranked[:100]}
+    assert len(cards) == 124 + len(drawn)
+    assert cards[100:-24] == [row for row in ranked if row in drawn]
+    assert set(cards[-24:]) <= set(ranked[100:]) - drawn
+    assert cards[-24:] == sorted(cards[-24:])
     first = report.ranked().iloc[0]
     assert page.data["rows"][0] == {
         "row": first["row"], "id": first["id"], "hash": first["content_hash"], "given": int(first["label"]),
         "suggested": int(first["suggested_label"]), "rank": 1, "score": first["score"],
-        "influence": first["influence"], "suspect": True,
+        "influence": first["influence"], "suspect": True, "stratum": 0,
     }  # fmt: skip
-    assert [row["suspect"] for row in page.data["rows"]] == [True] * 40 + [False] * 84
+    assert [row["suspect"] for row in page.data["rows"]] == [True] * 40 + [False] * (84 + len(drawn))
     assert page.data["classes"] == list("0123456789")
     similar = [image for image in page.all("img") if "title" in image]
     assert [image["title"] for image in similar[:3]] == [dataset.ids[row] for row in first["similar"]]
@@ -277,43 +284,28 @@ def test_what_cannot_be_seen_is_written_out():
     assert scientific(float("nan")) == scientific(float("inf")) == "–"
 
 
+def spot_rows(html):
+    """All rows of a page's spot check."""
+    spot = Page(html).data["spot"]
+    return {*spot["rows"], *spot["list"]}
+
+
 def test_at_most_so_many_are_shown_and_the_page_says_so():
     dataset = texts_dataset([str(row % 3) for row in range(900)])
     report = make_report(dataset, suspects=700)
-    chosen = choose_rows(report.to_pandas(), 500, "f" * 64)
+    chosen = choose_rows(report.to_pandas(), 500, ())
     ranked = report.ranked()["row"].tolist()
     assert (chosen.suspects, chosen.further, len(chosen.sample)) == (ranked[:500], [], 24)
     assert set(chosen.sample) <= set(ranked[700:])
     assert len(set(chosen.sample)) == 24
-    assert choose_rows(report.to_pandas(), 500, "f" * 64) == chosen
+    assert choose_rows(report.to_pandas(), 500, ()) == chosen
     shown = render_html(report, dataset, shown=5)
     assert "The 5 most suspect of 700; report.parquet has them all, of 900 scored rows." in shown
-    drawn = choose_rows(report.to_pandas(), 5, "f" * 64).drawn
-    assert len(Page(shown).all("article")) == 5 + len(drawn) + 24
-    few = choose_rows(make_report(dataset, suspects=30).to_pandas(), 500, "f" * 64)
+    assert len(Page(shown).all("article")) == len(spot_rows(shown).union(ranked[:5])) + 24
+    few = choose_rows(make_report(dataset, suspects=30).to_pandas(), 500, ())
     assert (few.suspects, few.further) == (ranked[:30], ranked[30:100])
-    fewer = choose_rows(make_report(dataset, suspects=30).to_pandas(), 40, "f" * 64)
+    fewer = choose_rows(make_report(dataset, suspects=30).to_pandas(), 40, ())
     assert (fewer.suspects, fewer.further) == (ranked[:30], ranked[30:40])
-
-
-def test_the_spot_check_is_drawn_from_the_whole_list_and_the_same_for_everyone():
-    dataset = texts_dataset([str(row % 3) for row in range(900)])
-    frame = make_report(dataset, suspects=700).to_pandas()
-    chosen = choose_rows(frame, 100, "0123456789abcdef" * 4)
-    suspects = set(frame.loc[frame["suspect"], "row"])
-    assert len(set(chosen.spot)) == 30
-    assert set(chosen.spot) <= suspects
-    assert set(chosen.drawn) == set(chosen.spot) - set(chosen.suspects)
-    assert len(chosen.drawn) > 15  # six of seven suspects are not among the first 100
-    assert choose_rows(frame, 500, "0123456789abcdef" * 4).spot == chosen.spot
-    assert choose_rows(frame, 100, "1123456789abcdef" * 4).spot != chosen.spot
-    counts = np.zeros(900)
-    for seed in range(400):  # every suspect is drawn as often as any other
-        counts[choose_rows(frame, 100, f"{seed:016x}").spot] += 1
-    expected = 400 * 30 / 700
-    assert ((counts[sorted(suspects)] - expected) ** 2 / expected).sum() < 850  # χ², 699 degrees of freedom
-    few = make_report(dataset, suspects=7).to_pandas()
-    assert set(choose_rows(few, 100, "f" * 64).spot) == set(few.loc[few["suspect"], "row"])
 
 
 def test_a_report_of_100_000_photographs_is_small(tmp_path):
@@ -334,8 +326,8 @@ def test_a_report_of_100_000_photographs_is_small(tmp_path):
     assert (tmp_path / "report.html").stat().st_size < 15_000_000
     page = Page((tmp_path / "report.html").read_text())
     images = page.all("img")
-    drawn = choose_rows(report.to_pandas(), 500, "f" * 64).drawn
-    assert len([image for image in images if "title" not in image]) == 500 + 24 + len(drawn) + 1
+    shown = spot_rows((tmp_path / "report.html").read_text()).union(report.ranked()["row"].head(500))
+    assert len([image for image in images if "title" not in image]) == len(shown) + 24 + 1
     assert len([image for image in images if "title" in image]) > 500  # as many as there is room for
     assert len(page.data["classes"]) == 300
 

@@ -5,79 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pytest
-from scipy.stats import beta
 
 from labelaudit import load_dataset
 from labelaudit.data.content import Cells, Texts
 from labelaudit.report.html import write_html
 from tests.report.test_html import HOSTILE, make_dataset, make_report
-from tests.support.paths import ROOT, SAMPLE
+from tests.support.pages import current, export, press, shown
+from tests.support.paths import SAMPLE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 
-STATIC = ROOT / "labelaudit" / "report" / "static"
-PATIENCE = 120_000  # milliseconds
 COLUMNS = ["id", "row", "content_hash", "label", "decision", "new_label", "note"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip(f"needs a browser on PATH: one of {', '.join(names)}")
-    with playwright.sync_playwright() as running:
-        # Containers have little /dev/shm, and a busy machine takes its time.
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
-        launched = running.chromium.launch(executable_path=path, args=arguments, timeout=PATIENCE)
-        playwright.expect.set_options(timeout=PATIENCE)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open a file in a page of its own; at the end, nothing may have gone wrong or been asked for in it."""
-    complaints, contexts = [], []
-
-    def open_file(path: Path, context=None, **options):
-        if context is None:
-            context = browser.new_context(accept_downloads=True, **options)
-            contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        page = context.new_page()
-        # The browser also has things to say of itself, as information.
-        page.on("console", lambda message: message.type in ("info", "debug")
-                or complaints.append(f"{message.type}: {message.text}"))  # fmt: skip
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:"))
-                or complaints.append(request.url))  # fmt: skip
-        page.goto(path.as_uri())
-        return page
-
-    yield open_file
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """A page with 40 suspects: the file, and the report."""
-    path = tmp_path_factory.mktemp("digits") / "report.html"
-    dataset = load_dataset(SAMPLE / "train")
-    by_epoch = [[row / 600 - 0.5, 0.0, -0.25] for row in range(600)]
-    report = make_report(dataset, suspects=40, similar=3, influence_by_epoch=by_epoch)
-    write_html(report, dataset, path)
-    return path, report
 
 
 @pytest.fixture(scope="module")
@@ -89,27 +32,6 @@ def hostile(tmp_path_factory):
     report = make_report(dataset, suspects=16, similar=1)
     write_html(report, dataset, path)
     return path, report
-
-
-def press(page, keys: str) -> None:
-    for key in keys.split():
-        page.keyboard.press(key)
-
-
-def current(page) -> int:
-    return int(page.locator(".card.current").get_attribute("data-row"))
-
-
-def shown(page) -> list[int]:
-    return [int(card.get_attribute("data-row")) for card in page.locator(".card:visible").all()]
-
-
-def export(page) -> tuple[str, list[list[str]]]:
-    with page.expect_download() as download:
-        page.click("#export")
-    assert download.value.suggested_filename == "decisions.csv"
-    text = Path(download.value.path()).read_bytes().decode()
-    return text, list(csv.reader(io.StringIO(text, newline="")))
 
 
 def decided(report, row: int, decision: str, new_label: str, note: str = "") -> list[str]:
@@ -406,62 +328,6 @@ def test_what_is_stored_can_be_broken(open_page, digits):
         page.evaluate("([key, value]) => localStorage.setItem(key, value)", [key, stored])
         page.reload()
         assert page.inner_text("#progress-text") == "0 of 40 reviewed"
-
-
-def test_a_spot_check_hides_the_suggestion_and_says_what_it_says_of_the_list(open_page, digits):
-    path, report = digits
-    page = open_page(path)
-    drawn = page.evaluate("JSON.parse(document.getElementById('data').textContent).spot")
-    assert set(drawn) <= set(report.suspects()["row"])
-    assert not page.locator("#spot-result").is_visible()
-    page.click("#spot-open")
-    for number, row in enumerate(drawn):
-        assert shown(page) == [row]  # in the order they were drawn, one at a time
-        card = page.locator(f"#row-{row}")
-        hidden = card.locator(".suggested, .similar, .plain, .why, .rank, [data-decision=accept]")
-        assert hidden.count() >= 6
-        assert not any(part.is_visible() for part in hidden.all())
-        if number >= 27:
-            press(page, "k")
-            continue
-        if number == 0:
-            press(page, "a")
-            assert "hidden until you decide" in page.inner_text("#live")
-        press(page, "w")
-        assert card.locator(".suggested").is_visible()
-        press(page, "d" if number == 1 else "a")
-        if number == 0:
-            assert page.inner_text("#spot-result") == "Spot check: 1 of 1 was wrong; 29 left"
-    assert page.inner_text("#spot-result") == "Spot check: 27 of 30 were wrong: at least 76% of the list (95%)"
-    page.click("#spot-open")
-    assert len(shown(page)) == 124
-    assert page.inner_text("#progress-text") == "30 of 40 reviewed"
-    assert page.locator("#spot-result").is_visible()
-    page.locator(f"#row-{drawn[2]} [data-decision=unsure]").click()
-    result = page.inner_text("#spot-result")
-    bound = int(100 * beta.ppf(0.05, 26, 5))
-    assert result == (
-        f"Spot check: 26 of 30 were wrong, 1 unsure, which count as right: at least {bound}% of the list (95%)"
-    )
-
-
-def test_a_spot_check_of_all_suspects_needs_no_bound(open_page, tmp_path):
-    dataset = make_dataset(Texts(tuple("abcdefgh")), list("abcdefgh"), ["x", "y"] * 4)
-    write_html(make_report(dataset, suspects=3), dataset, tmp_path / "report.html")
-    page = open_page(tmp_path / "report.html")
-    page.click("#spot-open")
-    press(page, "w a k k")
-    assert page.inner_text("#spot-result") == "Spot check: 1 of 3 was wrong: the whole list"
-
-
-def test_the_bound_is_that_of_clopper_and_pearson(browser):
-    page = browser.new_page()
-    source = (STATIC / "spot_check.js").read_text()
-    pairs = [(k, n) for n in (1, 2, 7, 30) for k in range(n + 1)]
-    bounds = page.evaluate(f"(pairs) => {{ {source}; return pairs.map(([k, n]) => wrongAtLeast(k, n)); }}", pairs)
-    for (k, n), bound in zip(pairs, bounds, strict=True):
-        assert bound == pytest.approx(0 if k == 0 else beta.ppf(0.05, k, n - k + 1), abs=1e-9)
-    page.close()
 
 
 def test_a_note_and_a_new_class_go_with_the_decisions(open_page, digits):

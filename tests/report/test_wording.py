@@ -39,7 +39,7 @@ def test_the_share_is_a_range_and_a_verdict_and_never_a_bare_point():
     )
     assert share_in_words(noise_of(None, 0.0, 0.19, "cannot tell") | {"disagreeing": 0.17}) == (
         "Cannot tell how many labels are wrong: the network disagrees with 17.0% of them, which may be wrong or merely "
-        "hard. Look at the 30 most doubtful rows, and `labelaudit refine` tells more"
+        "hard. Thirty rows tell: see the spot check of report.html"
     )
     assert share_in_words(noise_of(None, 0.0, 0.47, "cannot tell") | {"disagreeing": 0.0}) == (
         "Cannot tell how many labels are wrong: of so few rows up to 47.0% may be. Look at all of them"

@@ -82,7 +82,8 @@ $("note-form").addEventListener("submit", noted);
 $("note-cancel").addEventListener("click", () => closeDialog($("noting")));
 $("zoom").addEventListener("click", () => closeDialog($("zoom")));
 for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("close", focusCurrent); // by Escape
-if ($("spot-open")) $("spot-open").addEventListener("click", () => (spotChecking ? endSpotCheck() : startSpotCheck()));
+if ($("spot-open")) $("spot-open").addEventListener("click", () => toggleSpotCheck(data.spot.rows));
+if ($("spot-list")) $("spot-list").addEventListener("click", () => toggleSpotCheck(data.spot.list));
 // Another tab with this report has decided something.
 addEventListener("storage", (event) => {
   if (event.key !== data.key) return;

@@ -50,7 +50,7 @@ function showPairs() {
   for (const heading of document.querySelectorAll(".pair")) {
     const shownCards = cardsOfPair(heading);
     const open = shownCards.filter((card) => !decisions.has(card.dataset.row)).length;
-    heading.hidden = !shownCards.length || spotChecking;
+    heading.hidden = !shownCards.length || Boolean(spotChecking);
     const button = heading.querySelector("button");
     button.textContent = `Accept all ${open} shown`;
     button.disabled = !open || heading.dataset.of.endsWith("--1");
@@ -61,18 +61,19 @@ function filter() {
   const pair = $("pair").value;
   const state = $("state").value;
   const search = $("search").value.toLowerCase();
-  const drawn = new Set(spotChecking ? data.spot : []);
+  const drawn = new Set(spotChecking || []);
   for (const card of cards) {
     const row = rows.get(card.dataset.row);
     const record = decisions.get(card.dataset.row);
     card.hidden = spotChecking
       ? !drawn.has(row.row)
-      : !(
+      : (!record && $("drawn") && $("drawn").contains(card)) || // nobody is to see beforehand what is thought of them
+        !(
           (!pair || pair === pairOf(row)) &&
           row.id.toLowerCase().includes(search) &&
           (!state || (state === "none" ? !record : record && (state === "any" || state === record.decision)))
         );
-    card.classList.toggle("blind", spotChecking && !record && !calledWrong.has(row.row));
+    card.classList.toggle("blind", Boolean(spotChecking) && !record && !calledWrong.has(row.row));
   }
   for (const section of sections) {
     const all = section.querySelectorAll(".card");

@@ -1,9 +1,9 @@
 // ---- Moving from row to row ----
 
-// In the spot check the rows come in the order they were drawn.
+// In the spot check the rows come in an order that does not tell what is thought of them.
 const shown = () =>
   spotChecking
-    ? data.spot.map((row) => cardOf.get(String(row))).filter((card) => !card.hidden)
+    ? spotChecking.map((row) => cardOf.get(String(row))).filter((card) => !card.hidden)
     : sections.flatMap((section) => [...section.querySelectorAll(".card:not([hidden])")]);
 
 function select(card, focus = true) {
@@ -51,6 +51,7 @@ function goTo(event, row) {
   if (card.hidden) {
     clearFilters();
     filter();
+    if (card.hidden) return say("This row is one of the spot check's.");
   }
   select(card);
 }
