@@ -83,7 +83,9 @@ def drawn_in(metadata: Mapping[str, Any], frame: pd.DataFrame, number: int = CHE
     score, strata = _strata(frame)
     members = [frozenset(rows.tolist()) for rows in strata]
     fits = len(stored) == len(members) and all(
-        part["rows"] == len(rows) and rows.issuperset(part["drawn"]) and part["first"] <= len(part["drawn"])
+        part["rows"] == len(rows)
+        and rows.issuperset(part["drawn"])
+        and part["first"] <= len(part["drawn"]) == len(set(part["drawn"]))
         for part, rows in zip(stored, members, strict=True)
     )
     if not fits:

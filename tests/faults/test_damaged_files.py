@@ -32,7 +32,7 @@ from tests.faults.processes import run
 from tests.support.paths import ROOT
 from tests.support.progress import Notes
 
-MUTATIONS = int(os.environ.get("LABELAUDIT_MUTATIONS", "12"))
+MUTATIONS = int(os.environ.get("LABELAUDIT_MUTATIONS", "90"))
 HOSTILE = (
     b"9" * 400, b"-1", b"NaN", b"Infinity", b"1e999", b"null", b"\x00", b"\xff\xfe", b"[" * 3000, b'"', b"../../x",
     b"=cmd|' /C calc'!A0", b"<script>", b"::error::", b"\x1b[31m", str(2**63).encode(), b"\xe2\x80\xa8", b"os:abort",

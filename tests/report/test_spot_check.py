@@ -77,7 +77,12 @@ def test_only_what_is_drawn_speaks_for_others():
 
 def test_a_draw_from_other_rows_is_refused(frame):
     parts = draw(frame, "f" * 64)
-    for changed in ({"rows": 299}, {"drawn": [899_999]}, {"first": 301}):
+    for changed in (
+        {"rows": 299},
+        {"drawn": [899_999]},
+        {"drawn": [*parts[0]["drawn"], parts[0]["drawn"][0]]},
+        {"first": 301},
+    ):
         with pytest.raises(InputError, match="not that of its rows"):
             drawn_in({"spot_check": [parts[0] | changed, *parts[1:]]}, frame)
     with pytest.raises(InputError, match="not that of its rows"):
