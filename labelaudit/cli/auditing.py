@@ -107,7 +107,14 @@ def show_report(report: Report, out: Path, console: Console) -> None:
         console.summary(summary, report.metadata)
         seconds = report.metadata["seconds"]
         console.written(f"Report: {page}" + (f" ({sum(seconds.values()):.1f} s)" if seconds else ""))
-        console.note(
-            f"next: open {page}, decide, and export decisions.csv; then labelaudit apply {shlex.quote(str(out))} "
-            "--decisions decisions.csv --out corrected"
-        )
+        console.note(f"next: {_next_step(report, page, out)}")
+
+
+def _next_step(report: Report, page: Path, out: Path) -> str:
+    """What to do with a report."""
+    if report.metadata["noise"]["verdict"] != "measured" and report.metadata["spot_check"]:
+        return f"open {page}; thirty rows of its spot check tell how many labels are wrong, whatever the network knows"
+    return (
+        f"open {page}, decide, and export decisions.csv; then labelaudit apply {shlex.quote(str(out))} "
+        "--decisions decisions.csv --out corrected"
+    )

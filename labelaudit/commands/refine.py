@@ -111,7 +111,11 @@ def refine(
         >>> refined.report.suspects()  # doctest: +SKIP
     """
     report = report if isinstance(report, Report) else Report.load(report)
-    _check_report(report)
+    if report.metadata.get("refined") is not None:
+        raise InputError(
+            "the report is refined already: give that of the scan, and all decisions, as `decisions` several times",
+            option="report",
+        )
     paths = [decisions] if isinstance(decisions, (str, Path)) else decisions
     decided = read_all_decisions([Path(path) for path in paths], report)
     frame = report.to_pandas()
@@ -125,11 +129,12 @@ def refine(
             "of it already",
             option="decisions",
         )
-    verdicts = {row.row: Verdict(row.says_wrong is True, row.new_label) for row in used}
-    wrong = sum(verdict.wrong for verdict in verdicts.values())
     strata = drawn_in(report.metadata, frame)
     said = {row.row: row.says_wrong for row in decided}
     found = found_in(strata, said, reviewed_in(frame))
+    _check_reliable(report, found)
+    verdicts = {row.row: Verdict(row.says_wrong is True, row.new_label) for row in used}
+    wrong = sum(verdict.wrong for verdict in verdicts.values())
     new = recalibrate(report, verdicts, list_wrong=False, found=found)
     new.metadata["refined"] = {"decisions": len(used), "wrong": wrong, "before": _figures(report)}
     return Refinement(
@@ -148,17 +153,20 @@ def refine(
     )
 
 
-def _check_report(report: Report) -> None:
-    if report.metadata.get("refined") is not None:
-        raise InputError(
-            "the report is refined already: give that of the scan, and all decisions, as `decisions` several times",
-            option="report",
-        )
+def _check_reliable(report: Report, found: Found | None) -> None:
+    """Refuse to recalibrate scores that say nothing."""
     doubt = report.metadata["noise"]["doubt"]
-    if doubt is not None:
-        raise InputError(
-            f"decisions on some rows say nothing of others where scores are not reliable: {doubt}", option="report"
+    if doubt is None:
+        return
+    alone = ""
+    if found is not None:
+        alone = (
+            f". The spot check holds all the same: {found.low:.1%} to {found.high:.1%} of the labels are wrong (90% "
+            f"range, best guess {found.share:.1%})"
         )
+    raise InputError(
+        f"decisions on some rows say nothing of others where scores are not reliable: {doubt}{alone}", option="report"
+    )
 
 
 def _check_known(frame: pd.DataFrame, decided: Sequence[Decided]) -> None:

@@ -70,6 +70,16 @@ def test_scan_prints_the_suspects_and_writes_the_report(run, tmp_path):
     )
 
 
+def test_where_the_share_cannot_be_told_the_spot_check_is_next(run, tmp_path):
+    lines = [f"{row},{'xy'[row % 2]},{'ab'[(row * 7919) % 13 % 2]}" for row in range(60)]
+    (tmp_path / "chance.csv").write_text("\n".join(["number,letter,label", *lines]))
+    result = run("scan", str(tmp_path / "chance.csv"), "--out", "there")
+    assert result.stderr.endswith(
+        "note: next: open there/report.html; thirty rows of its spot check tell how many labels are wrong, whatever "
+        "the network knows\n"
+    )
+
+
 def test_json_is_all_that_is_printed(run):
     result = run("scan", TRAIN, "--model", "lr", "--json", "--out", "there")
     summary = json.loads(result.stdout)

@@ -263,8 +263,14 @@ def test_decisions_that_contradict_the_truth_are_refused(report, tmp_path, line)
 
 def test_scores_that_say_nothing_cannot_be_refined(report, tmp_path):
     report.metadata["noise"] |= learnt_nothing("the network learnt nothing")
-    with pytest.raises(InputError, match="the network learnt nothing"):
+    with pytest.raises(InputError, match=r"the network learnt nothing$"):
         refine(report, decide(tmp_path, ("r0", "keep", "")))
+    first = zip(drawn(report), (part["first"] for part in report.metadata["spot_check"]), strict=True)
+    spot = [(name, "keep", "") for names, count in first for name in names[:count]]
+    with pytest.raises(
+        InputError, match=r"The spot check holds all the same: 0\.0% to \d+\.\d% of the labels are wrong"
+    ):
+        refine(report, decide(tmp_path, *spot))
 
 
 def test_one_decision_is_enough(report, tmp_path):
