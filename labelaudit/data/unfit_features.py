@@ -102,12 +102,13 @@ def _tells_the_label(
     both = (values >= 0) & (labels >= 0)
     if both.sum() < ALMOST_ALL * (labels >= 0).sum() or len(distinct) < 2 or len(distinct) > 2 * classes or classes < 2:
         return None
-    table = np.zeros((len(distinct), classes), dtype=np.int64)
-    np.add.at(table, (values[both], labels[both]), 1)
-    present = table[table.any(1)][:, table.any(0)]
-    if present.shape[0] == present.shape[1] == np.count_nonzero(present) == classes:
+    pairs, counts = np.unique(values[both] * np.int64(classes) + labels[both], return_counts=True)
+    of_values, of_labels = np.divmod(pairs, classes)
+    if len(np.unique(of_values)) == len(np.unique(of_labels)) == len(counts) == classes:
         return "the label follows from it exactly"
-    agreement, usual = table.max(1).sum() / table.sum(), table.sum(0).max() / table.sum()
+    most = np.zeros(len(distinct), dtype=np.int64)  # rows of each value that have its most frequent label
+    np.maximum.at(most, of_values, counts)
+    agreement, usual = most.sum() / both.sum(), np.bincount(labels[both]).max() / both.sum()
     if _is_called_like(name, label_name) and agreement >= max(LIKE_THE_LABEL, (1 + usual) / 2):
         return "a copy of the label, by its name and values"
     return None

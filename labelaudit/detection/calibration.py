@@ -10,6 +10,7 @@ import torch
 from scipy.optimize import minimize
 
 from labelaudit.detection.transition import MIN_PROBABILITY
+from labelaudit.training.thinning import thinned
 from labelaudit.types import Floats, Labels
 
 FEW_A_CLASS = 10  # rows on average, below which classes get no bias of their own: it would be chance
@@ -57,13 +58,14 @@ def calibrate(
         start: Where to begin the search.
         steps: After how many to end it; None to go on.
     """
-    log_likelihood = torch.from_numpy(np.log(transition[:, labels].T))
+    some = _fitted_on(*evidence.shape)
+    log_likelihood = torch.from_numpy(np.log(transition[:, labels[some]].T))
 
     def loss(log_p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         joint = log_p + log_likelihood
         return -joint.logsumexp(1).mean(), joint.softmax(1)
 
-    return _fit(evidence, loss, start, steps)
+    return _fit(evidence, some, loss, start, steps)
 
 
 def calibrate_to_given(evidence: Floats, labels: Labels) -> Calibration:
@@ -76,12 +78,19 @@ def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
 
     For evidence that has seen the given labels: fitted to these, it would seem to know all of them.
     """
-    probabilities = torch.from_numpy(target)
-    return _fit(evidence, lambda log_p: (-(probabilities * log_p).sum(1).mean(), probabilities))
+    some = _fitted_on(*evidence.shape)
+    probabilities = torch.from_numpy(target[some])
+    return _fit(evidence, some, lambda log_p: (-(probabilities * log_p).sum(1).mean(), probabilities))
+
+
+def _fitted_on(rows: int, classes: int) -> slice:
+    """The rows that a calibration is fitted to: some are enough for a weight alone."""
+    return thinned(rows, classes) if few_a_class(rows, classes) else slice(None)
 
 
 def _fit(
     evidence: Floats,
+    some: slice,
     loss: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
     start: Calibration | None = None,
     steps: int | None = None,
@@ -92,12 +101,13 @@ def _fit(
 
     Args:
         evidence: Shape (N, C).
-        loss: Gives its value and the q (N, C) with which its derivative by z is (p − q) / N.
+        some: Of its rows, n, on which it is fitted.
+        loss: Gives its value and the q (n, C) with which its derivative by z is (p − q) / n.
         start: Where to begin.
         steps: After how many to end.
     """
     start = start or Calibration.start(evidence.shape[1])
-    inputs = torch.from_numpy(evidence)
+    inputs = torch.from_numpy(evidence[some])
     weight_alone = few_a_class(*evidence.shape)
 
     def objective(values: Floats) -> tuple[float, Floats]:

@@ -17,6 +17,7 @@ from labelaudit.types import Floats, Labels, Rows
 STARTS = ((1.0, 0.05), (2.0, 0.1), (4.0, 0.25))  # times the weight without noise, and share of wrong labels
 """Where the iteration starts: from one start alone it stops early where three in ten labels are wrong."""
 START_ROWS = 4000  # of as many the likeliest start is found
+SORTED_BY = 8  # classes whose evidence tells the order of rows; more would take long where they are many
 FIT_ROWS = 20_000  # of more rows so many are fitted, of every class its part: they tell T and the share well enough
 DIAGONAL_PRIOR = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
 ITERATIONS = 60
@@ -122,7 +123,7 @@ def estimate_noise(
         is_weaker: Whether it is by networks that predict less than others could, and so err more by themselves.
     """
     # Rounding depends on the order of sums, and where the likelihood is flat the fits depend on rounding.
-    order = np.lexsort((labels, *evidence.T))
+    order = np.lexsort((labels, *evidence.T[:SORTED_BY]))
     some = order[_sample(evidence[order], labels[order], FIT_ROWS)]
     if few_a_class(*evidence.shape):
         return _with_one_rate([kind[some] for kind in (evidence, *others)], labels[some])

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 
+from labelaudit.training.thinning import thinned
 from labelaudit.types import Floats, Labels
 
 MOST_WRONG = 0.9  # of the labels
@@ -47,19 +48,13 @@ def fit_one_rate(evidence: Floats, labels: Labels) -> OneRate:
         evidence: Larger where a label is more plausible, shape (N, C).
         labels: Given class indices, shape (N,).
     """
-    classes, of_given = evidence.shape[1], torch.from_numpy(evidence[np.arange(len(labels)), labels])
-    values = torch.from_numpy(evidence)
-
-    def log_right(weight: float) -> tuple[Floats, Floats]:
-        """log p_g, and its derivative by the weight: e_g − Σ_c p_c e_c."""
-        scaled = weight * values
-        normaliser = scaled.logsumexp(1)
-        mean = torch.einsum("nc,nc->n", scaled.sub_(normaliser[:, None]).exp_(), values)
-        return (weight * of_given - normaliser).numpy(), (of_given - mean).numpy()
+    classes = evidence.shape[1]
+    some = thinned(*evidence.shape)
+    fitted_on, its_labels = torch.from_numpy(evidence[some]), torch.from_numpy(labels[some])
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         weight, rate = parameters
-        log_p, slope = log_right(weight)
+        log_p, slope = _log_right(fitted_on, its_labels, weight)
         right = np.exp(log_p)
         likely = (1 - rate) * right + rate * (1 - right) / (classes - 1) + LEAST
         by_right = (1 - rate) - rate / (classes - 1)
@@ -67,14 +62,31 @@ def fit_one_rate(evidence: Floats, labels: Labels) -> OneRate:
         by_rate = -(((1 - right) / (classes - 1) - right) / likely).mean()
         return -float(np.log(likely).mean()), np.array([by_weight, by_rate])
 
-    def fitted(start: tuple[float, float], most: float) -> tuple[Floats, float]:
+    def fitted(start: tuple[float, float], most: float) -> tuple[float, Floats]:
         bounds = [(0, MAX_WEIGHT), (0, most)]
         found = minimize(loss, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds)
-        return found.x, -len(labels) * float(found.fun)
+        return float(found.fun), found.x
 
-    _, without = fitted((1.0, 0.0), 0.0)
-    (weight, rate), log_likelihood = max((fitted(start, MOST_WRONG) for start in STARTS), key=lambda found: found[1])
-    right = np.exp(log_right(weight)[0])
+    everything, all_labels = torch.from_numpy(evidence), torch.from_numpy(labels)
+
+    def likelihood(weight: float, rate: float) -> tuple[Floats, float]:
+        """p_g of all rows, and the log likelihood of their labels."""
+        right = np.exp(_log_right(everything, all_labels, weight)[0])
+        return right, float(np.log((1 - rate) * right + rate * (1 - right) / (classes - 1) + LEAST).sum())
+
+    _, (weight_without, _) = fitted((1.0, 0.0), 0.0)
+    _, (weight, rate) = min((fitted(start, MOST_WRONG) for start in STARTS), key=lambda found: found[0])
+    without = likelihood(weight_without, 0)[1]
+    right, log_likelihood = likelihood(weight, rate)
     as_wrong = rate * (1 - right) / (classes - 1)
     wrong = as_wrong / ((1 - rate) * right + as_wrong + np.finfo(np.float64).tiny)
     return OneRate(float(rate), float(weight), right, wrong, max(log_likelihood, without), without)
+
+
+def _log_right(values: torch.Tensor, labels: torch.Tensor, weight: float) -> tuple[Floats, Floats]:
+    """log p_g of rows (N, C), and its derivative by the weight: e_g − Σ_c p_c e_c."""
+    of_given = values.gather(1, labels[:, None])[:, 0]
+    scaled = weight * values
+    normaliser = scaled.logsumexp(1)
+    mean = torch.einsum("nc,nc->n", scaled.sub_(normaliser[:, None]).exp_(), values)
+    return (weight * of_given - normaliser).numpy(), (of_given - mean).numpy()

@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from labelaudit.detection.calibration import log_softmax
+from labelaudit.training.thinning import thinned
 from labelaudit.types import Floats, Labels
 
 LARGEST = 1000.0  # factor, and its inverse the smallest
@@ -46,18 +47,22 @@ class _HeldOutLogits:
     def __init__(self, logits: Floats, labels: Labels) -> None:
         rows, classes = logits.shape
         wrong = UNSEEN / (rows + classes * UNSEEN)
+        some = thinned(rows, classes)
+        logits, labels = logits[some], labels[some]
+        self.times: float = rows / len(labels)  # that each row counts, for those left out
         self.centred = logits - logits.mean(1, keepdims=True)
-        self.expected = (1 - classes * wrong) * self.centred[np.arange(rows), labels].sum()  # of logits, by the targets
+        # Of logits, by the targets
+        self.expected = (1 - classes * wrong) * self.centred[np.arange(len(labels)), labels].sum()
 
     def loss(self, log_scale: float) -> float:
         """In nats."""
         scale = float(np.exp(log_scale))
-        return float(logsumexp(scale * self.centred, axis=1).sum() - scale * self.expected)
+        return self.times * float(logsumexp(scale * self.centred, axis=1).sum() - scale * self.expected)
 
     def slope(self, log_scale: float) -> float:
         """By the scale; it rises with it."""
         probabilities = np.exp(log_softmax(float(np.exp(log_scale)) * self.centred))
-        return float((probabilities * self.centred).sum() - self.expected)
+        return self.times * float((probabilities * self.centred).sum() - self.expected)
 
 
 def _best(slope: Callable[[float], float]) -> float:

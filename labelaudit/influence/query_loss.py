@@ -15,6 +15,7 @@ from labelaudit.data.batches import Batches
 from labelaudit.influence.queries import Query, index_of
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.predict import predict
+from labelaudit.training.thinning import thinned
 from labelaudit.types import QueryName, checked
 
 HIGHEST_TEMPERATURE = 20.0
@@ -153,7 +154,8 @@ class QueryLoss:
     def _fitted(self, logits: Tensor) -> float:
         if self.fixed_temperature is not None:
             return self.fixed_temperature
-        return fit_temperature(logits, self.batches.labels[self.rows])
+        some = thinned(*logits.shape)
+        return fit_temperature(logits[some], self.batches.labels[self.rows][some])
 
     def _of_loss(self, fitted: float) -> float:
         if self.fixed_temperature is not None:

@@ -16,6 +16,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, ignore
 from labelaudit.training.fine_tune import Plan, take_step
 from labelaudit.training.predict import inference_batch_size, predict
+from labelaudit.training.thinning import thinned
 
 FEWEST_EPOCHS, FEWEST_STEPS = 3, 60  # from which on predictions are looked at
 MOST_STEPS = 1500  # of each run
@@ -81,5 +82,7 @@ def _moments(model: FlatModel, plan: Plan) -> Tensor:
 def _held_out_loss(pilot: Pilot, batches: Batches, plan: Plan) -> float:
     """Mean cross-entropy at the best temperature."""
     at_once = inference_batch_size(batches, plan.batch_size)
-    logits, labels = predict(pilot.model, batches, pilot.held_out, at_once).double(), batches.labels[pilot.held_out]
+    logits = predict(pilot.model, batches, pilot.held_out, at_once)
+    some = thinned(*logits.shape)
+    logits, labels = logits[some].double(), batches.labels[pilot.held_out[some]]
     return min(cross_entropy(logits / temperature, labels).item() for temperature in TEMPERATURES)
