@@ -16,6 +16,7 @@ from labelaudit.runtime.commits import finish
 from labelaudit.runtime.files import UNFINISHED, check_output
 from labelaudit.runtime.launch import is_leader
 from labelaudit.runtime.locks import locked
+from labelaudit.units import format_count
 
 if TYPE_CHECKING:
     from labelaudit.report.report import Report
@@ -112,8 +113,10 @@ def show_report(report: Report, out: Path, console: Console) -> None:
 
 def _next_step(report: Report, page: Path, out: Path) -> str:
     """What to do with a report."""
-    if report.metadata["noise"]["verdict"] != "measured" and report.metadata["spot_check"]:
-        return f"open {page}; thirty rows of its spot check tell how many labels are wrong, whatever the network knows"
+    to_check = sum(stratum["first"] for stratum in report.metadata["spot_check"])
+    if report.metadata["noise"]["verdict"] != "measured" and to_check:
+        rows = format_count(to_check, "row")
+        return f"open {page}; its spot check of {rows} tells how many labels are wrong, whatever the network knows"
     return (
         f"open {page}, decide, and export decisions.csv; then labelaudit apply {shlex.quote(str(out))} "
         "--decisions decisions.csv --out corrected"

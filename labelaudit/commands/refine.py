@@ -113,8 +113,7 @@ def refine(
     report = report if isinstance(report, Report) else Report.load(report)
     if report.metadata.get("refined") is not None:
         raise InputError(
-            "the report is refined already: give that of the scan, and all decisions, as `decisions` several times",
-            option="report",
+            "the report is refined already: give that of the scan, and all decisions, as `decisions` several times"
         )
     paths = [decisions] if isinstance(decisions, (str, Path)) else decisions
     decided = read_all_decisions([Path(path) for path in paths], report)
@@ -164,9 +163,7 @@ def _check_reliable(report: Report, found: Found | None) -> None:
             f". The spot check holds all the same: {found.low:.1%} to {found.high:.1%} of the labels are wrong (90% "
             f"range, best guess {found.share:.1%})"
         )
-    raise InputError(
-        f"decisions on some rows say nothing of others where scores are not reliable: {doubt}{alone}", option="report"
-    )
+    raise InputError(f"decisions on some rows say nothing of others where scores are not reliable: {doubt}{alone}")
 
 
 def _check_known(frame: pd.DataFrame, decided: Sequence[Decided]) -> None:

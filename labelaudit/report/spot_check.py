@@ -89,9 +89,7 @@ def drawn_in(metadata: Mapping[str, Any], frame: pd.DataFrame, number: int = CHE
         for part, rows in zip(stored, members, strict=True)
     )
     if not fits:
-        raise InputError(
-            "the spot check in the report's metadata is not that of its rows: the report was changed", option="report"
-        )
+        raise InputError("the spot check in the report's metadata is not that of its rows: the report was changed")
     return [
         Stratum(part["name"], rows, tuple(part["drawn"]), min(first, len(part["drawn"])))
         for part, rows, first in zip(stored, members, allocate(strata, score, number), strict=True)
@@ -99,7 +97,7 @@ def drawn_in(metadata: Mapping[str, Any], frame: pd.DataFrame, number: int = CHE
 
 
 def for_page(strata: Sequence[Stratum], reviewed: Mapping[int, bool], fingerprint: str) -> dict[str, Any] | None:
-    """What the page is to know of a spot check; None if there is none.
+    """What the page is to know of a spot check; None if nothing is drawn.
 
     Args:
         strata: The draw.
@@ -110,9 +108,9 @@ def for_page(strata: Sequence[Stratum], reviewed: Mapping[int, bool], fingerprin
         `rows`: those to be looked at, in an order that does not tell their strata; `list`: the suspects of whoever
         looks at the list alone; `strata`; and how many rows were reviewed before.
     """
-    if not strata:
-        return None
     rows = [row for stratum in strata for row in stratum.drawn[: stratum.first]]
+    if not rows:
+        return None
     listed = strata[0].drawn[: max(CHECKED, strata[0].first)]
     kept = [len(listed), *(stratum.first for stratum in strata[1:])]
     order = np.random.default_rng([int(fingerprint[:16], 16), 1]).permutation(np.array(rows, dtype=np.int64))

@@ -75,7 +75,7 @@ def test_where_the_share_cannot_be_told_the_spot_check_is_next(run, tmp_path):
     (tmp_path / "chance.csv").write_text("\n".join(["number,letter,label", *lines]))
     result = run("scan", str(tmp_path / "chance.csv"), "--out", "there")
     assert result.stderr.endswith(
-        "note: next: open there/report.html; thirty rows of its spot check tell how many labels are wrong, whatever "
+        "note: next: open there/report.html; its spot check of 30 rows tells how many labels are wrong, whatever "
         "the network knows\n"
     )
 

@@ -63,6 +63,7 @@ def test_more_rows_may_be_looked_at_and_these_begin_with_the_same(frame):
     assert page["rows"] != sorted(page["rows"])
     assert (page["reviewedWrong"], page["reviewedRight"]) == (1, 0)
     assert for_page([], {}, "f" * 64) is None
+    assert for_page([Stratum("rest", frozenset(), (), 0)], {3: True}, "f" * 64) is None
 
 
 def test_only_what_is_drawn_speaks_for_others():
