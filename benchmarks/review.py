@@ -81,7 +81,7 @@ def figures(
     suspicion: Floats, score: Floats, share: Share, wrong: NDArray[np.bool_], rest: NDArray[np.bool_]
 ) -> dict[str, float]:
     """How good a ranking and what it says are; see the module."""
-    listed = rest & (score > 0.5)
+    listed = rest & (score > SUSPECT)
     found = {
         "average_precision": float(average_precision_score(wrong[rest], suspicion[rest])),
         "calibration_error": calibration_error(score[rest], wrong[rest]),

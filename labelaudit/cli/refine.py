@@ -12,7 +12,7 @@ from labelaudit.cli.console import Console
 from labelaudit.cli.exit_codes import ending_in_exit_codes, until_the_end
 from labelaudit.cli.options import AsJson, Quiet
 from labelaudit.errors import InputError
-from labelaudit.report.wording import interval_in_words, range_in_words
+from labelaudit.report.wording import drawn_in_words, interval_in_words, range_in_words
 from labelaudit.runtime.commits import appearing_together, finish
 from labelaudit.runtime.files import check_output
 from labelaudit.runtime.locks import locked
@@ -112,10 +112,7 @@ def _spot(spot: SpotCheck) -> str:
     """The words of the page."""
     said = [] if spot.checked == 0 else [_of_list(spot)]
     if spot.share is not None and spot.low is not None and spot.high is not None:
-        said.append(
-            f"by all {spot.rows} rows drawn, {spot.low:.1%} to {spot.high:.1%} of the labels are wrong (90% range, "
-            f"best guess {spot.share:.1%})"
-        )
+        said.append(f"by all {spot.rows} rows drawn, {drawn_in_words(spot.share, spot.low, spot.high)}")
     return "; ".join(said)
 
 

@@ -15,9 +15,11 @@ from labelaudit.correction.decisions import Decided, read_all_decisions
 from labelaudit.detection.spot_check import wrong_at_least
 from labelaudit.errors import InputError
 from labelaudit.report.estimates import SHARE_FIGURES
-from labelaudit.report.recalibrated import REVIEWED, Verdict, recalibrate
+from labelaudit.report.recalibrated import Verdict, recalibrate
 from labelaudit.report.report import Report
+from labelaudit.report.schema import REVIEWED
 from labelaudit.report.spot_check import CHECKED, Found, Stratum, drawn_in, found_in, reviewed_in
+from labelaudit.report.wording import drawn_in_words
 from labelaudit.types import checked
 from labelaudit.units import format_count, listed
 
@@ -159,10 +161,7 @@ def _check_reliable(report: Report, found: Found | None) -> None:
         return
     alone = ""
     if found is not None:
-        alone = (
-            f". The spot check holds all the same: {found.low:.1%} to {found.high:.1%} of the labels are wrong (90% "
-            f"range, best guess {found.share:.1%})"
-        )
+        alone = f". The spot check holds all the same: {drawn_in_words(found.share, found.low, found.high)}"
     raise InputError(f"decisions on some rows say nothing of others where scores are not reliable: {doubt}{alone}")
 
 
@@ -195,12 +194,11 @@ def _spot_check(strata: list[Stratum], said: Mapping[int, bool | None], found: F
     if not strata:
         return None
     suspects, looked = strata[0], strata[0].looked(said)
-    checked = looked.wrong + looked.right + looked.unsure
-    if found is None and checked < max(1, min(CHECKED, len(suspects.drawn))):
+    if found is None and looked.checked < max(1, min(CHECKED, len(suspects.drawn))):
         return None
-    whole = checked == looked.rows
-    at_least = looked.wrong / max(checked, 1) if whole else wrong_at_least(looked.wrong, checked)
-    listed = SpotCheck(looked.wrong, checked, looked.unsure, looked.rows, at_least)
+    whole = looked.checked == looked.rows
+    at_least = looked.wrong / max(looked.checked, 1) if whole else wrong_at_least(looked.wrong, looked.checked)
+    listed = SpotCheck(looked.wrong, looked.checked, looked.unsure, looked.rows, at_least)
     if found is None:
         return listed
     return replace(listed, rows=found.checked, share=found.share, low=found.low, high=found.high)

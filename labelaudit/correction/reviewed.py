@@ -8,8 +8,9 @@ from pathlib import Path
 
 from labelaudit.correction.decisions import DROP, decision_lines, stated_label
 from labelaudit.errors import InputError
-from labelaudit.report.recalibrated import REVIEWED, Verdict, found_wrong
+from labelaudit.report.recalibrated import Verdict, found_wrong
 from labelaudit.report.report import Report
+from labelaudit.report.schema import REVIEWED
 from labelaudit.types import Hashes
 from labelaudit.units import format_count
 

@@ -52,11 +52,16 @@ def fit_one_rate(evidence: Floats, labels: Labels) -> OneRate:
     some = thinned(*evidence.shape)
     fitted_on, its_labels = torch.from_numpy(evidence[some]), torch.from_numpy(labels[some])
 
+    def likely_by(right: Floats, rate: float) -> Floats:
+        """P(given g | x), from p_g."""
+        likely: Floats = (1 - rate) * right + rate * (1 - right) / (classes - 1) + LEAST
+        return likely
+
     def loss(parameters: Floats) -> tuple[float, Floats]:
         weight, rate = parameters
         log_p, slope = _log_right(fitted_on, its_labels, weight)
         right = np.exp(log_p)
-        likely = (1 - rate) * right + rate * (1 - right) / (classes - 1) + LEAST
+        likely = likely_by(right, rate)
         by_right = (1 - rate) - rate / (classes - 1)
         by_weight = -(by_right * right * slope / likely).mean()
         by_rate = -(((1 - right) / (classes - 1) - right) / likely).mean()
@@ -72,7 +77,7 @@ def fit_one_rate(evidence: Floats, labels: Labels) -> OneRate:
     def likelihood(weight: float, rate: float) -> tuple[Floats, float]:
         """p_g of all rows, and the log likelihood of their labels."""
         right = np.exp(_log_right(everything, all_labels, weight)[0])
-        return right, float(np.log((1 - rate) * right + rate * (1 - right) / (classes - 1) + LEAST).sum())
+        return right, float(np.log(likely_by(right, rate)).sum())
 
     _, (weight_without, _) = fitted((1.0, 0.0), 0.0)
     _, (weight, rate) = min((fitted(start, MOST_WRONG) for start in STARTS), key=lambda found: found[0])

@@ -96,10 +96,15 @@ class Looked:
     others_wrong: int = 0
     others_right: int = 0
 
+    @property
+    def checked(self) -> int:
+        """How many of the drawn rows were looked at."""
+        return self.wrong + self.right + self.unsure
+
     def total(self, unsure_wrong: float) -> tuple[float, float]:
         """Mean and variance of how many rows are wrong, if some share of the unsure ones is (Beta-binomial)."""
         wrong, right = self.wrong + unsure_wrong * self.unsure, self.right + (1 - unsure_wrong) * self.unsure
-        unseen = self.rows - self.others_wrong - self.others_right - self.wrong - self.right - self.unsure
+        unseen = self.rows - self.others_wrong - self.others_right - self.checked
         a, b = wrong + JEFFREYS, right + JEFFREYS
         p = a / (a + b)
         return self.others_wrong + wrong + unseen * p, unseen * p * (1 - p) * (a + b + unseen) / (a + b + 1)

@@ -154,8 +154,7 @@ class QueryLoss:
     def _fitted(self, logits: Tensor) -> float:
         if self.fixed_temperature is not None:
             return self.fixed_temperature
-        some = thinned(*logits.shape)
-        return fit_temperature(logits[some], self.batches.labels[self.rows][some])
+        return fit_temperature(logits, self.batches.labels[self.rows])
 
     def _of_loss(self, fitted: float) -> float:
         if self.fixed_temperature is not None:
@@ -207,7 +206,8 @@ def loss_by_sample(
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature T, between 1/20 and 20, with the least mean cross-entropy(z/T, y)."""
-    logits = logits.double()
+    some = thinned(*logits.shape)
+    logits, labels = logits[some].double(), labels[some]
 
     def loss(log_temperature: float) -> float:
         return cross_entropy(logits / float(np.exp(log_temperature)), labels).item()

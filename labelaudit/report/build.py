@@ -27,7 +27,7 @@ from labelaudit.detection.similar import similar_rows
 from labelaudit.influence.query_loss import QUERY_TEXT
 from labelaudit.report.report import Report
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
-from labelaudit.report.spot_check import draw
+from labelaudit.report.spot_check import COLUMNS, draw
 from labelaudit.types import Floats, Labels
 
 PAIRS = 50  # of classes mistaken for each other that are kept
@@ -91,7 +91,7 @@ def build_report(
     )
     identity = zip(data.dataset.ids, (names[index] for index in labels), data.hashes[:rows], strict=True)
     metadata = _metadata(data, labels, audit, ranking, config, fingerprint(list(identity)), seconds)
-    metadata["spot_check"] = draw(table.to_pandas(), metadata["dataset_fingerprint"])
+    metadata["spot_check"] = draw(table.select(COLUMNS).to_pandas(), metadata["dataset_fingerprint"])
     return Report(table, metadata, data.dataset)
 
 

@@ -21,11 +21,10 @@ from labelaudit.detection.share import Share
 from labelaudit.detection.share import Verdict as SaidVerdict
 from labelaudit.report.build import noise_figures, pair_of, share_figures
 from labelaudit.report.report import Report
-from labelaudit.report.spot_check import Found, draw
+from labelaudit.report.schema import REVIEWED
+from labelaudit.report.spot_check import COLUMNS, Found, draw
 from labelaudit.types import Floats
 
-REVIEWED = "reviewed"
-"""The status of a scored row that somebody has decided on."""
 OF_SUGGESTION = ("similar", "terms_suggested")  # columns that are about the class that was suggested
 _RIGHT, _WRONG = "reviewed: the label is right", "reviewed: the label is wrong"
 
@@ -91,7 +90,7 @@ def recalibrate(
     table = _with_columns(report, frame, verdicts, scored, order, score, chosen)
     reviewed = {"right": int((~wrong).sum()), "wrong": int(wrong.sum())}
     # What is drawn from a refined report would not be decided on with the scan's, which all decisions are for.
-    spot = draw(table.to_pandas(), report.metadata["dataset_fingerprint"]) if list_wrong else []
+    spot = draw(table.select(COLUMNS).to_pandas(), report.metadata["dataset_fingerprint"]) if list_wrong else []
     metadata = report.metadata | {"reviewed": reviewed, "spot_check": spot}
     if refined is not None:
         metadata["noise"] = _noise(report, frame.iloc[scored], refined, chosen, chosen[group[chosen] == 1])

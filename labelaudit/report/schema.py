@@ -7,6 +7,9 @@ import pyarrow as pa
 SCHEMA_VERSION = 4
 METADATA_KEY = b"labelaudit"
 
+REVIEWED = "reviewed"
+"""The status of a scored row that somebody has decided on."""
+
 SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

@@ -11,9 +11,11 @@ import pandas as pd
 
 from labelaudit.detection.spot_check import STRATA, Looked, allocate, share_wrong, strata_of
 from labelaudit.errors import InputError
+from labelaudit.report.schema import REVIEWED
 
 CHECKED = 30  # rows that are looked at, of all rows; and suspects, of the list alone
 LONGEST = 300  # rows that are drawn, for those who look at more
+COLUMNS = ["score", "suspect", "status"]  # of a report that decide on the draw
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def draw(frame: pd.DataFrame, fingerprint: str) -> list[dict[str, Any]]:
     """Draw the rows of a report's spot check, for its metadata; the same report always has the same.
 
     Args:
-        frame: The report's rows. Those that somebody has looked at belong to no stratum.
+        frame: `COLUMNS` of the report's rows. Those that somebody has looked at belong to no stratum.
         fingerprint: The dataset's, in hexadecimal digits; it seeds the draw.
     """
     score, strata = _strata(frame)
@@ -129,7 +131,7 @@ def for_page(strata: Sequence[Stratum], reviewed: Mapping[int, bool], fingerprin
 
 def reviewed_in(frame: pd.DataFrame) -> dict[int, bool]:
     """Whether the label is wrong, of each row of a report that was reviewed before."""
-    reviewed = frame[frame["status"] == "reviewed"]
+    reviewed = frame[frame["status"] == REVIEWED]
     return dict(zip(reviewed["row"].tolist(), (reviewed["score"] == 1).tolist(), strict=True))
 
 
@@ -138,21 +140,16 @@ class Found:
     """What a spot check says, once its first rows are decided on.
 
     Attributes:
-        looked: By stratum.
+        checked: How many drawn rows were looked at.
         share: The share of wrong labels in the scored rows.
         low: Lower end of its 90% range.
         high: Upper end.
     """
 
-    looked: tuple[Looked, ...]
+    checked: int
     share: float
     low: float
     high: float
-
-    @property
-    def checked(self) -> int:
-        """How many drawn rows were looked at."""
-        return sum(part.wrong + part.right + part.unsure for part in self.looked)
 
 
 def found_in(strata: list[Stratum], found: Mapping[int, bool | None], reviewed: Mapping[int, bool]) -> Found | None:
@@ -163,12 +160,11 @@ def found_in(strata: list[Stratum], found: Mapping[int, bool | None], reviewed: 
         found: Whether the label of a row is wrong, None where that was left unsure.
         reviewed: The same of the rows outside of all strata.
     """
-    looked = tuple(stratum.looked(found) for stratum in strata)
-    done = [part.wrong + part.right + part.unsure for part in looked]
-    if not strata or any(count < stratum.first for count, stratum in zip(done, strata, strict=True)):
+    looked = [stratum.looked(found) for stratum in strata]
+    if not strata or any(part.checked < stratum.first for part, stratum in zip(looked, strata, strict=True)):
         return None
     wrong = sum(reviewed.values())
-    return Found(looked, *share_wrong(looked, wrong, len(reviewed) - wrong))
+    return Found(sum(part.checked for part in looked), *share_wrong(looked, wrong, len(reviewed) - wrong))
 
 
 def _strata(frame: pd.DataFrame) -> tuple[Any, Any]:

@@ -87,6 +87,11 @@ def _by_decisions(noise: Mapping[str, Any]) -> str:
     return f"Cannot tell how many labels are wrong: {between}, {by}. More decisions tell more"
 
 
+def drawn_in_words(share: float, low: float, high: float) -> str:
+    """What a finished spot check says of the share."""
+    return f"{_percent(low)} to {_percent(high)} of the labels are wrong (90% range, best guess {_percent(share)})"
+
+
 def precision_in_words(expected: Mapping[str, float | None]) -> str:
     """How many suspects are wrong, the second part of a sentence that names their number.
 
