@@ -35,6 +35,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
 from labelaudit.runtime.distributed import process_group
+from labelaudit.runtime.machine import one_blas_thread
 from labelaudit.types import Floats, Labels, Rows, TextEncoding
 
 
@@ -99,6 +100,7 @@ class Audit:
     terms: Mapping[int, Terms] = field(default_factory=dict)
 
 
+@one_blas_thread()
 def audit(
     data: AuditData,
     labels: Labels,

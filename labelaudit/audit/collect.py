@@ -16,7 +16,7 @@ from labelaudit.audit.setup import training_plan
 from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
 from labelaudit.data.splits import Fold
-from labelaudit.detection.calibration import log_softmax
+from labelaudit.detection.accuracy import Predictions
 from labelaudit.detection.posterior import relabel_evidence
 from labelaudit.detection.scale import scales_of
 from labelaudit.models.flat import FlatModel
@@ -24,6 +24,7 @@ from labelaudit.models.sharded_checkpoints import checkpoints_of
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
 from labelaudit.runtime.distributed import process_group
+from labelaudit.runtime.large_arrays import blocks, cells, of_given, put_log_softmax
 from labelaudit.runtime.machine import reproducible
 from labelaudit.training.trees import PARTS, Trees
 from labelaudit.types import Floats, Labels, Rows
@@ -50,8 +51,8 @@ class Collected:
 
     Attributes:
         labels: Given class indices of all rows, −1 without one.
-        influence: DIT of each row under each label, shape (N, C).
-        from_influence: The same as evidence, comparable between folds, shape (N, C).
+        influence: DIT of each row under its given label, shape (N,).
+        from_influence: DIT under each label as evidence, comparable between folds, shape (N, C).
         from_training: Log-probabilities by the mean logits of the training, shape (N, C).
         held_out: Log-probabilities by the mean logits of networks that did not train on the row, shape (N, C); None
             with one fold. With several, the networks' logits are first brought to one scale (`scales_of`).
@@ -72,17 +73,17 @@ class Collected:
         networks_of: How many networks trained on a row, shape (N,).
         thetas: Parameters of each fold's network.
         temperatures: The query's temperature in each fold.
-        query_labels: Given labels of each fold's query rows.
-        query_log_probabilities: Calibrated log-probabilities of each fold's query rows, each of shape (M, C).
+        queries: Calibrated predictions of each fold's query rows.
         parameters: P, the number of trained parameters.
         tracked: P_t, those that influence goes through.
     """
 
     def __init__(self, rows: int, classes: int, labels: Labels, *, several_folds: bool) -> None:
         self.labels = labels
-        self.influence, self.from_influence, self.from_training = (np.full((rows, classes), np.nan) for _ in range(3))
-        self.held_out: Floats | None = np.full((rows, classes), np.nan) if several_folds else None
-        self.out_of_fold: Floats | None = np.full((rows, classes), np.nan) if several_folds else None
+        self.influence = np.full(rows, np.nan)
+        self.from_influence, self.from_training = (cells(rows, classes, np.nan) for _ in range(2))
+        self.held_out: Floats | None = cells(rows, classes, np.nan) if several_folds else None
+        self.out_of_fold: Floats | None = cells(rows, classes, np.nan) if several_folds else None
         self.by_second_view: Floats | None = None
         self.refitted: Floats | None = None
         self.by_trees: Floats | None = None
@@ -94,8 +95,7 @@ class Collected:
         self.fold_of, self.networks_of = np.full(rows, -1), np.zeros(rows, np.int64)
         self.thetas: list[Tensor] = []
         self.temperatures: list[float] = []
-        self.query_labels: list[Labels] = []
-        self.query_log_probabilities: list[Floats] = []
+        self.queries: list[Predictions] = []
         self._mean_logits: list[tuple[Fold, Floats, Floats]] = []  # of training and query rows
         self.parameters = self.tracked = 0
 
@@ -108,7 +108,7 @@ class Collected:
             self.by_epoch = np.full((rows, found.by_epoch.shape[1]), np.nan)
         influence = found.influence.numpy()
         for mean, values in (
-            (self.influence, influence),
+            (self.influence, of_given(influence, self.labels[train])),  # before it becomes evidence, in place
             (self.from_influence, relabel_evidence(influence)),
             (self.loss, found.loss.numpy()),
             (self.margin, found.margins.numpy()),
@@ -117,16 +117,17 @@ class Collected:
             self._add_to_mean(mean, train, values, self.networks_of)
         self.networks_of[train] += 1
         self._mean_logits.append((fold, found.mean_logits.numpy(), found.query_mean_logits.numpy()))
+        log_p = found.query_log_probabilities.numpy()
         if self.out_of_fold is not None:
-            self.out_of_fold[query] = found.query_log_probabilities.exp().numpy()
+            for block in blocks(*log_p.shape):
+                self.out_of_fold[query[block]] = np.exp(log_p[block])
         self.fold_of[own] = number
         belongs = self.fold_of[train] == number
         self.sketches[train[belongs]] = found.sketch.numpy()[belongs]
         self.query_sketch = found.query_sketch.numpy()
         self.thetas.append(model.gather_on_leader(found.theta))
         self.temperatures.append(found.temperature.item())
-        self.query_labels.append(self.labels[query])
-        self.query_log_probabilities.append(found.query_log_probabilities.numpy())
+        self.queries.append(Predictions.of(log_p, self.labels[query]))
         self.parameters, self.tracked = model.parameters, model.tracked_parameters
 
     def finish(self) -> None:
@@ -137,21 +138,19 @@ class Collected:
             scales = scales_of(*zip(*queries, strict=True))
         networks_of = np.zeros_like(self.networks_of)
         for scale, (fold, of_training, of_query) in zip(scales, self._mean_logits, strict=True):
-            self._add_to_mean(self.from_training, fold.train, log_softmax(scale * of_training), networks_of)
+            put_log_softmax(of_training, scale, of_training)
+            self._add_to_mean(self.from_training, fold.train, of_training, networks_of)
             networks_of[fold.train] += 1
             if self.held_out is not None:
-                self.held_out[fold.query] = log_softmax(scale * of_query)
+                put_log_softmax(of_query, scale, self.held_out, fold.query)
         self._mean_logits.clear()
 
     def _add_to_mean(self, mean: Floats, rows: Rows, values: Floats, networks_of: NDArray[np.int64]) -> None:
         """Take one more network's values into the mean over those that trained on the rows, by `networks_of`."""
-        before = networks_of[rows].reshape(-1, *[1] * (values.ndim - 1))
-        mean[rows] = np.where(before == 0, values, mean[rows] + (values - mean[rows]) / (before + 1))
-
-    @property
-    def queries(self) -> tuple[Floats, Labels]:
-        """Log-probabilities of all folds' query rows, shape (M, C), and their labels, shape (M,)."""
-        return np.concatenate(self.query_log_probabilities), np.concatenate(self.query_labels)
+        for block in blocks(len(rows), values.size // max(len(rows), 1)):
+            part, new = rows[block], values[block]
+            before = networks_of[part].reshape(-1, *[1] * (values.ndim - 1))
+            mean[part] = np.where(before == 0, new, mean[part] + (new - mean[part]) / (before + 1))
 
     @property
     def networks(self) -> Networks:
@@ -176,7 +175,7 @@ def collect(task: AuditTask, config: AuditConfig, progress: Progress, checkpoint
     collected = Collected(task.rows, task.classes, labels, several_folds=len(folds) > 1)
     if task.table is not None:
         rows = task.scored if task.order is None else task.order[np.isin(task.order, task.scored)]
-        collected.by_trees = np.full((task.rows, task.classes), np.nan)
+        collected.by_trees = cells(task.rows, task.classes, np.nan)
         collected.by_trees[rows] = grow_trees(
             task.table, rows, labels, task.classes, config.seed, progress, checkpoints
         )

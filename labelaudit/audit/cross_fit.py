@@ -10,12 +10,12 @@ import torch
 from labelaudit.audit.setup import training_plan
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig
-from labelaudit.detection.calibration import log_softmax
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
 from labelaudit.detection.scale import scales_of
 from labelaudit.models.sharded_checkpoints import checkpoints_of
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
+from labelaudit.runtime.large_arrays import cells, put_log_softmax
 from labelaudit.runtime.machine import reproducible
 from labelaudit.training.fine_tune import fine_tune
 from labelaudit.training.predict import inference_batch_size, predict
@@ -90,9 +90,9 @@ def cross_fit(
             final = predict(model, batches, query, inference_batch_size(batches, plan.batch_size))
         found.append(run.mean_held_out(final).numpy())
     scales = scales_of(found, [labels[fold.query] for fold in task.folds])
-    log_p = np.full((task.rows, task.classes), np.nan)
+    log_p = cells(task.rows, task.classes, np.nan)
     for fold, logits, scale in zip(task.folds, found, scales, strict=True):
-        log_p[fold.query] = log_softmax(scale * logits)
+        put_log_softmax(logits, scale, log_p, fold.query)
     return log_p
 
 

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from labelaudit.audit.collect import Collected
 from labelaudit.audit.task import AuditTask
 from labelaudit.data.images import ImageSummary
-from labelaudit.detection.accuracy import held_out_accuracy, is_good
+from labelaudit.detection.accuracy import Predictions, held_out_accuracy, is_good
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.posterior import with_wrong
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
@@ -30,18 +30,18 @@ MAX_NOISE_RATE = 0.6  # share of wrong labels above which labels carry almost no
 
 def doubt_of(collected: Collected, noise: Noise, progress: Progress) -> str | None:
     """Why the scores are not to be relied on, None where they are; told as a note, as is memorised training data."""
-    log_p, query_labels = collected.queries
-    doubt = why_unreliable(log_p, query_labels, noise)
+    queries = Predictions.together(collected.queries)
+    doubt = why_unreliable(queries, noise)
     if doubt is None and collected.foretold:
         doubt = MADE_BY_RULES
     if doubt is not None and (trees := collected.by_trees) is not None:
         grown = np.isfinite(trees[:, 0])
-        by_trees = doubt_of_trees(trees[grown], collected.labels[: len(trees)][grown], noise)
+        by_trees = doubt_of_trees(Predictions.of(trees[grown], collected.labels[: len(trees)][grown]), noise)
         if by_trees is None:
             progress.note(f"{doubt}. Boosted trees predict them; the scores are theirs, and influence says little")
         doubt = by_trees
     training_loss = np.nanmean(collected.loss)
-    query_loss = -log_p[np.arange(len(log_p)), query_labels].mean()
+    query_loss = -queries.log_p.mean()
     if doubt is not None:
         progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")
     elif training_loss < MEMORISED_RATIO * query_loss:
@@ -52,18 +52,17 @@ def doubt_of(collected: Collected, noise: Noise, progress: Progress) -> str | No
     return doubt
 
 
-def doubt_of_trees(log_p: Floats, labels: Labels, noise: Noise) -> str | None:
+def doubt_of_trees(predictions: Predictions, noise: Noise) -> str | None:
     """Say why trees alone, where the network learnt nothing, do not tell either, if they do not.
 
     What one kind of model is sure of, and wrong about, looks like a wrong label unless another kind sees it, too.
 
     Args:
-        log_p: Log-probabilities of rows they were not fitted on, shape (M, C).
-        labels: Their labels, shape (M,).
+        predictions: Of rows they were not fitted on.
         noise: How labels go wrong.
     """
-    doubt = why_unreliable(log_p, labels, noise)
-    found = held_out_accuracy(log_p, labels)
+    doubt = why_unreliable(predictions, noise)
+    found = held_out_accuracy(predictions)
     if doubt is not None or found.is_good:
         return doubt
     return (
@@ -73,18 +72,17 @@ def doubt_of_trees(log_p: Floats, labels: Labels, noise: Noise) -> str | None:
     )
 
 
-def why_unreliable(log_p: Floats, query_labels: Labels, noise: Noise) -> str | None:
+def why_unreliable(predictions: Predictions, noise: Noise) -> str | None:
     """Say why the scores mean nothing, if they do: the network does not predict labels, or too many are wrong.
 
     Args:
-        log_p: Log-probabilities of rows it was not trained on, shape (M, C).
-        query_labels: Their labels, shape (M,).
+        predictions: Of rows it was not trained on.
         noise: How the audited ones go wrong.
     """
-    frequency, in_nats = _over_frequencies(log_p, query_labels)
+    frequency, in_nats = _over_frequencies(predictions)
     most_frequent = int(frequency.argmax())
-    right = log_p.argmax(1) == query_labels
-    in_accuracy = right.astype(float) - (query_labels == most_frequent)
+    right = predictions.right
+    in_accuracy = right.astype(float) - (predictions.labels == most_frequent)
     if not any(_is_gain(gain, DEVIATIONS) for gain in (in_accuracy, in_nats)):
         return (
             f"the network learnt nothing: it predicts {right.mean():.0%} of the labels it was not trained on, always "
@@ -124,8 +122,8 @@ def rows_of_failed_folds(task: AuditTask, collected: Collected, progress: Progre
     nothing: Rows = np.zeros(0, dtype=np.int64)
     if len(task.folds) == 1 or collected.by_trees is not None:
         return nothing
-    found = zip(task.folds, collected.query_log_probabilities, collected.query_labels, strict=True)
-    failed = [fold.query for fold, log_p, labels in found if not beats_guessing(log_p, labels)]
+    found = zip(task.folds, collected.queries, strict=True)
+    failed = [fold.query for fold, predictions in found if not beats_guessing(predictions)]
     if not failed or 2 * len(failed) > len(task.folds):  # of most of them, the doubt is of the whole audit
         return nothing
     rows = np.concatenate(failed)
@@ -136,23 +134,19 @@ def rows_of_failed_folds(task: AuditTask, collected: Collected, progress: Progre
     return rows
 
 
-def beats_guessing(log_p: Floats, labels: Labels) -> bool:
-    """Whether one fold's network predicts labels better than the class frequencies, in accuracy or in nats.
-
-    Args:
-        log_p: Log-probabilities of rows it was not trained on, shape (M, C).
-        labels: Their labels, shape (M,).
-    """
-    frequency, in_nats = _over_frequencies(log_p, labels)
-    right = int((log_p.argmax(1) == labels).sum())
-    chance = binomtest(right, len(labels), frequency.max(), alternative="greater").pvalue
+def beats_guessing(predictions: Predictions) -> bool:
+    """Whether one fold's network predicts labels better than the class frequencies, in accuracy or in nats."""
+    frequency, in_nats = _over_frequencies(predictions)
+    right = int(predictions.right.sum())
+    chance = binomtest(right, len(predictions.labels), frequency.max(), alternative="greater").pvalue
     return bool(chance < CHANCE_OF_FOLD) or _is_gain(in_nats, DEVIATIONS_OF_FOLD)
 
 
-def _over_frequencies(log_p: Floats, labels: Labels) -> tuple[Floats, Floats]:
+def _over_frequencies(predictions: Predictions) -> tuple[Floats, Floats]:
     """The class frequencies, shape (C,), and by how many nats each label is predicted better than by them, (M,)."""
-    frequency = np.bincount(labels, minlength=log_p.shape[1]) / len(labels)
-    return frequency, log_p[np.arange(len(labels)), labels] - np.log(frequency[labels])
+    labels = predictions.labels
+    frequency = np.bincount(labels, minlength=predictions.classes) / len(labels)
+    return frequency, predictions.log_p - np.log(frequency[labels])
 
 
 def _is_gain(gain: Floats, deviations: float) -> bool:

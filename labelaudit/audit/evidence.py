@@ -9,10 +9,13 @@ import numpy as np
 
 from labelaudit.audit.collect import Collected
 from labelaudit.audit.doubts import beats_guessing
+from labelaudit.detection.accuracy import Predictions
 from labelaudit.detection.calibration import calibrate
+from labelaudit.detection.fitted_rows import fitted_rows
 from labelaudit.detection.noise import Noise, estimate_noise, even_transition
 from labelaudit.detection.posterior import Evidence
 from labelaudit.detection.share import widened_by_rules, without_upper_end
+from labelaudit.runtime.large_arrays import largest
 from labelaudit.types import Floats, Labels, Rows
 
 WEIGHTS = {"held out": 1.0, "trees": 2.0, "training": 2.0, "influence": 1.0, "refitted": 2.0}  # chosen on tuning tasks
@@ -110,7 +113,7 @@ def weigh_trees(collected: Collected, rows: Rows) -> None:
     collected.foretold = (
         _disagreeing(collected.by_trees[rows], labels) <= FORETOLD
         and _disagreeing(collected.held_out[rows], labels) >= NOT_LEARNT
-        and beats_guessing(*collected.queries)
+        and beats_guessing(Predictions.together(collected.queries))
         and estimate_noise(collected.by_trees[rows], labels).share.verdict != "measured"
     )
     if collected.foretold:
@@ -123,7 +126,7 @@ def weigh_trees(collected: Collected, rows: Rows) -> None:
 
 
 def _disagreeing(log_p: Floats, labels: Labels) -> float:
-    return float((log_p.argmax(1) != labels).mean())
+    return float((largest(log_p) != labels).mean())
 
 
 def losses_beside(evidence: Floats, other: Floats, labels: Labels) -> tuple[float, float]:
@@ -132,10 +135,13 @@ def losses_beside(evidence: Floats, other: Floats, labels: Labels) -> tuple[floa
     Each is calibrated with the noise in mind that is estimated by the first: without, what is sure of the right labels
     would pay for every wrong one.
     """
+    some = fitted_rows(evidence, labels)
+    evidence, other, labels = evidence[some], other[some], labels[some]
     noise = estimate_noise(evidence, labels)
 
     def loss(values: Floats) -> float:
+        values = values.astype(float)
         log_p = calibrate(values, labels, noise.transition).log_probabilities(values)
-        return -float(np.logaddexp.reduce(log_p + noise.log_likelihood(labels), axis=1).mean())
+        return -float(np.log((np.exp(log_p) * noise.likelihood(labels)).sum(1)).mean())
 
     return loss(evidence), loss(other)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from labelaudit.audit.fold_plan import FoldPlan, plan_fold
 from labelaudit.audit.needs import measured_needs
@@ -22,6 +21,7 @@ from labelaudit.influence.query_loss import QueryLoss
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints, Sharding
+from labelaudit.runtime.large_arrays import is_finite
 from labelaudit.runtime.machine import USABLE_FRACTION, free_disk, memory_of_process, require_determinism
 from labelaudit.training.fine_tune import Plan, Run, backpropagate, fine_tune
 from labelaudit.training.needs import PROBE_ROWS, check_per_sample_loss
@@ -66,13 +66,13 @@ class FoldResult:
     """What one fold found of its N training rows and M query rows, on the CPU.
 
     Attributes:
-        influence: DIT of each row under each label, float64, shape (N, C).
-        mean_logits: Logits averaged over the epochs, float64, shape (N, C).
+        influence: DIT of each row under each label, shape (N, C); like all of such shapes see `cells`.
+        mean_logits: Logits averaged over the epochs, shape (N, C).
         margins: Margins averaged over the epochs (AUM), float64, shape (N,).
         loss: Final training loss in nats, float64, shape (N,).
-        query_log_probabilities: Final log-probabilities at the query's temperature, float64, shape (M, C).
-        query_mean_logits: Logits averaged over the ends of all epochs but the first, float64, shape (M, C); (0, C) with
-            one fold.
+        query_log_probabilities: Final log-probabilities at the query's temperature, shape (M, C).
+        query_mean_logits: Logits averaged over the ends of all epochs but the first, shape (M, C); (0, C) with one
+            fold.
         temperature: The query's temperature, float64, shape ().
         by_epoch: Influence of each row in each epoch, float64, shape (N, E); (N, 0) unless asked for.
         query_sketch: Projected features of some query rows, shape (at most 1,000, at most 64); none with several folds.
@@ -134,7 +134,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         influence=influence[0],
         mean_logits=run.mean_logits,
         margins=run.margins,
-        loss=cross_entropy(features.logits.double(), labels, reduction="none"),
+        loss=features.losses,
         query_log_probabilities=query.log_probabilities,
         query_mean_logits=run.mean_held_out(query_logits) if task.folds > 1 else query_logits[:0],
         temperature=torch.tensor(query.temperature, dtype=torch.float64),
@@ -145,7 +145,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
     )
     check_finite(result)
     if checkpoints is not None:
-        checkpoints.save("result", asdict(result), RESULT_SHARDING)
+        checkpoints.save("result", vars(result), RESULT_SHARDING)
     return result
 
 
@@ -173,7 +173,7 @@ def check_finite(result: FoldResult) -> None:
     Raises:
         InputError: Some have.
     """
-    broken = [name for name, tensor in asdict(result).items() if not tensor.isfinite().all()]
+    broken = [name for name, tensor in vars(result).items() if not is_finite(tensor)]
     if broken:
         raise InputError(
             f"numbers of the network overflowed ({', '.join(broken)}): try a smaller `learning_rate`, other `weights`, "
@@ -189,12 +189,12 @@ def sweep_and_extract(
     progress: Progress,
     checkpoints: Checkpoints | None,
 ) -> tuple[Tensor, LastLayerInputs]:
-    """Influence of each training row under each label, shape (W, N, C), and the rows' features and logits at θ_T."""
+    """Influence of each training row under each label, shape (W, N, C), and the rows' features and losses at θ_T."""
     arguments = run, plan.windows, query, plan.differentiate, plan.scoring
     with progress.stage(f"{task.title}sweeping back", plan.sweep_rows) as advance:
         if plan.scores_at_the_end and not plan.forward_mode:
-            # The ordinary passes that score all rows at θ_T give their features and logits, too.
-            with LastLayerInputs(run.model) as features:
+            # The ordinary passes that score all rows at θ_T give their features and losses, too.
+            with LastLayerInputs(run.model, run.batches.labels[run.rows]) as features:
                 influence = sweep(*arguments, advance, checkpoints, scored=lambda batch: features.collect(batch.logits))
             return influence[:, 0], features
         influence = sweep(*arguments, advance, checkpoints)

@@ -16,12 +16,14 @@ from labelaudit.audit.judge import Findings
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
-from labelaudit.detection.accuracy import held_out_accuracy
+from labelaudit.detection.accuracy import Predictions, held_out_accuracy
 from labelaudit.detection.calibration import calibrate_to_given
+from labelaudit.detection.fitted_rows import fitted_rows
 from labelaudit.detection.noise import estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior
 from labelaudit.detection.signals import Signals
 from labelaudit.progress import Progress
+from labelaudit.runtime.machine import one_blas_thread
 from labelaudit.types import Floats
 
 SMALLEST = 1e-6  # probability that counts as none
@@ -58,6 +60,7 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
     )
 
 
+@one_blas_thread()
 def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) -> Audit:
     """Judge labels by probabilities from networks that were not trained on their rows.
 
@@ -73,8 +76,9 @@ def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) ->
     noise = estimate_noise(evidence, labels)
     posterior = np.full((rows, classes), np.nan)
     posterior[scored] = label_posterior(Evidence(evidence, 1.0), [], labels, noise)
-    to_given = calibrate_to_given(evidence, labels)
-    doubt = why_unreliable(to_given.log_probabilities(evidence), labels, noise)
+    some = fitted_rows(evidence, labels)
+    to_given = calibrate_to_given(evidence[some], labels[some])
+    doubt = why_unreliable(Predictions.of(to_given.log_probabilities(evidence), labels), noise)
     if doubt is not None:
         progress.note(f"{doubt}. The ranking is not reliable, and no row is called a suspect")
     nothing = np.full(rows, np.nan)
@@ -82,7 +86,7 @@ def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) ->
         signals=Signals(nothing, posterior, np.exp(log_p), nothing, nothing),
         noise=noise,
         doubt=doubt,
-        accuracy=held_out_accuracy(evidence, labels),
+        accuracy=held_out_accuracy(Predictions.of(evidence, labels)),
         advice=None,
         temperatures=(),
         parameters=0,

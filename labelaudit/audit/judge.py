@@ -13,7 +13,7 @@ from labelaudit.audit.doubts import doubt_of, not_called_wrong, rows_of_failed_f
 from labelaudit.audit.evidence import evidence_of, noise_of, weigh_trees
 from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
-from labelaudit.detection.accuracy import HeldOutAccuracy, held_out_accuracy
+from labelaudit.detection.accuracy import HeldOutAccuracy, Predictions, held_out_accuracy
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.posterior import label_posterior
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
@@ -21,6 +21,7 @@ from labelaudit.detection.share import not_told
 from labelaudit.detection.signals import Signals
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
+from labelaudit.runtime.large_arrays import cells, of_given
 from labelaudit.types import Floats
 
 
@@ -84,7 +85,7 @@ def audit_folds(
         progress.note("boosted trees predict these labels worse than the network does, and are left out")
     if task.may_be_refitted and collected.by_trees is None:
         posterior = label_probabilities(task, collected)[1]
-        wrong = 1 - posterior[np.arange(task.rows), collected.labels[: task.rows]]
+        wrong = 1 - of_given(posterior, collected.labels[: task.rows])
         if np.nanmax(wrong) > MORE_PROBABLY_WRONG:
             collected.refitted = without_suspects(task, wrong, config, progress, checkpoints)
     return judge(task, collected, progress)
@@ -99,13 +100,13 @@ def judge(task: AuditTask, collected: Collected, progress: Progress) -> Findings
     labels = collected.labels
     not_called_wrong(posterior, labels, rows_of_failed_folds(task, collected, progress))
     signals = Signals(
-        influence=collected.influence[np.arange(task.rows), labels[: task.rows]],
+        influence=collected.influence,
         posterior=posterior,
         out_of_fold=collected.out_of_fold,
         loss=collected.loss,
         margin=collected.margin,
     )
-    accuracy = held_out_accuracy(*collected.queries)
+    accuracy = held_out_accuracy(Predictions.together(collected.queries))
     advice = task.advice(accuracy.overall, accuracy.most_frequent)
     if advice is not None:
         noise = replace(noise, share=not_told(noise.share))
@@ -141,6 +142,8 @@ def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, F
         without_training = label_posterior(reference, others, given, noise)
         places = np.searchsorted(scored, task.new_rows)
         found[places] = without_training[places]
-    posterior = np.full((task.rows, task.classes), np.nan)
+    if len(scored) == task.rows:
+        return noise, found
+    posterior = cells(task.rows, task.classes, np.nan)
     posterior[scored] = found
     return noise, posterior

@@ -34,6 +34,7 @@ from labelaudit.report.recalibrated import Verdict, recalibrate
 from labelaudit.report.report import Report
 from labelaudit.runtime.checkpoints import Checkpoints, RunFolder
 from labelaudit.runtime.distributed import process_group
+from labelaudit.runtime.large_arrays import files_in
 from labelaudit.settings import audit_config
 from labelaudit.types import checked
 from labelaudit.units import format_count
@@ -156,7 +157,8 @@ def scan_and_keep(
         verdicts = reviewed_rows(data, truth, like, reviewed, progress)
     reading = time.perf_counter() - started
     checkpoints = None if run_folder is None else run_folder.open(identity(data, config))
-    report, found, _ = audit_and_report(data, data.labels, truth, config, progress, reading, checkpoints)
+    with files_in(None if checkpoints is None else checkpoints.folder):
+        report, found, _ = audit_and_report(data, data.labels, truth, config, progress, reading, checkpoints)
     return with_reviewed(report, verdicts, progress), found
 
 

@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from labelaudit.types import Floats, Labels
+from labelaudit.runtime.large_arrays import largest, of_given
+from labelaudit.types import Flags, Floats, Labels
 
 WELL_ENOUGH = 0.75  # of what there is to gain over naming the most frequent class
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What matters of predictions of rows that the network was not trained on.
+
+    Attributes:
+        favourite: The most probable class of each row, shape (M,).
+        log_p: The log-probability of its given label, shape (M,).
+        labels: Its given label, shape (M,).
+        classes: C.
+    """
+
+    favourite: Labels
+    log_p: Floats
+    labels: Labels
+    classes: int
+
+    @classmethod
+    def of(cls, log_p: Floats, labels: Labels) -> Predictions:
+        """Those of all log-probabilities, shape (M, C), and the given labels, shape (M,)."""
+        return cls(largest(log_p), of_given(log_p, labels), labels, log_p.shape[1])
+
+    @classmethod
+    def together(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Those of several networks, each of rows of its own."""
+        return cls(
+            np.concatenate([part.favourite for part in parts]),
+            np.concatenate([part.log_p for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            parts[0].classes,
+        )
+
+    @property
+    def right(self) -> Flags:
+        """Whether the most probable class is the given label, shape (M,)."""
+        right: Flags = self.favourite == self.labels
+        return right
 
 
 @dataclass(frozen=True)
@@ -38,14 +78,9 @@ def is_good(accuracy: float, most_frequent: float) -> bool:
     return accuracy - most_frequent >= WELL_ENOUGH * (1 - most_frequent)
 
 
-def held_out_accuracy(log_p: Floats, labels: Labels) -> HeldOutAccuracy:
-    """Count how often the most probable class is the given label.
-
-    Args:
-        log_p: Log-probabilities of rows that the network was not trained on, shape (M, C); M > 0.
-        labels: Their given labels, shape (M,).
-    """
-    classes = log_p.shape[1]
-    rows = np.bincount(labels, minlength=classes)
-    right = np.bincount(labels[log_p.argmax(1) == labels], minlength=classes)
-    return HeldOutAccuracy(float(right.sum() / len(labels)), float(rows.max() / len(labels)), rows, right)
+def held_out_accuracy(found: Predictions) -> HeldOutAccuracy:
+    """Count how often the most probable class is the given label, of M > 0 rows."""
+    rows = np.bincount(found.labels, minlength=found.classes)
+    right = np.bincount(found.labels[found.right], minlength=found.classes)
+    total = len(found.labels)
+    return HeldOutAccuracy(float(right.sum() / total), float(rows.max() / total), rows, right)

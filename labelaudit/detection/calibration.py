@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from torch import Tensor
 
+from labelaudit.detection.fitted_rows import few_a_class
 from labelaudit.detection.transition import MIN_PROBABILITY
-from labelaudit.training.thinning import thinned
+from labelaudit.runtime.large_arrays import blocks
 from labelaudit.types import Floats, Labels
 
-FEW_A_CLASS = 10  # rows on average, below which classes get no bias of their own: it would be chance
 BIAS_PENALTY = 1e-3  # keeps the biases, which matter only up to a constant, from drifting
 
 
@@ -39,11 +40,6 @@ class Calibration:
         return log_softmax(self.weight * evidence + self.bias)
 
 
-def few_a_class(rows: int, classes: int) -> bool:
-    """Whether classes have too few rows for anything to be estimated of each."""
-    return rows < FEW_A_CLASS * classes
-
-
 def calibrate(
     evidence: Floats, labels: Labels, transition: Floats, start: Calibration | None = None, steps: int | None = None
 ) -> Calibration:
@@ -58,14 +54,14 @@ def calibrate(
         start: Where to begin the search.
         steps: After how many to end it; None to go on.
     """
-    some = _fitted_on(*evidence.shape)
-    log_likelihood = torch.from_numpy(np.log(transition[:, labels[some]].T))
+    if_true = np.ascontiguousarray(transition.T)
 
-    def loss(log_p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        joint = log_p + log_likelihood
-        return -joint.logsumexp(1).mean(), joint.softmax(1)
+    def loss(scores: Tensor, p: Tensor, block: slice) -> tuple[Tensor, Tensor]:
+        joint = p * torch.from_numpy(if_true[labels[block]])
+        of_given = joint.sum(1)
+        return -of_given.log().sum(), joint.div_(of_given[:, None])
 
-    return _fit(evidence, some, loss, start, steps)
+    return _fit(evidence, loss, start, steps)
 
 
 def calibrate_to_given(evidence: Floats, labels: Labels) -> Calibration:
@@ -78,48 +74,58 @@ def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
 
     For evidence that has seen the given labels: fitted to these, it would seem to know all of them.
     """
-    some = _fitted_on(*evidence.shape)
-    probabilities = torch.from_numpy(target[some])
-    return _fit(evidence, some, lambda log_p: (-(probabilities * log_p).sum(1).mean(), probabilities))
+
+    def loss(scores: Tensor, p: Tensor, block: slice) -> tuple[Tensor, Tensor]:
+        wanted = torch.from_numpy(target[block])
+        return (scores.logsumexp(1) - torch.einsum("nc,nc->n", wanted, scores)).sum(), wanted
+
+    return _fit(evidence, loss)
 
 
-def _fitted_on(rows: int, classes: int) -> slice:
-    """The rows that a calibration is fitted to: some are enough for a weight alone."""
-    return thinned(rows, classes) if few_a_class(rows, classes) else slice(None)
+def likelihood_of(transition: Floats, labels: Labels) -> Floats:
+    """P(given label | true label c) of each row, shape (N, C), from T."""
+    likelihood: Floats = np.ascontiguousarray(transition.T)[labels]
+    return likelihood
 
 
 def _fit(
     evidence: Floats,
-    some: slice,
-    loss: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+    loss: Callable[[Tensor, Tensor, slice], tuple[Tensor, Tensor]],
     start: Calibration | None = None,
     steps: int | None = None,
 ) -> Calibration:
-    """Minimise a mean loss of log p = log softmax(z). One weight, one bias for each class: next to nothing to overfit.
+    """Minimise a mean loss of scores z and p = softmax(z). One weight, one bias for each class: hardly to overfit.
 
     Where classes have few rows, the weight alone.
 
     Args:
         evidence: Shape (N, C).
-        some: Of its rows, n, on which it is fitted.
-        loss: Gives its value and the q (n, C) with which its derivative by z is (p − q) / n.
+        loss: Of z and p of a block of rows, gives the sum of their values, and the q with which the derivative by z
+            is p − q.
         start: Where to begin.
         steps: After how many to end.
     """
-    start = start or Calibration.start(evidence.shape[1])
-    inputs = torch.from_numpy(evidence[some])
-    weight_alone = few_a_class(*evidence.shape)
+    rows, classes = evidence.shape
+    start = start or Calibration.start(classes)
+    inputs = torch.from_numpy(evidence)
+    weight_alone = few_a_class(rows, classes)
 
     def objective(values: Floats) -> tuple[float, Floats]:
-        parameters = torch.from_numpy(values)
-        scores = parameters[0] * inputs
-        log_p = (scores if weight_alone else scores.add_(parameters[1:])).log_softmax(1)
-        value, q = loss(log_p)
-        change = log_p.exp_().sub_(q).div_(len(inputs))
-        if weight_alone:
-            return value.item(), torch.tensordot(change, inputs)[None].numpy()
-        gradient = torch.cat([torch.tensordot(change, inputs)[None], change.sum(0) + 2 * BIAS_PENALTY * parameters[1:]])
-        return (value + BIAS_PENALTY * parameters[1:].square().sum()).item(), gradient.numpy()
+        weight, bias = float(values[0]), torch.from_numpy(values[1:])
+        value, by_weight, by_bias = 0.0, 0.0, torch.zeros_like(bias)
+        for block in blocks(rows, classes):
+            part = inputs[block].double()
+            scores = weight * part if weight_alone else torch.add(bias, part, alpha=weight)
+            p = scores.softmax(1)
+            its_value, q = loss(scores, p, block)
+            change = p.sub_(q)
+            value += its_value.item()
+            by_weight += torch.tensordot(change, part).item()
+            if not weight_alone:
+                by_bias += change.sum(0)
+        value += rows * BIAS_PENALTY * bias.square().sum().item()
+        by_bias += 2 * rows * BIAS_PENALTY * bias
+        return value / rows, np.concatenate([[by_weight], by_bias.numpy()]) / rows
 
     first = np.concatenate([[start.weight], [] if weight_alone else start.bias])
     bounds = [(0, None)] + [(None, None)] * (len(first) - 1)

@@ -7,18 +7,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor
 
-from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given, few_a_class, log_softmax
+from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given, likelihood_of
+from labelaudit.detection.fitted_rows import few_a_class, fitted_rows, stratified
 from labelaudit.detection.one_rate import OneRate, fit_one_rate
 from labelaudit.detection.share import BLIND_WEAKER, MIN_EVENNESS, Share, Signs, estimate_share, evenness, hidden_ratio
 from labelaudit.detection.transition import resize_transition, shrink_transition, spread_strength
-from labelaudit.types import Floats, Labels, Rows
+from labelaudit.runtime.large_arrays import blocks
+from labelaudit.types import Floats, Labels
 
 STARTS = ((1.0, 0.05), (2.0, 0.1), (4.0, 0.25))  # times the weight without noise, and share of wrong labels
 """Where the iteration starts: from one start alone it stops early where three in ten labels are wrong."""
 START_ROWS = 4000  # of as many the likeliest start is found
 SORTED_BY = 8  # classes whose evidence tells the order of rows; more would take long where they are many
-FIT_ROWS = 20_000  # of more rows so many are fitted, of every class its part: they tell T and the share well enough
 DIAGONAL_PRIOR = 5.0  # pseudo-counts of right labels in each class: a class of three rows says little of its noise
 ITERATIONS = 60
 STEPS = 2  # of the fit of p in each iteration; more do not save iterations, one alone is not enough
@@ -58,11 +62,12 @@ class Noise:
         """The same noise, for evidence of another kind than it was estimated from, shape (N, C)."""
         if self.given_label_calibration is None:
             return self
-        return replace(self, given_label_calibration=calibrate_to_given(evidence, labels))
+        some = fitted_rows(evidence, labels)
+        return replace(self, given_label_calibration=calibrate_to_given(evidence[some].astype(float), labels[some]))
 
-    def log_likelihood(self, labels: Labels) -> Floats:
-        """Log P(given label | true label c) of each row, shape (N, C)."""
-        return _log_likelihood_of(self.transition, labels)
+    def likelihood(self, labels: Labels) -> Floats:
+        """P(given label | true label c) of each row, shape (N, C)."""
+        return likelihood_of(self.transition, labels)
 
     def true_label_evidence(self, evidence: Floats) -> Floats:
         """Evidence for the true label: without the confusions of labels that the network has learnt, shape (N, C)."""
@@ -82,8 +87,7 @@ class NoiseModel:
     Attributes:
         transition: T, shape (C, C).
         calibration: Evidence for the true label → p(c | x).
-        true_label: p(c | x), shape (N, C).
-        posterior: P(true label c | x, given label), shape (N, C).
+        counts: Expected rows of true class c and given label g, shape (C, C).
         rate: Share of wrong labels.
         log_likelihood: Of the given labels, in nats.
         without: The same if none were wrong.
@@ -91,8 +95,7 @@ class NoiseModel:
 
     transition: Floats
     calibration: Calibration
-    true_label: Floats
-    posterior: Floats
+    counts: Floats
     rate: float
     log_likelihood: float
     without: float
@@ -122,12 +125,12 @@ def estimate_noise(
             predicts the labels clearly worse than the best errs by itself, and is not asked.
         is_weaker: Whether it is by networks that predict less than others could, and so err more by themselves.
     """
+    some = fitted_rows(evidence, labels)
     # Rounding depends on the order of sums, and where the likelihood is flat the fits depend on rounding.
-    order = np.lexsort((labels, *evidence.T[:SORTED_BY]))
-    some = order[_sample(evidence[order], labels[order], FIT_ROWS)]
+    some = some[np.lexsort((labels[some], *evidence[some, :SORTED_BY].T))]
     if few_a_class(*evidence.shape):
-        return _with_one_rate([kind[some] for kind in (evidence, *others)], labels[some])
-    readings = [_read(kind[some], labels[some]) for kind in (evidence, *others)]
+        return _with_one_rate([kind[some].astype(float) for kind in (evidence, *others)], labels[some])
+    readings = [_read(kind[some].astype(float), labels[some]) for kind in (evidence, *others)]
     chosen, confusions, signs = readings[0]
     if is_weaker:
         signs = replace(signs, blind=BLIND_WEAKER)
@@ -172,8 +175,9 @@ def _read(evidence: Floats, labels: Labels) -> tuple[NoiseModel, Calibration | N
     second = learnt.log_likelihood > wavering.log_likelihood + MIN_LEARNT_GAIN
     chosen, confusions = (learnt, to_given) if second else (wavering, None)
     disagreeing = float((predicted.argmax(1) != labels).mean())
-    spread = spread_strength(_count(wavering.posterior, labels))
-    hidden = hidden_ratio(spread, evenness(wavering.true_label, predicted, wavering.transition, labels))
+    true_label = np.exp(wavering.calibration.log_probabilities(evidence))
+    even_rates = evenness(true_label, predicted, wavering.transition, labels)
+    hidden = hidden_ratio(spread_strength(wavering.counts), even_rates)
     return chosen, confusions, Signs(chosen.rate, disagreeing, chosen.log_likelihood - wavering.without, hidden)
 
 
@@ -183,8 +187,8 @@ def _fit(to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calibra
     Two classes are taken to have one rate of wrong labels, but where two rates make the labels clearly more likely.
     """
     transition, calibration = _maximise(to_true, labels, transition, calibration)
-    _, posterior, _ = _explain(to_true(transition), labels, transition, calibration)
-    found = _sized(to_true, labels, shrink_transition(_count(posterior, labels)), calibration)
+    counts, _ = _explain(to_true(transition), labels, transition, calibration)
+    found = _sized(to_true, labels, shrink_transition(counts), calibration)
     if len(transition) == 2:
         free = _sized(to_true, labels, transition, calibration)
         if free.log_likelihood > found.log_likelihood + MIN_FREE_GAIN:
@@ -194,27 +198,19 @@ def _fit(to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calibra
 
 def _start(evidence: Floats, labels: Labels, to_given: Calibration) -> tuple[Floats, Calibration]:
     """The likeliest of some starts of the first reading, by what comes of each on some of the rows."""
-    some = _sample(evidence, labels, START_ROWS)
+    some = stratified(evidence, labels, START_ROWS)
     evidence, labels = evidence[some], labels[some]
     best: tuple[float, Floats, Calibration] | None = None
     for times, rate in STARTS:
         first = Calibration(times * to_given.weight, to_given.bias)
         even = even_transition(evidence.shape[1], rate)
         transition, calibration = _maximise(lambda _: evidence, labels, even, first)
-        _, _, log_likelihood = _explain(evidence, labels, transition, calibration)
+        _, log_likelihood = _explain(evidence, labels, transition, calibration)
         log_likelihood += DIAGONAL_PRIOR * float(np.log(np.diag(transition)).sum())
         if best is None or log_likelihood > best[0]:
             best = log_likelihood, transition, calibration
     assert best is not None
     return best[1:]
-
-
-def _sample(evidence: Floats, labels: Labels, most: int) -> Rows:
-    """All rows or, of more than `most`, every so-manieth of each class in the order of their evidence."""
-    if len(labels) <= most:
-        return np.arange(len(labels))
-    order: Rows = np.lexsort((evidence[np.arange(len(labels)), labels], labels))
-    return order[:: -(-len(labels) // most)]
 
 
 def even_transition(classes: int, rate: float) -> Floats:
@@ -231,8 +227,8 @@ def _maximise(
     classes = len(transition)
     evidence = to_true(transition)
     for _ in range(ITERATIONS):
-        _, posterior, _ = _explain(evidence, labels, transition, calibration)
-        padded = _count(posterior, labels) + 1 / classes + DIAGONAL_PRIOR * np.eye(classes)
+        counts, _ = _explain(evidence, labels, transition, calibration)
+        padded = counts + 1 / classes + DIAGONAL_PRIOR * np.eye(classes)
         previous, transition = transition, padded / padded.sum(1, keepdims=True)
         evidence = to_true(transition)
         calibration = calibrate(evidence, labels, transition, calibration, STEPS)
@@ -249,22 +245,20 @@ def _sized(to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calib
         sized = resize_transition(transition, size)
         evidence = to_true(sized)
         calibration = calibrate(evidence, labels, sized, calibration)
-        true_label, posterior, log_likelihood = _explain(evidence, labels, sized, calibration)
+        counts, log_likelihood = _explain(evidence, labels, sized, calibration)
         if size == 0:
             without = log_likelihood
         if best is None or log_likelihood > best.log_likelihood:
-            rate = float(1 - posterior[np.arange(len(labels)), labels].mean())
+            rate = 1 - float(np.diag(counts).sum()) / len(labels)
             if size == 0:  # a T of none would explain no label
                 sized = resize_transition(transition, SIZES[1])
-            best = NoiseModel(sized, calibration, true_label, posterior, rate, log_likelihood, without)
+            best = NoiseModel(sized, calibration, counts, rate, log_likelihood, without)
     assert best is not None
     return best
 
 
-def _explain(
-    evidence: Floats, labels: Labels, transition: Floats, calibration: Calibration
-) -> tuple[Floats, Floats, float]:
-    """p(c | x) and P(c | x, given label), shapes (N, C), and the log-likelihood of the given labels, in nats.
+def _explain(evidence: Floats, labels: Labels, transition: Floats, calibration: Calibration) -> tuple[Floats, float]:
+    """Expected rows of true class c and given label g, shape (C, C), and the log-likelihood of the given labels.
 
     Args:
         evidence: For the true label, shape (N, C).
@@ -272,25 +266,42 @@ def _explain(
         transition: T.
         calibration: Of the evidence.
     """
-    log_p = calibration.log_probabilities(evidence)
-    joint = log_p + _log_likelihood_of(transition, labels)
-    return np.exp(log_p), np.exp(log_softmax(joint)), float(np.logaddexp.reduce(joint, axis=1).sum())
+    counts, log_likelihood = np.zeros_like(transition), 0.0
+    for block in blocks(*evidence.shape):
+        joint = np.exp(calibration.log_probabilities(evidence[block]))
+        joint *= likelihood_of(transition, labels[block])
+        of_given = joint.sum(1)
+        joint /= of_given[:, None]
+        counts += count(joint, labels[block])
+        log_likelihood += float(np.log(of_given).sum())
+    return counts, log_likelihood
 
 
 def _without_confusions(predicted: Floats, transition: Floats) -> Floats:
     """Log of what is left of the predictions q of given labels, shape (N, C), after q T⁻¹."""
-    left: Floats = np.maximum(predicted @ np.linalg.pinv(transition, rcond=SINGULAR), MIN_CLASS_PROBABILITY)
-    shares: Floats = np.log(left / left.sum(1, keepdims=True))
+    left = (torch.from_numpy(predicted) @ _inverse(transition)).clamp_(min=MIN_CLASS_PROBABILITY)
+    shares: Floats = left.div_(left.sum(1, keepdim=True)).log_().numpy()
     return shares
 
 
-def _log_likelihood_of(transition: Floats, labels: Labels) -> Floats:
-    log_likelihood: Floats = np.log(transition[:, labels].T)
-    return log_likelihood
+def _inverse(transition: Floats) -> Tensor:
+    """T⁻¹, without what T does next to nothing for, shape (C, C).
+
+    Where T is known to have no singular value to be left out (Johnson, 1989), it is inverted as it is: a tenth of the
+    time of taking it apart.
+    """
+    others = transition - np.diag(np.diag(transition))
+    least = (np.diag(transition) - (others.sum(0) + others.sum(1)) / 2).min()
+    largest = np.sqrt(transition.sum(0).max() * transition.sum(1).max())
+    tensor = torch.from_numpy(transition)
+    safe = least > SINGULAR * largest
+    inverse: Tensor = torch.linalg.inv(tensor) if safe else torch.linalg.pinv(tensor, rtol=SINGULAR)
+    return inverse
 
 
-def _count(posterior: Floats, labels: Labels) -> Floats:
+def count(posterior: Floats, labels: Labels) -> Floats:
     """Expected rows of true class c and given label g, by P(true label c) of each row; shape (C, C)."""
-    counts = np.zeros((posterior.shape[1],) * 2)
-    np.add.at(counts.T, labels, posterior)
+    rows, classes = posterior.shape
+    is_given = csr_array((np.ones(rows), labels, np.arange(rows + 1)), shape=(rows, classes))
+    counts: Floats = (is_given.T @ posterior).T
     return counts

@@ -8,9 +8,11 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from labelaudit.detection.calibration import calibrate, calibrate_to, log_softmax
+from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to
+from labelaudit.detection.fitted_rows import fitted_rows
 from labelaudit.detection.noise import Noise
-from labelaudit.types import Floats, Labels
+from labelaudit.runtime.large_arrays import blocks, cells, of_given
+from labelaudit.types import Floats, Labels, Rows
 
 LARGEST_LOG_ODDS = 30.0
 LEAST_RATE = 1e-6  # of wrong labels that log odds are shifted to
@@ -39,7 +41,8 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
     reference says of the true labels: evidence that has learnt the given labels by heart agrees with all of them, and
     gets the little weight it deserves. The weighted geometric mean p(c), calibrated likewise, is joined with how the
     labels go wrong, p(c) T[c, g]. The log odds of the given label are then shifted, all by the same, until the mean
-    probability of a wrong label is the estimated rate.
+    probability of a wrong label is the estimated rate. Where rows are many, calibrations are fitted to some of them
+    (`fitted_rows`).
 
     Args:
         reference: What the noise was estimated from.
@@ -50,19 +53,37 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
     Returns:
         Probabilities, shape (N, C).
     """
-    values = noise.true_label_evidence(reference.values)
-    by_reference = calibrate(values, labels, noise.transition).log_probabilities(values)
-    target = np.exp(log_softmax(by_reference + noise.log_likelihood(labels)))
-    mean = by_reference
-    if others:
-        mean = reference.weight * by_reference
-        for other in others:
-            mean += other.weight * calibrate_to(other.values, target).log_probabilities(other.values)
-        # Each kind is flattened where it says little, and a mean of flattened ones is too blunt to be joined with T.
-        mean /= reference.weight + sum(other.weight for other in others)
-        mean = calibrate_to(mean, target).log_probabilities(mean)
-    posterior = np.exp(log_softmax(mean + noise.log_likelihood(labels)))
-    return with_wrong(posterior, labels, shift_to_rate(1 - posterior[np.arange(len(labels)), labels], noise.rate))
+    some = fitted_rows(reference.values, labels)
+
+    def by_reference(rows: slice | Rows) -> Floats:
+        return noise.true_label_evidence(reference.values[rows].astype(float))
+
+    of_reference = calibrate(by_reference(some), labels[some], noise.transition)
+    target = _joined(of_reference.log_probabilities(by_reference(some)), noise.likelihood(labels[some]))
+    calibrations = [calibrate_to(other.values[some].astype(float), target) for other in others]
+
+    def mean(rows: slice | Rows) -> Floats:
+        log_p = reference.weight * of_reference.log_probabilities(by_reference(rows))
+        for other, calibration in zip(others, calibrations, strict=True):
+            log_p += other.weight * calibration.log_probabilities(other.values[rows].astype(float))
+        log_p /= reference.weight + sum(other.weight for other in others)
+        return log_p
+
+    # Each kind is flattened where it says little, and a mean of flattened ones is too blunt to be joined with T.
+    of_mean = calibrate_to(mean(some), target) if others else Calibration.start(len(noise.transition))
+    posterior, wrong = cells(*reference.values.shape), np.empty(len(labels))
+    for block in blocks(*posterior.shape):
+        found = _joined(of_mean.log_probabilities(mean(block)), noise.likelihood(labels[block]))
+        posterior[block], wrong[block] = found, 1 - of_given(found, labels[block])
+    return with_wrong(posterior, labels, shift_to_rate(wrong, noise.rate))
+
+
+def _joined(log_p: Floats, likelihood: Floats) -> Floats:
+    """P(true label c | row, given label), from log p(c | row) and P(given label | true label c), each (N, C)."""
+    joint = np.exp(log_p)
+    joint *= likelihood
+    joint /= joint.sum(1, keepdims=True)
+    return joint
 
 
 def adapt_to_own_rate(posterior: Floats, labels: Labels, rate: float) -> Floats:
@@ -77,7 +98,7 @@ def adapt_to_own_rate(posterior: Floats, labels: Labels, rate: float) -> Floats:
         rate: The share of wrong labels it was found with.
     """
     rate = float(np.clip(rate, 1e-6, 1 - 1e-6))
-    log_odds = _log_odds(1 - posterior[np.arange(len(labels)), labels])
+    log_odds = _log_odds(1 - of_given(posterior, labels))
     own, wrong = rate, expit(log_odds)
     for _ in range(ITERATIONS):
         before, own = own, float((wrong.sum() + PRIOR_ROWS * rate) / (len(labels) + PRIOR_ROWS))
@@ -100,12 +121,14 @@ def with_wrong(posterior: Floats, labels: Labels, wrong: Floats) -> Floats:
         labels: Given class indices, shape (N,).
         wrong: P(given label is wrong), shape (N,).
     """
-    rows = np.arange(len(labels))
-    posterior[rows, labels] = 0
-    rest = posterior.sum(1)
-    np.divide(posterior, rest[:, None], out=posterior, where=rest[:, None] > 0)  # first: wrong / rest can overflow
-    posterior *= wrong[:, None]
-    posterior[rows, labels] = 1 - wrong
+    for block in blocks(*posterior.shape):
+        part, given, its_wrong = posterior[block], labels[block], wrong[block]
+        rows = np.arange(len(given))
+        part[rows, given] = 0
+        rest = part.sum(1, keepdims=True)
+        np.divide(part, rest, out=part, where=rest > 0)  # first: wrong / rest can overflow
+        part *= its_wrong[:, None]
+        part[rows, given] = 1 - its_wrong
     return posterior
 
 
@@ -113,14 +136,19 @@ def relabel_evidence(influence: Floats) -> Floats:
     """DIT's evidence for each label: how much better the query fares with it than with the average label.
 
     Args:
-        influence: Q_j(c) of the rows of one fold, shape (N, C).
+        influence: Q_j(c) of the rows of one fold, shape (N, C); changed in place.
 
     Returns:
         The same, centred in each row and of unit scale, so that folds compare; shape (N, C).
     """
-    centred: Floats = influence - influence.mean(1, keepdims=True)
-    scale = float(centred.std())
-    return centred / max(scale, np.finfo(np.float64).tiny)  # all equal: all zero, nothing is said
+    squares = 0.0
+    for block in blocks(*influence.shape):
+        influence[block] -= influence[block].mean(1, keepdims=True)
+        squares += float(np.square(influence[block], dtype=np.float64).sum())
+    scale = max(np.sqrt(squares / max(influence.size, 1)), np.finfo(np.float64).tiny)  # all equal: nothing is said
+    for block in blocks(*influence.shape):
+        influence[block] /= scale
+    return influence
 
 
 def shift_to_rate(wrong: Floats, rate: float) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from labelaudit.config import SelectionRule
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.signals import Signals
+from labelaudit.runtime.large_arrays import largest_other, of_given
 from labelaudit.types import Floats, RankBy
 
 MORE_PROBABLY_WRONG = 0.5
@@ -46,7 +47,7 @@ def rank_rows(
     """
     scored = np.flatnonzero(signals.scored)
     score = np.full(len(labels), np.nan)
-    score[scored] = 1 - signals.posterior[scored, labels[scored]]
+    score[scored] = 1 - of_given(signals.posterior, labels)[scored]
     suspicion = score if rank_by == "score" else -signals.influence
     order = scored[np.argsort(-suspicion[scored], kind="stable")]
     rank = np.zeros(len(labels), dtype=np.int64)
@@ -54,9 +55,7 @@ def rank_rows(
     suspect = np.zeros(len(labels), dtype=np.bool_)
     suspect[choose_suspects(order, score, selection, reliable)] = True
     suggested = np.full(len(labels), NO_LABEL)
-    others = signals.posterior[scored].copy()
-    others[np.arange(len(scored)), labels[scored]] = -1
-    suggested[scored] = others.argmax(1)
+    suggested[scored] = largest_other(signals.posterior, labels)[scored]
     return Ranking(score, rank, suspect, suggested)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from labelaudit.influence.derivatives import BatchDerivatives, Differentiate
 from labelaudit.influence.queries import Query
 from labelaudit.influence.scoring import Scoring
 from labelaudit.runtime.checkpoints import Checkpoints, Sharding
+from labelaudit.runtime.large_arrays import cells, touched
 from labelaudit.training.fine_tune import Run, backpropagate
 from labelaudit.training.optimizers import Adjoint, Point, clip, clip_adjoint
 from labelaudit.training.predict import inference_batch_size
@@ -64,7 +66,8 @@ def sweep(
         scored: Called with each batch of a pass that scores all rows (N,) for the first window, in their order.
 
     Returns:
-        Q, float64, shape (W, K, N, C), in the query's unit; negative where leaving the row out would lower the query.
+        Q, float64 (float32 if it is large), shape (W, K, N, C), in the query's unit; negative where leaving the row out
+        would lower the query.
 
     Raises:
         InputError: The run did not record a window.
@@ -97,9 +100,8 @@ class _Sweep:
         self.segments = [scoring.segments(window) for window in windows]
         self.sums: dict[int, _SegmentSum] = {}
         self.place = run.places()
-        self.influence = torch.zeros(
-            len(windows), len(query.names), len(run.rows), run.mean_logits.shape[1], dtype=torch.float64
-        )
+        shape = len(windows), len(query.names), len(run.rows), run.mean_logits.shape[1]
+        self.influence = torch.from_numpy(cells(prod(shape[:3]), shape[3])).view(shape)
         self.model.theta.copy_(run.final)
         at_final = any(window.query_at == "final" for window in windows)
         self.final_gradient = query.gradient(self.model) if at_final else None
@@ -161,7 +163,8 @@ class _Sweep:
         if self.scoring.estimator == "visited":
             for changes, readers in zip(batch.loss_changes().chunk(len(active)), reading, strict=True):
                 for w in readers:
-                    self.influence[w][:, self.place[step.rows]] -= changes / len(step.rows)
+                    self.influence[w][:, self.place[step.rows]] -= (changes / len(step.rows)).to(self.influence.dtype)
+                    touched(changes.nbytes)
         else:
             for part, readers in zip(directions.chunk(len(active)), reading, strict=True):
                 for w in readers:
@@ -225,7 +228,9 @@ class _Sweep:
             batch = self.differentiate(
                 model, inputs, labels, found.directions, hessian=False, theta=tracked, rows=len(part)
             )
-            self.influence[w][:, part] -= batch.loss_changes() / len(run.rows)
+            changes = batch.loss_changes()
+            self.influence[w][:, int(part[0]) : int(part[-1]) + 1] -= changes / len(run.rows)
+            touched(changes.nbytes)
             if w == 0:
                 self.scored(batch)
             self.progress(len(part))

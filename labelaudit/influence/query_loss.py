@@ -14,7 +14,8 @@ from torch.nn.functional import cross_entropy
 from labelaudit.data.batches import Batches
 from labelaudit.influence.queries import Query, index_of
 from labelaudit.models.flat import FlatModel
-from labelaudit.training.predict import predict
+from labelaudit.runtime.large_arrays import cells, put_log_softmax
+from labelaudit.training.predict import Gathered, predict
 from labelaudit.training.thinning import thinned
 from labelaudit.types import QueryName, checked
 
@@ -53,8 +54,8 @@ class QueryLoss:
         groups: The group, 0 … K−1, of each row, int64, shape (M,).
         fixed_temperature: T; None to fit it.
         temperature: T of the last evaluation.
-        log_probabilities: log softmax(z/T̂) at the last evaluation, whichever the loss, float64, shape (M, C); with a
-            fixed temperature, that takes T̂'s place.
+        log_probabilities: log softmax(z/T̂) at the last evaluation, whichever the loss, shape (M, C) (see `cells`); with
+            a fixed temperature, that takes T̂'s place.
     """
 
     __test__ = False  # pytest, this is no test class
@@ -91,7 +92,7 @@ class QueryLoss:
             self.evaluate(model)
         else:
             self.temperature = reused[1]
-        answers = []
+        answers = Gathered(len(self.rows))
         groups, sizes = self._grouping()
         gradients = torch.zeros_like(model.tracked).repeat(len(sizes), 1)
         for part in torch.arange(len(self.rows)).split(self.batch_size):
@@ -107,10 +108,10 @@ class QueryLoss:
                     model.backward(loss, retain_graph=group != present[-1])
                     gradients[group] += model.tracked_gradient
             if reused is not None:  # otherwise they are known
-                answers.append(model.process_group.all_gather(logits.detach(), len(part)).cpu())
+                answers.add(model.process_group.all_gather(logits.detach(), len(part)))
         if reused is not None:
             theta, temperature = reused
-            self.set_logits(theta, torch.cat(answers), temperature)
+            self.set_logits(theta, answers.logits, temperature)
         return model.all_reduce(gradients)
 
     def frozen(self, model: FlatModel) -> Query:
@@ -139,10 +140,12 @@ class QueryLoss:
         self._theta, self._logits = theta, logits
         fitted = self._fitted(logits)
         self.temperature = self._of_loss(fitted) if temperature is None else temperature
-        self.log_probabilities = (logits.double() / fitted).log_softmax(1)
+        log_p = cells(*logits.shape)
+        put_log_softmax(logits.detach().numpy(), 1 / fitted, log_p)
+        self.log_probabilities = torch.from_numpy(log_p)
 
     def reuse_temperature(self, theta: Tensor, logits: Tensor) -> None:
-        """Use the temperature fitted to logits (M, C) of an earlier epoch at θ (P,).
+        """Use the temperature fitted to logits of an earlier epoch, of all rows or as `thinned` has them, at θ (P,).
 
         One pass then gives the loss and its gradient; fitting T̂ first would take another one.
         """
@@ -154,7 +157,10 @@ class QueryLoss:
     def _fitted(self, logits: Tensor) -> float:
         if self.fixed_temperature is not None:
             return self.fixed_temperature
-        return fit_temperature(logits, self.batches.labels[self.rows])
+        labels = self.batches.labels[self.rows]
+        if len(logits) < len(labels):
+            labels = labels[thinned(len(labels), logits.shape[1])]
+        return fit_temperature(logits, labels)
 
     def _of_loss(self, fitted: float) -> float:
         if self.fixed_temperature is not None:

@@ -20,6 +20,7 @@ from labelaudit.config import AuditConfig
 from labelaudit.data.class_names import class_name_twins
 from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.detection.accuracy import HeldOutAccuracy
+from labelaudit.detection.noise import count
 from labelaudit.detection.promises import Precision, expected_precision
 from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.share import NORMAL, Share
@@ -28,6 +29,7 @@ from labelaudit.influence.query_loss import QUERY_TEXT
 from labelaudit.report.report import Report
 from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
 from labelaudit.report.spot_check import COLUMNS, draw
+from labelaudit.runtime.large_arrays import blocks, of_given
 from labelaudit.types import Floats, Labels
 
 PAIRS = 50  # of classes mistaken for each other that are kept
@@ -58,7 +60,7 @@ def build_report(
     true = np.full(rows, NO_LABEL) if truth is None else truth
     signals, scored = audit.findings.signals, audit.findings.signals.scored
     out_of_fold, by_epoch = signals.out_of_fold, audit.findings.by_epoch
-    p_label = np.full(rows, np.nan) if out_of_fold is None else out_of_fold[np.arange(rows), labels]
+    p_label = np.full(rows, np.nan) if out_of_fold is None else of_given(out_of_fold, labels)
     status, reason = _statuses(data, labels, scored)
     suggested, p_suggested = _suggestions(ranking, audit)
     similar = partial(similar_rows, audit.findings.sketches, audit.findings.networks.fold_of, labels, ranking)
@@ -156,7 +158,8 @@ def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ra
     """The estimates: how many labels are wrong, which class is mistaken for which, how good the list is."""
     posterior, scored = audit.findings.signals.posterior, np.flatnonzero(audit.findings.signals.scored)
     rows = np.zeros((len(classes), len(classes)))  # given × true
-    np.add.at(rows, labels[scored], posterior[scored])
+    for block in blocks(len(scored), len(classes)):
+        rows += count(posterior[scored[block]], labels[scored[block]]).T
     np.fill_diagonal(rows, 0)
     most = np.argpartition(rows, -min(PAIRS, rows.size), axis=None)[-min(PAIRS, rows.size) :]  # of thousands of classes
     pairs = sorted(((rows[g, c], g, c) for g, c in zip(*np.unravel_index(most, rows.shape), strict=True)), reverse=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import torch
+from threadpoolctl import threadpool_limits
 
 from labelaudit.errors import InputError
 from labelaudit.types import Dtype
@@ -73,6 +74,17 @@ def reproducible() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep NumPy's and SciPy's linear algebra to one thread.
+
+    Theirs wait for work by spinning, as torch's do, and take the processors from these: small matrices between torch's
+    work made that take twice as long. What is large is done by torch.
+    """
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 def require_determinism(probe: Callable[[], object]) -> str | None:

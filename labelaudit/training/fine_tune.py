@@ -13,10 +13,12 @@ from labelaudit.data.batches import Batches
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.runtime.checkpoints import Checkpoints, Sharding, require_alike
+from labelaudit.runtime.large_arrays import add_to, cells, touched
 from labelaudit.training.optimizers import Optimizer, clip
 from labelaudit.training.predict import inference_batch_size, predict
 from labelaudit.training.recording import Recording
 from labelaudit.training.schedule import learning_rate
+from labelaudit.training.thinning import thinned
 from labelaudit.training.trajectory import State, Step, Trajectory
 from labelaudit.training.window import Window, parse_windows
 from labelaudit.types import QueryAt, Removal, Schedule, checked
@@ -89,11 +91,12 @@ class Run:
         final: θ_T, shape (P,).
         margins: Each training row's margin z_y − max_{c≠y} z_c, averaged over the epochs, each measured in the
             forward pass of the step that visits the row (AUM, Pleiss et al. 2020); float64, shape (N,).
-        mean_logits: Its logits, averaged likewise; float64, shape (N, C).
+        mean_logits: Its logits, averaged likewise; float64 (float32 if they are many, see `cells`), shape (N, C).
         epoch_losses: The mean training loss of each epoch, measured likewise; float64, shape (epochs,).
         held_out_logits: The logits of the held-out rows at the ends of all epochs but the first and the last, summed,
-            float64, shape (M, C).
-        held_out_latest: Those at the last such end, shape (M, C); (0, C) if there is none.
+            likewise, shape (M, C).
+        held_out_latest: Those at the last such end, of as many of these rows as a temperature takes (`thinned`), shape
+            (m, C); (0, C) if there is none.
     """
 
     model: FlatModel
@@ -114,8 +117,12 @@ class Run:
         return self.plan.epochs * self.plan.steps_per_epoch(len(self.rows))
 
     def mean_held_out(self, final: Tensor) -> Tensor:
-        """The held-out rows' mean logits over the ends of all epochs but the first, by those at the end of the last."""
-        return (self.held_out_logits + final) / max(1, self.plan.epochs - 1)
+        """The held-out rows' mean logits over the ends of all epochs but the first, by those at the end of the last.
+
+        `held_out_logits` becomes it, so that no third array of this size is needed: ask once.
+        """
+        add_to(self.held_out_logits, final, 1 / max(1, self.plan.epochs - 1))
+        return self.held_out_logits
 
     def windows(self, text: str, removal: Removal = "window", query_at: QueryAt = "ends") -> list[Window]:
         """The windows of this run that a text names, see `parse_windows`."""
@@ -186,11 +193,11 @@ def fine_tune(
     trajectory = recording.trajectory(checkpoints, model.theta.device)
     moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
     margins = torch.zeros(len(rows), dtype=torch.float64)
-    mean_logits = torch.zeros(len(rows), _number_of_classes(model, batches, rows), dtype=torch.float64)
+    mean_logits = torch.from_numpy(cells(len(rows), _number_of_classes(model, batches, rows)))
     losses = torch.zeros(plan.epochs, dtype=torch.float64)
     held_out = rows[:0] if held_out is None else held_out
-    held_out_logits = torch.zeros(len(held_out), mean_logits.shape[1], dtype=torch.float64)
-    held_out_latest = model.theta.new_zeros(held_out_logits.shape, device="cpu")
+    held_out_logits = torch.from_numpy(cells(len(held_out), mean_logits.shape[1]))
+    held_out_latest = model.theta.new_zeros(held_out_logits[thinned(*held_out_logits.shape)].shape, device="cpu")
     reached = torch.zeros(1, dtype=torch.int64)
     progress_so_far = {
         "theta": model.theta,
@@ -218,12 +225,12 @@ def fine_tune(
             epoch = step.index // per_epoch
             _require_finite(logits, plan, epoch, step.index % per_epoch)
             places, labels = place[step.rows], batches.labels[step.rows]
-            mean_logits[places] += logits / plan.epochs
+            mean_logits[places] += (logits / plan.epochs).to(mean_logits.dtype)
+            touched(logits.nbytes)
             margins[places] += margin(logits, labels) / plan.epochs
             losses[epoch] += cross_entropy(logits, labels, reduction="sum") / len(rows)
             if (step.index + 1) % per_epoch == 0 and len(held_out) and 0 < epoch < plan.epochs - 1:
-                held_out_latest.copy_(predict(model, batches, held_out, at_once))
-                held_out_logits += held_out_latest
+                _take_in(predict(model, batches, held_out, at_once), held_out_logits, held_out_latest)
             reached.fill_(step.index + 1)
         progress(len(step.rows))
     if checkpoints is not None and recording.on_disk:
@@ -232,6 +239,12 @@ def fine_tune(
         held_out_latest = held_out_latest[:0]
     found = margins, mean_logits, losses, held_out_logits, held_out_latest
     return Run(model, batches, rows, plan, trajectory, model.theta.clone(), *found)
+
+
+def _take_in(logits: Tensor, total: Tensor, latest: Tensor) -> None:
+    """Add logits to a total (M, C), and keep some of them as the latest ones."""
+    latest.copy_(logits[thinned(*logits.shape)])
+    add_to(total, logits)
 
 
 def _go_on(checkpoints: Checkpoints | None, progress_so_far: dict[str, Tensor]) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from labelaudit.data.batches import Batches
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, ignore
+from labelaudit.runtime.large_arrays import cells, touched
 
 PROJECTED = 64  # numbers that stand for what the last layer gets
 INPUT_BYTES = 1 << 20  # so much of small rows is put through at once, however few a mini-batch has
@@ -17,7 +19,31 @@ INPUT_BYTES = 1 << 20  # so much of small rows is put through at once, however f
 
 def predict(model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
     """Logits of the rows at the model's θ, shape (len(rows), C), on the CPU."""
-    return torch.cat([logits.cpu() for logits in predict_batches(model, batches, rows, batch_size, progress)])
+    found = Gathered(len(rows))
+    for logits in predict_batches(model, batches, rows, batch_size, progress):
+        found.add(logits)
+    return found.logits
+
+
+class Gathered:
+    """Logits of rows, put together batch by batch.
+
+    Attributes:
+        logits: On the CPU, shape (rows, C); (0,) before the first batch.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.logits = torch.empty(0)
+        self._rows, self._seen = rows, 0
+
+    def add(self, logits: Tensor) -> None:
+        """Take the logits of the next rows, shape (B, C)."""
+        logits = logits.cpu()
+        if self._seen == 0:
+            self.logits = torch.from_numpy(cells(self._rows, logits.shape[1], dtype=logits.numpy().dtype))
+        self.logits[self._seen : self._seen + len(logits)] = logits
+        self._seen += len(logits)
+        touched(logits.nbytes)
 
 
 def predict_batches(
@@ -38,16 +64,18 @@ def inference_batch_size(batches: Batches, batch_size: int) -> int:
 
 
 class LastLayerInputs:
-    """Remembers logits and a short random projection of what the last linear layer gets, of rows that are put through.
+    """Remembers the losses and a short random projection of what the last linear layer gets, of rows put through.
 
     Rows that look alike to the network are near each other in it (Johnson and Lindenstrauss).
     """
 
-    def __init__(self, model: FlatModel) -> None:
-        self._model = model
+    def __init__(self, model: FlatModel, labels: Tensor) -> None:
+        """Take the labels of the rows in the order in which they will be put through, shape (rows,)."""
+        self._model, self._labels = model, labels
         self._latest: Tensor | None = None
         self._parts: list[Tensor] = []
-        self._logits: list[Tensor] = []
+        self._losses: list[Tensor] = []
+        self._seen = 0
 
     def __enter__(self) -> LastLayerInputs:
         layers = [module for module in self._model.module.modules() if isinstance(module, nn.Linear)]
@@ -74,12 +102,14 @@ class LastLayerInputs:
             generator = torch.Generator().manual_seed(found.shape[1])
             found = found @ torch.randn(found.shape[1], PROJECTED, generator=generator).to(found.device)
         self._parts.append(process_group.all_gather(found, len(logits)).cpu())
-        self._logits.append(logits.cpu())
+        labels = self._labels[self._seen : self._seen + len(logits)]
+        self._losses.append(cross_entropy(logits.cpu().double(), labels, reduction="none"))
+        self._seen += len(logits)
 
     @property
-    def logits(self) -> Tensor:
-        """The logits of all that was collected, shape (rows, C)."""
-        return torch.cat(self._logits)
+    def losses(self) -> Tensor:
+        """The cross-entropy of all that was collected, in nats, float64, shape (rows,)."""
+        return torch.cat(self._losses)
 
     @property
     def rows(self) -> Tensor:
@@ -91,7 +121,7 @@ def extract_features(
     model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore
 ) -> LastLayerInputs:
     """The rows as the network has them at the model's θ."""
-    with LastLayerInputs(model) as seen:
+    with LastLayerInputs(model, batches.labels[rows]) as seen:
         for logits in predict_batches(model, batches, rows, batch_size, progress):
             seen.collect(logits)
     return seen

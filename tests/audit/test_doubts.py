@@ -18,6 +18,7 @@ from labelaudit.audit.task import AuditTask, View
 from labelaudit.data.batches import Features
 from labelaudit.data.images import ImageSummary
 from labelaudit.data.splits import Fold
+from labelaudit.detection.accuracy import Predictions
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.share import Share
 from labelaudit.models.registry import SMALL_MODELS
@@ -46,7 +47,7 @@ def test_a_fold_beats_guessing_in_accuracy_or_in_nats(right, sure, expected):
     log_p = log_p_of(labels, right, sure)
     gain = log_p[np.arange(20), labels] - np.log(0.5)
     in_nats = gain.mean() > 2 * gain.std() / np.sqrt(20)
-    assert beats_guessing(log_p, labels) is expected
+    assert beats_guessing(Predictions.of(log_p, labels)) is expected
     assert in_nats is np.bool_(False)  # fifteen sure right and five as sure wrong gain .04 ± .21
 
 
@@ -54,8 +55,8 @@ def test_nats_tell_where_accuracy_cannot():
     """Nine in ten are of one class, which is always the favourite; it is so least where it is not the label."""
     labels = (np.arange(100) < 10).astype(int)
     p = np.where(labels == 1, 0.4, 0.05)
-    assert beats_guessing(np.log(np.stack([1 - p, p], axis=1)), labels)
-    assert not beats_guessing(np.log(np.tile([0.9, 0.1], (100, 1))), labels)
+    assert beats_guessing(Predictions.of(np.log(np.stack([1 - p, p], axis=1)), labels))
+    assert not beats_guessing(Predictions.of(np.log(np.tile([0.9, 0.1], (100, 1))), labels))
 
 
 def audit_of(rights):
@@ -65,9 +66,8 @@ def audit_of(rights):
     parts = np.split(np.arange(rows), len(rights))
     folds = [Fold(np.setdiff1d(np.arange(rows), part), part) for part in parts]
     collected = Collected(rows, 2, labels, several_folds=len(rights) > 1)
-    collected.query_labels = [labels[part] for part in parts]
-    collected.query_log_probabilities = [
-        log_p_of(labels[part], right) for part, right in zip(parts, rights, strict=True)
+    collected.queries = [
+        Predictions.of(log_p_of(labels[part], right), labels[part]) for part, right in zip(parts, rights, strict=True)
     ]
     view = View(Features(torch.zeros(rows, 1), torch.from_numpy(labels)), lambda number, seed: None)
     return AuditTask(view, folds, rows, 2), collected
@@ -106,7 +106,7 @@ def test_none_of_these_rows_is_more_probably_wrong_than_right():
 def test_trees_alone_have_to_predict_three_quarters_of_what_there_is_to_gain(right, told):
     """Of two classes as frequent, 87.5% of the labels are three quarters of what is above one half."""
     labels = np.arange(200) % 2
-    doubt = doubt_of_trees(log_p_of(labels, right), labels, Noise(Share(0.1, 0.1, 0.1), np.eye(2), 1.0))
+    doubt = doubt_of_trees(Predictions.of(log_p_of(labels, right), labels), Noise(Share(0.1, 0.1, 0.1), np.eye(2), 1.0))
     assert (doubt is None) == told
     assert told or "boosted trees predict 87% of the labels they were not fitted on, too few" in str(doubt)
 

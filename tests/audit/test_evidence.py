@@ -9,6 +9,7 @@ import pytest
 from labelaudit import scan
 from labelaudit.audit.collect import Collected
 from labelaudit.audit.evidence import evidence_of, losses_beside, noise_of, weigh_trees
+from labelaudit.detection.accuracy import Predictions
 from labelaudit.detection.noise import estimate_noise
 from tests.support.progress import Notes
 
@@ -165,7 +166,7 @@ def foretold(right, network_right):
     collected = Collected(200, 2, labels, several_folds=True)
     collected.held_out, collected.by_trees = log_p(network_right), log_p(right)
     collected.from_training = collected.from_influence = log_p(network_right)
-    collected.query_labels, collected.query_log_probabilities = [labels], [log_p(network_right)]
+    collected.queries = [Predictions.of(log_p(network_right), labels)]
     return collected
 
 

@@ -15,6 +15,7 @@ from labelaudit.audit.judge import judge
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.data.batches import Features
 from labelaudit.data.splits import Fold
+from labelaudit.detection.accuracy import Predictions
 from labelaudit.detection.calibration import calibrate, calibrate_to
 from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.share import Share
@@ -41,14 +42,13 @@ def collected_of(*, several_folds=True, unscored=0, query=None, loss=0.5):
     collected = Collected(rows, 2, labels, several_folds=several_folds)
     collected.from_training[unscored:] = as_evidence(TRAINING)
     collected.from_influence[unscored:] = as_evidence(INFLUENCE)
-    collected.influence[unscored:] = np.stack([10.0 + np.arange(ROWS), 1000.0 + np.arange(ROWS)], axis=1)
+    collected.influence[unscored:] = np.where(LABELS == 0, 10.0, 1000.0) + np.arange(ROWS)
     if several_folds:
         collected.held_out[unscored:] = as_evidence(HELD_OUT)
         collected.out_of_fold[unscored:] = 0.25
     collected.loss[unscored:], collected.margin[unscored:] = loss, 2.0
     query_labels, log_p = query or query_of(0.5)
-    collected.query_labels = [query_labels[:30], query_labels[30:]]
-    collected.query_log_probabilities = [log_p[:30], log_p[30:]]
+    collected.queries = [Predictions.of(log_p[part], query_labels[part]) for part in (slice(30), slice(30, None))]
     collected.temperatures, collected.parameters, collected.tracked = [1.5, 0.75], 7, 5
     return collected
 
@@ -87,7 +87,7 @@ def weights_of(reference, *shares):
     """
     noise = estimate_noise(as_evidence(reference), LABELS)
     calibrated = calibrate(as_evidence(reference), LABELS, noise.transition)
-    joint = calibrated.log_probabilities(as_evidence(reference)) + noise.log_likelihood(LABELS)
+    joint = calibrated.log_probabilities(as_evidence(reference)) + np.log(noise.likelihood(LABELS))
     target = np.exp(joint - np.logaddexp(joint[:, :1], joint[:, 1:]))
     kinds = np.stack([HELD_OUT, TRAINING, INFLUENCE])
     weights = np.array([calibrate_to(as_evidence(kind), target).weight for kind in kinds])
@@ -185,7 +185,7 @@ def test_a_gain_is_real_from_three_deviations_on(gained, reliable):
     right = np.arange(100) < 50 + gained
     p = np.where(right, 0.501, 0.01)
     log_p = np.log(np.where(np.eye(2)[labels] == 1, p[:, None], 1 - p[:, None]))
-    assert (why_unreliable(log_p, labels, noise_of(0.1)) is None) == reliable
+    assert (why_unreliable(Predictions.of(log_p, labels), noise_of(0.1)) is None) == reliable
 
 
 @pytest.mark.parametrize(("confident", "reliable"), [(8, False), (9, True)])
@@ -199,13 +199,13 @@ def test_a_gain_in_nats_is_enough(confident, reliable):
     p0 = np.full(99, 2 / 3)
     p0[:confident] = 1 - 1e-9
     log_p = np.log(np.stack([p0, 1 - p0], axis=1))
-    assert (why_unreliable(log_p, labels, noise_of(0.1)) is None) == reliable
+    assert (why_unreliable(Predictions.of(log_p, labels), noise_of(0.1)) is None) == reliable
 
 
 @pytest.mark.parametrize(("rate", "reliable"), [(0.6, True), (0.61, False)])
 def test_more_than_three_fifths_of_wrong_labels_are_too_many(rate, reliable):
     labels, log_p = query_of(0.1)
-    told = why_unreliable(log_p, labels, noise_of(rate))
+    told = why_unreliable(Predictions.of(log_p, labels), noise_of(rate))
     assert told == (None if reliable else "an estimated 61% of the labels are wrong, too many to tell which")
 
 

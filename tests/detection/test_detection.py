@@ -184,7 +184,7 @@ def test_evidence_that_knows_the_given_labels_by_heart_counts_for_little():
     score = 1 - beside[np.arange(5000), given]
     to_labels = calibrate(by_heart, given, noise.transition).log_probabilities(by_heart)
     reference = calibrate(evidence, given, noise.transition).log_probabilities(evidence)
-    fitted = log_softmax((reference + 2 * to_labels) / 3 + noise.log_likelihood(given))
+    fitted = log_softmax((reference + 2 * to_labels) / 3 + np.log(noise.likelihood(given)))
     as_fitted = 1 - np.exp(fitted[np.arange(5000), given])
     ranked = [detection_metrics(values, true != given)["average_precision"] for values in (score, as_fitted)]
     assert ranked[0] > ranked[1] + 0.2

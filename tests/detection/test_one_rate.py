@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelaudit.detection.calibration import FEW_A_CLASS, calibrate, calibrate_to, few_a_class, log_softmax
+from labelaudit.detection.calibration import calibrate, calibrate_to, log_softmax
+from labelaudit.detection.fitted_rows import FEW_A_CLASS, few_a_class
 from labelaudit.detection.noise import estimate_noise, even_transition
 from labelaudit.detection.one_rate import fit_one_rate
 

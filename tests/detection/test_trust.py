@@ -16,6 +16,7 @@ from labelaudit.config import AuditConfig, SelectionRule, TrainingConfig
 from labelaudit.data.batches import Features, standardise_each
 from labelaudit.data.flips import flip_rows
 from labelaudit.data.splits import cross_audit
+from labelaudit.detection.accuracy import Predictions
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.ranking import rank_rows
 from labelaudit.detection.share import Share
@@ -94,13 +95,13 @@ def test_a_network_that_only_knows_how_frequent_the_classes_are_knows_nothing(co
     p_true = np.where(labels, 0.1 + confidence, 0.9 + confidence / 10)
     log_p = np.log(np.stack([np.where(labels, 1 - p_true, p_true), np.where(labels, p_true, 1 - p_true)], 1))
     noise = Noise(Share(0.1, 0.1, 0.1), np.eye(2), 1.0)
-    assert (why_unreliable(log_p, labels.astype(np.int64), noise) is None) == reliable
+    assert (why_unreliable(Predictions.of(log_p, labels.astype(np.int64)), noise) is None) == reliable
 
 
 def test_more_wrong_labels_than_can_be_told_apart_are_told():
     labels = np.arange(100) % 4
     knowing = np.log(0.97 * np.eye(4)[labels] + 0.01)
-    assert why_unreliable(knowing, labels, Noise(Share(0.3, 0.3, 0.3), np.eye(4), 1.0)) is None
+    assert why_unreliable(Predictions.of(knowing, labels), Noise(Share(0.3, 0.3, 0.3), np.eye(4), 1.0)) is None
     assert "70% of the labels are wrong" in (
-        why_unreliable(knowing, labels, Noise(Share(0.7, 0.7, 0.7), np.eye(4), 1.0)) or ""
+        why_unreliable(Predictions.of(knowing, labels), Noise(Share(0.7, 0.7, 0.7), np.eye(4), 1.0)) or ""
     )
