@@ -51,9 +51,10 @@ def predict_unlabelled(
     if len(rows) == 0:
         return {}
     total: Floats = np.zeros((len(rows), findings.signals.posterior.shape[1]))
+    at_once = inference_batch_size(batches, batch_size, total.shape[1])
     for number, temperature in enumerate(findings.temperatures):
         model = restore(network, findings.networks, number, seed)
-        logits = predict(model, batches, torch.from_numpy(rows), inference_batch_size(batches, batch_size)).double()
+        logits = predict(model, batches, torch.from_numpy(rows), at_once).double()
         total += (logits / temperature).softmax(1).numpy()
     return dict(zip(rows.tolist(), total / len(findings.temperatures), strict=True))
 

@@ -87,7 +87,7 @@ def cross_fit(
         title = f"Fold {number + 1} of {len(task.folds)}: {stream.title}"
         with progress.stage(title, plan.epochs * len(kept)) as advance, reproducible():
             run = fine_tune(model, batches, rows, plan, order_seed, recording, advance, part, query)
-            final = predict(model, batches, query, inference_batch_size(batches, plan.batch_size))
+            final = predict(model, batches, query, inference_batch_size(batches, plan.batch_size, task.classes))
         found.append(run.mean_held_out(final).numpy())
     scales = scales_of(found, [labels[fold.query] for fold in task.folds])
     log_p = cells(task.rows, task.classes, np.nan)

@@ -13,7 +13,7 @@ from labelaudit.influence.derivatives import Differentiate, choose_differentiati
 from labelaudit.influence.scoring import Scoring, Segment
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.fine_tune import Plan
-from labelaudit.training.predict import inference_batch_size
+from labelaudit.training.predict import inference_batch_size, number_of_classes
 from labelaudit.training.window import Window, parse_windows
 
 
@@ -91,13 +91,14 @@ def plan_fold(
     Raises:
         InputError: The window setting names several windows, or one outside the run.
     """
+    classes = number_of_classes(model, batches, torch.zeros(1, dtype=torch.int64))
     theta_bytes, tracked_bytes = (int(model.process_group.max(part.nbytes)) for part in (model.theta, model.tracked))
     return FoldPlan(
         training=training,
         windows=tuple(_windows(settings, training, rows)),
         scoring=Scoring(settings.estimator, settings.scoring_steps),
         differentiate=choose_differentiation(settings.derivatives, model),
-        inference_batch_size=inference_batch_size(batches, training.batch_size),
+        inference_batch_size=inference_batch_size(batches, training.batch_size, classes),
         device=model.theta.device,
         rows=rows,
         query_rows=query_rows,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labelaudit.runtime.large_arrays import blocks
 from labelaudit.types import Floats
 
 
@@ -29,7 +31,9 @@ class Signals:
     loss: Floats
     margin: Floats
 
-    @property
+    @cached_property
     def scored(self) -> NDArray[np.bool_]:
         """Which rows were scored, shape (N,)."""
-        return np.isfinite(self.posterior[:, 0])
+        return np.concatenate(
+            [np.isfinite(self.posterior[block, 0]) for block in blocks(*self.posterior.shape)] or [np.zeros(0, bool)]
+        )

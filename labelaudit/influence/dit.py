@@ -221,7 +221,8 @@ class _Sweep:
         assert found.theta is not None
         model.theta.copy_(found.theta)
         tracked = found.theta[len(found.theta) - len(model.tracked) :]
-        at_once = inference_batch_size(run.batches, run.plan.batch_size) * model.process_group.size
+        at_once = inference_batch_size(run.batches, run.plan.batch_size, self.influence.shape[3])
+        at_once *= model.process_group.size
         for part in torch.arange(len(run.rows)).split(at_once):
             shard = model.process_group.shard(len(part))
             inputs, labels = run.batches.batch(run.rows[part], shard=shard)

@@ -25,7 +25,8 @@ from labelaudit.units import format_bytes
 DOUBLE_CELLS = 1 << 24  # numbers up to which an array is float64; of more than that no result needs 15 digits
 FILE_SHARE = 64  # an array goes into a file where more than this part of free memory is needed: a dozen live at once
 BLOCK_CELLS = 1 << 17  # numbers in a block: 2 MiB, which stay in a processor's cache
-KEPT_BYTES = 1 << 28  # of files that may be read or written before their pages are given back
+USED_WITH = 4  # arrays that are gone through together, at most
+KEPT_BYTES = 1 << 27  # of files that may be read or written before their pages are given back
 
 _folder: ContextVar[Path | None] = ContextVar("folder of large arrays", default=None)
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
@@ -92,7 +93,7 @@ def blocks(rows: int, classes: int) -> Iterator[slice]:
     step = max(1, BLOCK_CELLS // max(classes, 1))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
-        touched(8 * step * classes)
+        touched(USED_WITH * 4 * step * classes)
 
 
 def touched(size: int) -> None:

@@ -15,7 +15,7 @@ from labelaudit.data.batches import Batches
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Advance, ignore
 from labelaudit.training.fine_tune import Plan, take_step
-from labelaudit.training.predict import inference_batch_size, predict
+from labelaudit.training.predict import inference_batch_size, number_of_classes, predict
 from labelaudit.training.thinning import thinned
 
 FEWEST_EPOCHS, FEWEST_STEPS = 3, 60  # from which on predictions are looked at
@@ -81,7 +81,7 @@ def _moments(model: FlatModel, plan: Plan) -> Tensor:
 
 def _held_out_loss(pilot: Pilot, batches: Batches, plan: Plan) -> float:
     """Mean cross-entropy at the best temperature."""
-    at_once = inference_batch_size(batches, plan.batch_size)
+    at_once = inference_batch_size(batches, plan.batch_size, number_of_classes(pilot.model, batches, pilot.held_out))
     logits = predict(pilot.model, batches, pilot.held_out, at_once)
     some = thinned(*logits.shape)
     logits, labels = logits[some].double(), batches.labels[pilot.held_out[some]]

@@ -15,7 +15,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.runtime.checkpoints import Checkpoints, Sharding, require_alike
 from labelaudit.runtime.large_arrays import add_to, cells, touched
 from labelaudit.training.optimizers import Optimizer, clip
-from labelaudit.training.predict import inference_batch_size, predict
+from labelaudit.training.predict import inference_batch_size, number_of_classes, predict
 from labelaudit.training.recording import Recording
 from labelaudit.training.schedule import learning_rate
 from labelaudit.training.thinning import thinned
@@ -193,7 +193,7 @@ def fine_tune(
     trajectory = recording.trajectory(checkpoints, model.theta.device)
     moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
     margins = torch.zeros(len(rows), dtype=torch.float64)
-    mean_logits = torch.from_numpy(cells(len(rows), _number_of_classes(model, batches, rows)))
+    mean_logits = torch.from_numpy(cells(len(rows), number_of_classes(model, batches, rows)))
     losses = torch.zeros(plan.epochs, dtype=torch.float64)
     held_out = rows[:0] if held_out is None else held_out
     held_out_logits = torch.from_numpy(cells(len(held_out), mean_logits.shape[1]))
@@ -213,7 +213,7 @@ def fine_tune(
     _go_on(checkpoints, progress_so_far)
     place = places_of(rows, len(batches.labels))
     per_epoch = plan.steps_per_epoch(len(rows))
-    at_once = inference_batch_size(batches, plan.batch_size)
+    at_once = inference_batch_size(batches, plan.batch_size, mean_logits.shape[1])
     for step in plan.steps(rows, seed):
         done = step.index < reached.item()
         if recording.first <= step.index < recording.stop:
@@ -300,8 +300,3 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
 def places_of(rows: Tensor, total: int) -> Tensor:
     """Which of some rows (N,) each of `total` rows is, −1 for none; shape (total,)."""
     return torch.full((total,), -1).index_copy(0, rows, torch.arange(len(rows)))
-
-
-def _number_of_classes(model: FlatModel, batches: Batches, rows: Tensor) -> int:
-    with torch.no_grad():
-        return model(batches.batch(rows[:1])[0]).shape[1]

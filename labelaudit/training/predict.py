@@ -14,7 +14,7 @@ from labelaudit.progress import Advance, ignore
 from labelaudit.runtime.large_arrays import cells, touched
 
 PROJECTED = 64  # numbers that stand for what the last layer gets
-INPUT_BYTES = 1 << 20  # so much of small rows is put through at once, however few a mini-batch has
+INPUT_BYTES = 1 << 20  # so much of small rows, or of their logits, is put through at once, however few a mini-batch has
 
 
 def predict(model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, progress: Advance = ignore) -> Tensor:
@@ -26,7 +26,7 @@ def predict(model: FlatModel, batches: Batches, rows: Tensor, batch_size: int, p
 
 
 class Gathered:
-    """Logits of rows, put together batch by batch.
+    """Logits of rows, or as many other numbers, put together batch by batch.
 
     Attributes:
         logits: On the CPU, shape (rows, C); (0,) before the first batch.
@@ -57,10 +57,16 @@ def predict_batches(
         progress(len(batch))
 
 
-def inference_batch_size(batches: Batches, batch_size: int) -> int:
+def inference_batch_size(batches: Batches, batch_size: int, classes: int) -> int:
     """How many rows to put through where nothing is kept for a backward pass: a mini-batch, or more if small."""
     row = batches.batch(torch.zeros(1, dtype=torch.int64))[0]
-    return max(batch_size, INPUT_BYTES // max(1, row.nbytes))
+    return max(batch_size, INPUT_BYTES // max(1, row.nbytes, classes * row.itemsize))
+
+
+def number_of_classes(model: FlatModel, batches: Batches, rows: Tensor) -> int:
+    """How many logits the network has, C, by the first of some rows."""
+    with torch.no_grad():
+        return model(batches.batch(rows[:1])[0]).shape[1]
 
 
 class LastLayerInputs:
@@ -73,8 +79,8 @@ class LastLayerInputs:
         """Take the labels of the rows in the order in which they will be put through, shape (rows,)."""
         self._model, self._labels = model, labels
         self._latest: Tensor | None = None
-        self._parts: list[Tensor] = []
-        self._losses: list[Tensor] = []
+        self._sketch = Gathered(len(labels))
+        self._losses = torch.empty(len(labels), dtype=torch.float64)
         self._seen = 0
 
     def __enter__(self) -> LastLayerInputs:
@@ -101,20 +107,20 @@ class LastLayerInputs:
         if found.shape[1] > PROJECTED:
             generator = torch.Generator().manual_seed(found.shape[1])
             found = found @ torch.randn(found.shape[1], PROJECTED, generator=generator).to(found.device)
-        self._parts.append(process_group.all_gather(found, len(logits)).cpu())
-        labels = self._labels[self._seen : self._seen + len(logits)]
-        self._losses.append(cross_entropy(logits.cpu().double(), labels, reduction="none"))
+        self._sketch.add(process_group.all_gather(found, len(logits)))
+        rows = slice(self._seen, self._seen + len(logits))
+        self._losses[rows] = cross_entropy(logits.cpu().double(), self._labels[rows], reduction="none")
         self._seen += len(logits)
 
     @property
     def losses(self) -> Tensor:
         """The cross-entropy of all that was collected, in nats, float64, shape (rows,)."""
-        return torch.cat(self._losses)
+        return self._losses[: self._seen]
 
     @property
     def rows(self) -> Tensor:
         """All that was collected, float32, shape (rows, at most `PROJECTED`)."""
-        return torch.cat(self._parts)
+        return self._sketch.logits
 
 
 def extract_features(

@@ -27,6 +27,9 @@ class Tensors:
         self.theta, self.tracked = torch.zeros(THETA_BYTES // 4), torch.zeros(tracked_bytes // 4)
         self.process_group = SINGLE_PROCESS
 
+    def __call__(self, inputs):
+        return torch.zeros(len(inputs), 2)
+
 
 def needs(training=TRAINING, exact=False, memory=10**6, disk=0, folds=2, tracked_bytes=300, **influence):
     settings = InfluenceConfig(derivatives="forward-over-reverse" if exact else "central-differences", **influence)
