@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from contextlib import suppress
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from labelaudit.audit.feature_cache import FeatureCache, keep_within_limit
 from labelaudit.config import ModelConfig
 from labelaudit.data.content import EncodedImages
-from labelaudit.data.dataset import Dataset, content_hash
+from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import ImageSummary, decode
 from labelaudit.models.registry import model_spec
 from labelaudit.models.spec import ModelSpec
 from labelaudit.models.timm_models import cut_off_head
-from labelaudit.progress import NullProgress, Progress, ignore
-from labelaudit.runtime.files import cache_folder
-from labelaudit.runtime.locks import remove_leftovers
-from labelaudit.runtime.regular_files import NOT_REGULAR
-from labelaudit.runtime.sealed import DamagedError
-from labelaudit.runtime.tensor_files import load_tensors, save_tensors
+from labelaudit.progress import Progress, ignore
 from labelaudit.types import Hashes, Problems
-from labelaudit.units import format_count
 
 CHUNK = 512  # images decoded at a time
 BATCH = 32
@@ -67,8 +57,17 @@ def frozen_features(
     see = cut_off_head(spec.network(2, seed=0).to(device).eval())[0]
     blank_image = torch.zeros(1, spec.channels, spec.image_size, spec.image_size, dtype=torch.uint8)
     width = compute(see, spec, blank_image, device, ignore).shape[1]
-    known = cache.load(width, progress)
-    missing = [row for row, digest in enumerate(hashes) if digest is not None and digest not in known]
+    matrix = np.full((len(dataset), width), np.nan, dtype=np.float32)
+    rows_of: dict[str, list[int]] = {}
+    for row, digest in enumerate(hashes):
+        if digest is not None:
+            rows_of.setdefault(digest, []).append(row)
+
+    def keep(digest: str, values: NDArray[np.float32]) -> None:
+        matrix[rows_of[digest]] = values
+
+    known = cache.load(rows_of, width, progress, keep)
+    missing = [row for digest, rows in rows_of.items() if digest not in known for row in rows]
     problems = list(dataset.problems)
     with progress.stage(f"Features of {spec.name}", len(missing)) as advance:
         for chunk in np.array_split(missing, max(1, -(-len(missing) // CHUNK))):
@@ -87,15 +86,14 @@ def frozen_features(
             for row, problem, digest, values in zip(rows, decoded.problems, decoded.hashes, features, strict=True):
                 problems[row] = problem or (None if digest == hashes[row] else "has changed while it was read")
                 if problems[row] is None and digest is not None:
-                    found[digest] = values
+                    matrix[row] = found[digest] = values
             cache.add(found)
-            known |= found
+    if cached:
+        keep_within_limit(progress)
     problems = [
         problem or ("cannot be read" if digest is None else None)
         for problem, digest in zip(problems, hashes, strict=True)
     ]
-    blank = np.full(width, np.nan, dtype=np.float32)
-    matrix = np.stack([blank if digest is None else known.get(digest, blank) for digest in hashes])
     return matrix, hashes, tuple(problems)
 
 
@@ -115,84 +113,13 @@ def compute(
     return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
 
-class FeatureCache:
-    """A folder of files with features by content hash, for one network with its weights at one image size."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
-
-    @classmethod
-    def of(cls, config: ModelConfig, image_size: int) -> FeatureCache:
-        """The cache of a model, below `$LABELAUDIT_CACHE`, or the user's cache folder; none for random weights."""
-        if not (config.pretrained or config.weights):
-            return cls(None)
-        weights = "pretrained" if config.weights is None else content_hash(config.weights.read_bytes())
-        identity = json.dumps([config.name, weights, image_size, version("timm")])
-        return cls(cache_folder() / "features" / hashlib.sha256(identity.encode()).hexdigest()[:16])
-
-    def load(self, width: int, progress: Progress) -> dict[str, NDArray[np.float32]]:
-        """All features there are; a damaged file is removed, and what it held is computed anew.
-
-        Args:
-            width: D, how many features an image has.
-            progress: Told of damaged files.
-        """
-        known: dict[str, NDArray[np.float32]] = {}
-        if self._folder is None or not self._folder.is_dir():
-            return known
-        remove_leftovers(self._folder)
-        damaged = 0
-        for path in sorted(self._folder.glob("*.safetensors")):
-            try:
-                known |= _features_in(path, width)
-            except (OSError, DamagedError, ValueError, RecursionError):
-                damaged += 1
-                with suppress(OSError):
-                    path.unlink()
-        if damaged:
-            progress.note(f"{format_count(damaged, 'damaged file')} of cached features removed: they are computed anew")
-        return known
-
-    def add(self, found: dict[str, NDArray[np.float32]]) -> None:
-        """Keep features; a cache that cannot be written is no reason to stop."""
-        if not found or self._folder is None:
-            return
-        name = content_hash("".join(found).encode())[:16]
-        features = torch.from_numpy(np.stack(list(found.values())))
-        with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            save_tensors(
-                self._folder / f"{name}.safetensors", {"features": features}, {"hashes": json.dumps(list(found))}
-            )
-
-
-def cached_share(hashes: Hashes, config: ModelConfig, width: int) -> float:
+def cached_share(hashes: Hashes, config: ModelConfig) -> float:
     """The share of images whose features are in the cache, in [0, 1].
 
     Args:
         hashes: Their content hashes.
         config: The network, and where its weights come from.
-        width: D, how many features an image has.
     """
     spec = model_spec(config, ImageSummary(grayscale=False, side=config.image_size or 1))
-    known = FeatureCache.of(config, spec.image_size).load(width, NullProgress())
+    known = FeatureCache.of(config, spec.image_size).known([digest for digest in hashes if digest is not None])
     return sum(digest in known for digest in hashes) / len(hashes)
-
-
-def _features_in(path: Path, width: int) -> dict[str, NDArray[np.float32]]:
-    """What a file of the cache holds, by content hash.
-
-    Raises:
-        DamagedError: It is not as it was written, or of another network.
-        ValueError: Likewise.
-        OSError: It cannot be read.
-    """
-    if not path.is_file():
-        raise DamagedError(NOT_REGULAR)
-    tensors, metadata = load_tensors(path)
-    hashes, features = json.loads(metadata.get("hashes", "null")), tensors.get("features", torch.empty(0))
-    if not isinstance(hashes, list) or not all(isinstance(digest, str) for digest in hashes):
-        raise DamagedError("it names no images")
-    if features.dtype != torch.float32 or features.shape != (len(hashes), width) or not features.isfinite().all():
-        raise DamagedError(f"it does not hold {width} finite numbers of each image")
-    return dict(zip(hashes, features.numpy(), strict=True))

@@ -10,6 +10,7 @@ from typer import Option
 
 from labelaudit.cli.apply import APPLY_EXAMPLES, apply
 from labelaudit.cli.baseline import BASELINE_EXAMPLES, BASELINE_SHORT, baseline
+from labelaudit.cli.cache import CACHE_EXAMPLES, cache
 from labelaudit.cli.check import CHECK_EXAMPLES, check
 from labelaudit.cli.flip_test import FLIP_TEST_EXAMPLES, FLIP_TEST_SHORT, flip_test
 from labelaudit.cli.help import Program, command_class
@@ -53,4 +54,5 @@ app.command(cls=command_class(FLIP_TEST_EXAMPLES, short=FLIP_TEST_SHORT))(auditi
 app.command(cls=command_class(REPORT_EXAMPLES))(report)
 app.command(cls=command_class(REFINE_EXAMPLES))(refine)
 app.command(cls=command_class(APPLY_EXAMPLES))(apply)
+app.command(cls=command_class(CACHE_EXAMPLES))(cache)
 app.command(cls=command_class(REPRODUCE_EXAMPLES))(reproduce)

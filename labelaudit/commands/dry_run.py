@@ -338,6 +338,6 @@ def _data_stage(
     values = batches.batch(torch.zeros(1, dtype=torch.long))[0]
     if config.model.train != "head":
         return Stage("reading rows", seconds, rows * values.nbytes)
-    cached = cached_share(hashes, config.model, values.shape[1])
+    cached = cached_share(hashes, config.model)
     said = f", {cached:.0%} of them in the cache" if cached else ""
     return Stage(f"features of the images{said}", seconds * (1 - cached), rows * values.nbytes)

@@ -49,6 +49,20 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, metadata
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What the header of such a file says; it is not checked, which takes all of the file.
+
+    Raises:
+        DamagedError: It is no such file.
+        OSError: It cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, ValueError, TypeError) as error:
+        raise DamagedError(str(error).partition("\n")[0] or type(error).__name__) from error
+
+
 def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     described = [[name, str(tensor.dtype), list(tensor.shape)] for name, tensor in sorted(tensors.items())]
     digest = hashlib.sha256(json.dumps([described, sorted(metadata.items())]).encode())
