@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch import Tensor
 
 from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given, likelihood_of
@@ -266,15 +265,15 @@ def _explain(evidence: Floats, labels: Labels, transition: Floats, calibration: 
         transition: T.
         calibration: Of the evidence.
     """
-    counts, log_likelihood = np.zeros_like(transition), 0.0
+    by_given, log_likelihood = np.zeros_like(transition), 0.0
     for block in blocks(*evidence.shape):
         joint = np.exp(calibration.log_probabilities(evidence[block]))
         joint *= likelihood_of(transition, labels[block])
         of_given = joint.sum(1)
         joint /= of_given[:, None]
-        counts += count(joint, labels[block])
+        count(joint, labels[block], by_given)
         log_likelihood += float(np.log(of_given).sum())
-    return counts, log_likelihood
+    return by_given.T, log_likelihood
 
 
 def _without_confusions(predicted: Floats, transition: Floats) -> Floats:
@@ -299,9 +298,6 @@ def _inverse(transition: Floats) -> Tensor:
     return inverse
 
 
-def count(posterior: Floats, labels: Labels) -> Floats:
-    """Expected rows of true class c and given label g, by P(true label c) of each row; shape (C, C)."""
-    rows, classes = posterior.shape
-    is_given = csr_array((np.ones(rows), labels, np.arange(rows + 1)), shape=(rows, classes))
-    counts: Floats = (is_given.T @ posterior).T
-    return counts
+def count(posterior: Floats, labels: Labels, by_given: Floats) -> None:
+    """Add P(true label c) of each row, shape (N, C), to the expected rows of given label g and true class c, (C, C)."""
+    torch.from_numpy(by_given).index_add_(0, torch.from_numpy(labels), torch.from_numpy(posterior))

@@ -159,7 +159,7 @@ def _noise(classes: tuple[str, ...], labels: NDArray[np.int64], audit: Audit, ra
     posterior, scored = audit.findings.signals.posterior, np.flatnonzero(audit.findings.signals.scored)
     rows = np.zeros((len(classes), len(classes)))  # given × true
     for block in blocks(len(scored), len(classes)):
-        rows += count(posterior[scored[block]], labels[scored[block]]).T
+        count(posterior[scored[block]].astype(float), labels[scored[block]], rows)
     np.fill_diagonal(rows, 0)
     most = np.argpartition(rows, -min(PAIRS, rows.size), axis=None)[-min(PAIRS, rows.size) :]  # of thousands of classes
     pairs = sorted(((rows[g, c], g, c) for g, c in zip(*np.unravel_index(most, rows.shape), strict=True)), reverse=True)
