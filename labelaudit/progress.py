@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, runtime_checkable
 
 Advance = Callable[[int], None]
@@ -33,3 +34,18 @@ class NullProgress:
 
     def note(self, text: str) -> None:
         """Tell nobody."""
+
+
+class Stopwatch:
+    """A progress that adds up how long stages took, and passes notes on."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.seconds = 0.0
+        self.note = progress.note
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Advance]:
+        """Time a stage."""
+        started = time.perf_counter()
+        yield lambda amount: None
+        self.seconds += time.perf_counter() - started

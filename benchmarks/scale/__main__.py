@@ -1,6 +1,6 @@
 """`python -m benchmarks.scale`: scans of made vectors with `lr`, each in a process of its own, one after another.
 
-Some two hours in all on two cores, most of it for the largest; `--only` takes some of the series.
+`--only` takes some of the series; rows are the longest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SERIES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "classes": ((20_000, 10, 64), (20_000, 100, 64), (20_000, 1000, 64), (20_000, 10_000, 64)),
     "rows × classes": ((20_000, 100, 64), (60_000, 300, 64), (200_000, 1000, 64)),
     "width": ((10_000, 10, 16), (10_000, 10, 256), (10_000, 10, 4096)),
-    "few a class": ((6_000, 3_000, 16), (10_000, 2_000, 16)),
+    "few a class": ((1_000, 500, 16), (6_000, 3_000, 16), (20_000, 10_000, 16)),
 }
 """Of each series: rows, classes and width."""
 VARIES = {"rows": 0, "classes": 1, "width": 2}

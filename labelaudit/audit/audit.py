@@ -21,6 +21,7 @@ from labelaudit.audit.setup import (
     has_second_view,
     is_small,
     prepare_network,
+    products_in_a_step,
     resolve_defaults,
     table_for_trees,
     train_to_convergence,
@@ -35,7 +36,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress
 from labelaudit.runtime.checkpoints import Checkpoints
 from labelaudit.runtime.distributed import process_group
-from labelaudit.runtime.machine import one_blas_thread
+from labelaudit.runtime.machine import own_threads, settle_threads
 from labelaudit.types import Floats, Labels, Rows, TextEncoding
 
 
@@ -100,7 +101,7 @@ class Audit:
     terms: Mapping[int, Terms] = field(default_factory=dict)
 
 
-@one_blas_thread()
+@own_threads()
 def audit(
     data: AuditData,
     labels: Labels,
@@ -135,6 +136,7 @@ def audit(
     training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))
     check_processes(process_group(), training)
     config = config.model_copy(update={"training": training})
+    settle_threads(products_in_a_step(batches, len(data.classes), training))
     text_encoding = batches.encoded.encoding if isinstance(batches, TextFeatures) else None
     if text_encoding is not None:
         progress.note(f"the network gets {inputs.text(batches)}")

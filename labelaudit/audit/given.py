@@ -23,7 +23,7 @@ from labelaudit.detection.noise import estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior
 from labelaudit.detection.signals import Signals
 from labelaudit.progress import Progress
-from labelaudit.runtime.machine import one_blas_thread
+from labelaudit.runtime.machine import own_threads
 from labelaudit.types import Floats
 
 SMALLEST = 1e-6  # probability that counts as none
@@ -60,7 +60,7 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
     )
 
 
-@one_blas_thread()
+@own_threads()
 def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) -> Audit:
     """Judge labels by probabilities from networks that were not trained on their rows.
 

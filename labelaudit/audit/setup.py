@@ -88,6 +88,13 @@ def train_to_convergence(
     return training.model_copy(update={"epochs": epochs})
 
 
+def products_in_a_step(batches: Batches, classes: int, training: TrainingConfig) -> int:
+    """Of the forward pass of a linear layer on the rows, which is the least that a network does."""
+    assert training.batch_size is not None
+    row = batches.batch(torch.zeros(1, dtype=torch.int64))[0]
+    return int(training.batch_size * row[0].numel() * classes)
+
+
 def check_processes(process_group: ProcessGroup, training: TrainingConfig) -> None:
     """Require a row of every mini-batch for each process.
 

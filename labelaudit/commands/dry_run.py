@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from labelaudit.audit.setup import (
     is_small,
     may_be_refitted,
     prepare_network,
+    products_in_a_step,
     resolve_defaults,
     table_for_trees,
     train_to_convergence,
@@ -41,9 +40,17 @@ from labelaudit.data.splits import Fold, by_content
 from labelaudit.errors import InputError
 from labelaudit.models.choice import choose_network
 from labelaudit.models.flat import FlatModel
-from labelaudit.progress import Advance, Progress
+from labelaudit.progress import Progress, Stopwatch
 from labelaudit.runtime.distributed import process_group
-from labelaudit.runtime.machine import USABLE_FRACTION, choose_device, choose_dtype, free_disk, memory_of_process
+from labelaudit.runtime.machine import (
+    USABLE_FRACTION,
+    choose_device,
+    choose_dtype,
+    free_disk,
+    memory_of_process,
+    own_threads,
+    settle_threads,
+)
 from labelaudit.training.convergence import MOST_STEPS
 from labelaudit.training.needs import check_per_sample_loss
 from labelaudit.training.trees import ITERATIONS, PARTS, Trees
@@ -118,21 +125,7 @@ class ScanPlan:
         return own | {"stages": {stage.name: asdict(stage) for stage in self.stages}}
 
 
-class _Stopwatch:
-    """A progress that adds up how long stages took, and passes notes on."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.seconds = 0.0
-        self.note = progress.note
-
-    @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Advance]:
-        """Time a stage."""
-        started = time.perf_counter()
-        yield lambda amount: None
-        self.seconds += time.perf_counter() - started
-
-
+@own_threads()
 def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, progress: Progress) -> ScanPlan:
     """Say what `scan` with the same arguments will take.
 
@@ -150,7 +143,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
             would.
     """
     device, dtype = choose_device(config.device), choose_dtype(config.dtype)
-    watch, searching = _Stopwatch(progress), _Stopwatch(progress)
+    watch, searching = Stopwatch(progress), Stopwatch(progress)
     with process_group().raise_together():
         parts, classes, config = _open(source, test, config, progress)
         dataset = parts[0]
@@ -167,6 +160,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     defaults = inputs.defaults_for(batches, fit_on)
     training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))
     check_processes(process_group(), training)
+    settle_threads(products_in_a_step(batches, len(classes), training))
     if whole and asked.epochs is None:
         training = _search(training, inputs, batches, folds, len(classes), config, searching)
     config = config.model_copy(update={"training": training})

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from labelaudit.errors import InputError
 from labelaudit.types import Dtype
 
+SMALL_STEP = 10_000_000  # products in a forward pass, below which one thread does it
 USABLE_FRACTION = 0.8  # of the free memory and disk; the rest is left to other programs
 
 
@@ -77,14 +78,31 @@ def reproducible() -> Iterator[None]:
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Keep NumPy's and SciPy's linear algebra to one thread.
+def own_threads() -> Iterator[None]:
+    """Keep NumPy's and SciPy's linear algebra to one thread, and leave torch's number of threads as it was.
 
-    Theirs wait for work by spinning, as torch's do, and take the processors from these: small matrices between torch's
-    work made that take twice as long. What is large is done by torch.
+    Their threads wait for work by spinning, as torch's do, and take the processors from these: small matrices between
+    torch's work made that take twice as long. What is large is done by torch.
     """
-    with threadpool_limits(limits=1, user_api="blas"):
-        yield
+    threads = torch.get_num_threads()
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def settle_threads(work: int) -> None:
+    """Within `own_threads`, give torch one thread where a step is small.
+
+    Several are no faster there, and wait for each other longer than they work, many times longer where another program
+    keeps a processor busy. By the work alone, so that a run can be made again with the same bits.
+
+    Args:
+        work: Products of numbers in a step's forward pass.
+    """
+    if work < SMALL_STEP:
+        torch.set_num_threads(1)
 
 
 def require_determinism(probe: Callable[[], object]) -> str | None:

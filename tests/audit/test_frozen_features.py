@@ -140,7 +140,7 @@ def test_only_networks_of_timm_have_a_head_to_train(small, model):
 
 def test_a_dry_run_knows_what_is_in_the_cache(small, tmp_path, monkeypatch):
     clock = SimpleNamespace(perf_counter=itertools.count().__next__)  # a second a look
-    monkeypatch.setattr("labelaudit.commands.dry_run.time", clock)
+    monkeypatch.setattr("labelaudit.progress.time", clock)
     options = {"model": NAME, "weights": small / "w.safetensors", "train": "head", "image_size": 32}
     config, progress = audit_config(**options), NullProgress()
 

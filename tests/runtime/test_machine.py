@@ -1,0 +1,38 @@
+"""How many threads there are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from labelaudit.runtime.machine import SMALL_STEP, own_threads, settle_threads
+
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("work", "threads"), [(SMALL_STEP - 1, 1), (SMALL_STEP, 3)])
+def test_a_small_step_is_for_one_thread_and_all_is_as_before_in_the_end(work, threads, three_threads):
+    before = blas_threads()
+
+    @own_threads()
+    def failing():
+        settle_threads(work)
+        assert torch.get_num_threads() == threads
+        assert set(blas_threads()) == {1}
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert torch.get_num_threads() == 3
+    assert blas_threads() == before
