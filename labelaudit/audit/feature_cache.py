@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
@@ -165,7 +166,7 @@ def cache_limit() -> float:
     text = os.environ.get(LIMIT_VARIABLE, "")
     try:
         limit = float(text or USUAL_LIMIT)
-        if not limit >= 0:
+        if not 0 <= limit < math.inf:
             raise ValueError
     except ValueError as error:
         raise InputError(f"{LIMIT_VARIABLE} is {text!r}: give a number of GB, 0 or more") from error

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from labelaudit.audit.feature_cache import FeatureCache, keep_within_limit
+from labelaudit.audit.feature_cache import FeatureCache, cache_limit, keep_within_limit
 from labelaudit.config import ModelConfig
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset
@@ -51,6 +51,8 @@ def frozen_features(
     Raises:
         InputError: The network has no head of its own.
     """
+    if cached:
+        cache_limit()  # before anything is computed, whether it can be used
     with progress.stage("Hashing images", len(dataset)) as advance:
         hashes = hash_rows(dataset, advance)
     cache = FeatureCache.of(config, spec.image_size) if cached else FeatureCache(None)

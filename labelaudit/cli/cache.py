@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from typer import Argument
 
-from labelaudit.cli.console import Console
+from labelaudit.cli.console import Console, printable
 from labelaudit.cli.exit_codes import ending_in_exit_codes
 from labelaudit.cli.options import AsJson, Quiet
 from labelaudit.runtime.files import cache_folder
@@ -52,4 +52,4 @@ def cache(
         for one in networks:
             used = time.strftime("%Y-%m-%d", time.localtime(one.used))
             images = format_count(one.images, "image")
-            console.written(f"  {one.network}: {images}, {format_bytes(one.size)}, last used {used}")
+            console.written(f"  {printable(one.network)}: {images}, {format_bytes(one.size)}, last used {used}")

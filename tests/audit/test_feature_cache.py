@@ -121,7 +121,7 @@ def cache_content(cache):
     return [feature_cache._hashes_in(path)[0] for path in paths]
 
 
-@pytest.mark.parametrize("text", ["much", "-1", "nan"])
+@pytest.mark.parametrize("text", ["much", "-1", "nan", "inf"])
 def test_a_limit_that_is_no_size_is_refused(text, monkeypatch):
     monkeypatch.setenv("LABELAUDIT_CACHE_LIMIT", text)
     with pytest.raises(InputError, match=f"LABELAUDIT_CACHE_LIMIT is '{text}': give a number of GB"):
