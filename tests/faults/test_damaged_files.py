@@ -171,12 +171,12 @@ def test_damaged_features_are_never_used(tmp_path):
     FeatureCache(tmp_path / "cache").add(known)
     (file,) = (tmp_path / "cache").iterdir()
     content = file.read_bytes()
-    assert FeatureCache(tmp_path / "cache").load(5, Notes()).keys() == known.keys()
+    assert FeatureCache(tmp_path / "cache").load(known, 5, Notes(), {}.__setitem__) == known.keys()
     for _ in range(10 * MUTATIONS):
         damaged = mutated(content, generator)
         file.write_bytes(damaged)
-        notes = Notes()
-        found = FeatureCache(tmp_path / "cache").load(5, notes)
+        notes, found = Notes(), {}
+        FeatureCache(tmp_path / "cache").load(known, 5, notes, found.__setitem__)
         assert all(np.array_equal(values, known[name]) for name, values in found.items())
         assert found or notes.notes
         assert found or not file.exists()
