@@ -136,7 +136,7 @@ def audit(
     training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))
     check_processes(process_group(), training)
     config = config.model_copy(update={"training": training})
-    settle_threads(products_in_a_step(batches, len(data.classes), training))
+    settle_threads(products_in_a_step(inputs, batches, len(data.classes), training))
     text_encoding = batches.encoded.encoding if isinstance(batches, TextFeatures) else None
     if text_encoding is not None:
         progress.note(f"the network gets {inputs.text(batches)}")

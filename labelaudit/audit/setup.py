@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from labelaudit.audit.inputs import FeatureInputs, ImageInputs, Inputs
 from labelaudit.config import AuditConfig, TrainingConfig
@@ -88,11 +90,15 @@ def train_to_convergence(
     return training.model_copy(update={"epochs": epochs})
 
 
-def products_in_a_step(batches: Batches, classes: int, training: TrainingConfig) -> int:
-    """Of the forward pass of a linear layer on the rows, which is the least that a network does."""
+def products_in_a_step(inputs: Inputs, batches: Batches, classes: int, training: TrainingConfig) -> float:
+    """Products of numbers in a step's forward pass: of linear layers alone; of all else more than can be told."""
     assert training.batch_size is not None
-    row = batches.batch(torch.zeros(1, dtype=torch.int64))[0]
-    return int(training.batch_size * row[0].numel() * classes)
+    if isinstance(inputs, ImageInputs):
+        return math.inf
+    network = inputs.network(classes, 0, batches)
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    weights = sum(parameter.numel() for layer in linear for parameter in layer.parameters())
+    return training.batch_size * weights if weights == sum(p.numel() for p in network.parameters()) else math.inf
 
 
 def check_processes(process_group: ProcessGroup, training: TrainingConfig) -> None:

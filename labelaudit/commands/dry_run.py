@@ -160,7 +160,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     defaults = inputs.defaults_for(batches, fit_on)
     training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))
     check_processes(process_group(), training)
-    settle_threads(products_in_a_step(batches, len(classes), training))
+    settle_threads(products_in_a_step(inputs, batches, len(classes), training))
     if whole and asked.epochs is None:
         training = _search(training, inputs, batches, folds, len(classes), config, searching)
     config = config.model_copy(update={"training": training})

@@ -92,14 +92,14 @@ def own_threads() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def settle_threads(work: int) -> None:
+def settle_threads(work: float) -> None:
     """Within `own_threads`, give torch one thread where a step is small.
 
     Several are no faster there, and wait for each other longer than they work, many times longer where another program
     keeps a processor busy. By the work alone, so that a run can be made again with the same bits.
 
     Args:
-        work: Products of numbers in a step's forward pass.
+        work: Products of numbers in a step's forward pass; infinite where that is not known.
     """
     if work < SMALL_STEP:
         torch.set_num_threads(1)
