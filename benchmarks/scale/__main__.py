@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import date
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from benchmarks.speed.growth import grown, slope
-from benchmarks.speed.processes import BUSY, ROOT, load_of_others, machine, rounded, say
+from benchmarks.speed.processes import ROOT, begin, machine, rounded, say
 
 SERIES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "rows": ((10_000, 10, 64), (100_000, 10, 64), (1_000_000, 10, 64)),
@@ -30,21 +31,17 @@ SERIES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "few a class": ((1_000, 500, 16), (6_000, 3_000, 16), (20_000, 10_000, 16)),
 }
 """Of each series: rows, classes and width."""
-VARIES = {"rows": 0, "classes": 1, "width": 2}
+VARIES = {"rows": ("rows",), "classes": ("classes",), "width": ("width",)}
+"""What grows in a series; of the others rows and classes."""
 RESULTS, PICTURE = ROOT / "benchmarks" / "results" / "scale.json", ROOT / "docs" / "scale.png"
 LONGEST = 3600  # seconds of one process
 
 
 def main(only: Annotated[str, typer.Option(help="Which series, as rows,classes.")] = ",".join(SERIES)) -> None:
     """Measure, print the slopes, and keep what was found."""
-    unknown = set(only.split(",")) - set(SERIES)
-    if unknown:
-        raise typer.BadParameter(f"--only: there is no series {sorted(unknown)[0]!r}; there are {', '.join(SERIES)}")
-    say(f"{machine()}, load {load_of_others()}")
-    if load_of_others() > BUSY:
-        say("other programs are running: do not trust these times")
+    names = begin(only, SERIES, "series")
     kept: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    for name in only.split(","):
+    for name in names:
         points = []
         for rows, classes, width in SERIES[name]:
             figures = measured(rows, classes, width)
@@ -77,9 +74,7 @@ def measured(rows: int, classes: int, width: int) -> dict[str, Any]:
 
 def sizes_of(name: str, points: list[dict[str, Any]]) -> list[float]:
     """What grows from one point of a series to the next."""
-    keys = ("rows", "classes", "width")
-    varies = [keys[VARIES[name]]] if name in VARIES else keys[:2]
-    return [float(point[varies[0]] * (point[varies[1]] if len(varies) > 1 else 1)) for point in points]
+    return [float(prod(point[key] for key in VARIES.get(name, ("rows", "classes")))) for point in points]
 
 
 def slopes(name: str, points: list[dict[str, Any]]) -> tuple[float, float]:

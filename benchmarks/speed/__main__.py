@@ -16,7 +16,7 @@ import typer
 
 from benchmarks.speed import growth, peers, scans, sweeps
 from benchmarks.speed.plot import plot
-from benchmarks.speed.processes import BUSY, ROOT, Bench, load_of_others, machine, say
+from benchmarks.speed.processes import ROOT, Bench, begin, say
 
 CASES = {
     "a": (scans.times,),
@@ -36,18 +36,13 @@ def main(
     ] = False,
 ) -> None:
     """Measure, print and keep what was found."""
-    unknown = set(only.split(",")) - set(CASES)
-    if unknown:
-        raise typer.BadParameter(f"--only: there is no case {sorted(unknown)[0]!r}; there are {', '.join(CASES)}")
-    say(f"{machine()}, load {load_of_others()}")
-    if load_of_others() > BUSY:
-        say("other programs are running: do not trust these times")
+    letters = begin(only, CASES, "case")
     failed = []
     with tempfile.TemporaryDirectory(prefix="labelaudit-speed-") as folder:
         scratch = Path(folder)
         results = (scratch if quick else ROOT / "benchmarks" / "results") / "speed.json"
         bench = Bench(data.resolve(), weights.resolve(), scratch, results, quick)
-        for letter in only.split(","):
+        for letter in letters:
             for case in CASES[letter]:
                 started = time.perf_counter()
                 try:

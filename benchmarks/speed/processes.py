@@ -9,13 +9,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
+from typer import BadParameter
 
 from labelaudit.runtime.files import write_atomically
 
@@ -91,6 +92,21 @@ def machine() -> str:
 def load_of_others() -> float:
     """How many processes ran in the last minute, on average."""
     return round(os.getloadavg()[0], 2)
+
+
+def begin(only: str, known: Collection[str], what: str) -> list[str]:
+    """Which of the known cases are asked for; the machine is told, and whether it is busy.
+
+    Raises:
+        BadParameter: There is no such case.
+    """
+    chosen = only.split(",")
+    if unknown := set(chosen) - set(known):
+        raise BadParameter(f"--only: there is no {what} {sorted(unknown)[0]!r}; there are {', '.join(known)}")
+    say(f"{machine()}, load {load_of_others()}")
+    if load_of_others() > BUSY:
+        say("other programs are running: do not trust these times")
+    return chosen
 
 
 def say(text: str) -> None:

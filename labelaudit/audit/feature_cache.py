@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -138,8 +138,9 @@ def cached_networks() -> list[CachedNetwork]:
                 state = path.stat()
                 size, used = size + state.st_size, max(used, state.st_mtime)
             with suppress(OSError, DamagedError, ValueError, RecursionError):
-                images += len(_hashes_in(path))
-                network = read_metadata(path).get("network", network)
+                metadata = read_metadata(path)
+                images += len(_hashes_of(metadata))
+                network = metadata.get("network", network)
         if size:
             found.append(CachedNetwork(network, images, size, used))
     return sorted(found, key=lambda one: -one.used)
@@ -215,7 +216,17 @@ def _hashes_in(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise DamagedError(NOT_REGULAR)
-    hashes = json.loads(read_metadata(path).get("hashes", "null"))
+    return _hashes_of(read_metadata(path))
+
+
+def _hashes_of(metadata: Mapping[str, str]) -> list[str]:
+    """The images that a header names.
+
+    Raises:
+        DamagedError: It names none.
+        ValueError: Likewise.
+    """
+    hashes = json.loads(metadata.get("hashes", "null"))
     if not isinstance(hashes, list) or not all(isinstance(digest, str) for digest in hashes):
         raise DamagedError("it names no images")
     return hashes
@@ -230,7 +241,7 @@ def _features_in(path: Path, width: int) -> Iterator[tuple[str, NDArray[np.float
         OSError: It cannot be read.
     """
     tensors, metadata = load_tensors(path)
-    hashes, features = json.loads(metadata.get("hashes", "null")), tensors.get("features", torch.empty(0))
+    hashes, features = _hashes_of(metadata), tensors.get("features", torch.empty(0))
     if features.dtype != torch.float32 or features.shape != (len(hashes), width) or not features.isfinite().all():
         raise DamagedError(f"it does not hold {width} finite numbers of each image")
     return zip(hashes, features.numpy(), strict=True)

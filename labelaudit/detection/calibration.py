@@ -54,10 +54,10 @@ def calibrate(
         start: Where to begin the search.
         steps: After how many to end it; None to go on.
     """
-    if_true = np.ascontiguousarray(transition.T)
+    likelihoods = by_given_label(transition)
 
     def loss(scores: Tensor, p: Tensor, block: slice) -> tuple[Tensor, Tensor]:
-        joint = p * torch.from_numpy(if_true[labels[block]])
+        joint = p * torch.from_numpy(likelihoods[labels[block]])
         of_given = joint.sum(1)
         return -of_given.log().sum(), joint.div_(of_given[:, None])
 
@@ -82,10 +82,9 @@ def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
     return _fit(evidence, loss)
 
 
-def likelihood_of(transition: Floats, labels: Labels) -> Floats:
-    """P(given label | true label c) of each row, shape (N, C), from T."""
-    likelihood: Floats = np.ascontiguousarray(transition.T)[labels]
-    return likelihood
+def by_given_label(transition: Floats) -> Floats:
+    """T with a row for each given label, shape (C, C): indexed by labels, P(given label | true label c) of rows."""
+    return np.ascontiguousarray(transition.T)
 
 
 def _fit(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given, likelihood_of
+from labelaudit.detection.calibration import Calibration, by_given_label, calibrate, calibrate_to_given
 from labelaudit.detection.fitted_rows import few_a_class, fitted_rows, stratified
 from labelaudit.detection.one_rate import OneRate, fit_one_rate
 from labelaudit.detection.share import BLIND_WEAKER, MIN_EVENNESS, Share, Signs, estimate_share, evenness, hidden_ratio
@@ -66,7 +66,12 @@ class Noise:
 
     def likelihood(self, labels: Labels) -> Floats:
         """P(given label | true label c) of each row, shape (N, C)."""
-        return likelihood_of(self.transition, labels)
+        likelihood: Floats = self._likelihoods[labels]
+        return likelihood
+
+    @cached_property
+    def _likelihoods(self) -> Floats:
+        return by_given_label(self.transition)
 
     def true_label_evidence(self, evidence: Floats) -> Floats:
         """Evidence for the true label: without the confusions of labels that the network has learnt, shape (N, C)."""
@@ -265,10 +270,10 @@ def _explain(evidence: Floats, labels: Labels, transition: Floats, calibration: 
         transition: T.
         calibration: Of the evidence.
     """
-    by_given, log_likelihood = np.zeros_like(transition), 0.0
+    likelihoods, by_given, log_likelihood = by_given_label(transition), np.zeros_like(transition), 0.0
     for block in blocks(*evidence.shape):
         joint = np.exp(calibration.log_probabilities(evidence[block]))
-        joint *= likelihood_of(transition, labels[block])
+        joint *= likelihoods[labels[block]]
         of_given = joint.sum(1)
         joint /= of_given[:, None]
         count(joint, labels[block], by_given)

@@ -58,8 +58,9 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
     def by_reference(rows: slice | Rows) -> Floats:
         return noise.true_label_evidence(reference.values[rows].astype(float))
 
-    of_reference = calibrate(by_reference(some), labels[some], noise.transition)
-    target = _joined(of_reference.log_probabilities(by_reference(some)), noise.likelihood(labels[some]))
+    fitted_on = by_reference(some)
+    of_reference = calibrate(fitted_on, labels[some], noise.transition)
+    target = _joined(of_reference.log_probabilities(fitted_on), noise.likelihood(labels[some]))
     calibrations = [calibrate_to(other.values[some].astype(float), target) for other in others]
 
     def mean(rows: slice | Rows) -> Floats:

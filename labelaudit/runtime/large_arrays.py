@@ -24,7 +24,7 @@ from labelaudit.units import format_bytes
 
 DOUBLE_CELLS = 1 << 24  # numbers up to which an array is float64; of more than that no result needs 15 digits
 FILE_SHARE = 64  # an array goes into a file where more than this part of free memory is needed: a dozen live at once
-BLOCK_CELLS = 1 << 17  # numbers in a block: 2 MiB, which stay in a processor's cache
+BLOCK_CELLS = 1 << 17  # numbers in a block: 1 MiB, which stays in a processor's cache
 USED_WITH = 4  # arrays that are gone through together, at most
 KEPT_BYTES = 1 << 27  # of files that may be read or written before their pages are given back
 
