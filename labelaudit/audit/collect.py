@@ -18,6 +18,7 @@ from labelaudit.config import AuditConfig
 from labelaudit.data.splits import Fold
 from labelaudit.detection.accuracy import Predictions
 from labelaudit.detection.posterior import relabel_evidence
+from labelaudit.detection.readings import Readings
 from labelaudit.detection.scale import scales_of
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.sharded_checkpoints import checkpoints_of
@@ -74,6 +75,7 @@ class Collected:
         thetas: Parameters of each fold's network.
         temperatures: The query's temperature in each fold.
         queries: Calibrated predictions of each fold's query rows.
+        readings: What was found in evidence that has not seen the labels.
         parameters: P, the number of trained parameters.
         tracked: P_t, those that influence goes through.
     """
@@ -96,6 +98,7 @@ class Collected:
         self.thetas: list[Tensor] = []
         self.temperatures: list[float] = []
         self.queries: list[Predictions] = []
+        self.readings = Readings()
         self._mean_logits: list[tuple[Fold, Floats, Floats]] = []  # of training and query rows
         self.parameters = self.tracked = 0
 

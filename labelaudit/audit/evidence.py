@@ -14,6 +14,7 @@ from labelaudit.detection.calibration import calibrate
 from labelaudit.detection.fitted_rows import fitted_rows
 from labelaudit.detection.noise import Noise, estimate_noise, even_transition
 from labelaudit.detection.posterior import Evidence
+from labelaudit.detection.readings import Readings
 from labelaudit.detection.share import widened_by_rules, without_upper_end
 from labelaudit.runtime.large_arrays import largest
 from labelaudit.types import Floats, Labels, Rows
@@ -76,16 +77,17 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
         labels: Their given class indices, shape (n,).
         evidence: Of these rows (`evidence_of`), the reference first.
     """
+    readings = collected.readings
     reference, unseen = next(iter(evidence)), [kind for kind in UNSEEN if kind in evidence]
     if collected.by_second_view is not None:
         others = [evidence[kind].values for kind in unseen]
-        weaker = estimate_noise(collected.by_second_view[rows], labels, others, is_weaker=True)
+        weaker = estimate_noise(collected.by_second_view[rows], labels, others, is_weaker=True, readings=readings)
         if collected.held_out is not None:
-            stronger = estimate_noise(collected.held_out[rows], labels)
+            stronger = estimate_noise(collected.held_out[rows], labels, readings=readings)
             weaker = replace(weaker, share=widened_by_rules(weaker.share, stronger.share))
         return weaker.carried_over(evidence[reference].values, labels)
     others = [evidence[kind].values for kind in unseen if kind != reference]
-    noise = estimate_noise(evidence[reference].values, labels, others)
+    noise = estimate_noise(evidence[reference].values, labels, others, readings=readings)
     if collected.foretold:
         share = replace(noise.share, low=0.0, high=1.0, verdict="cannot tell")
         return replace(noise, share=share, transition=even_transition(len(noise.transition), RATE_OF_RULES))
@@ -114,12 +116,12 @@ def weigh_trees(collected: Collected, rows: Rows) -> None:
         _disagreeing(collected.by_trees[rows], labels) <= FORETOLD
         and _disagreeing(collected.held_out[rows], labels) >= NOT_LEARNT
         and beats_guessing(Predictions.together(collected.queries))
-        and estimate_noise(collected.by_trees[rows], labels).share.verdict != "measured"
+        and estimate_noise(collected.by_trees[rows], labels, readings=collected.readings).share.verdict != "measured"
     )
     if collected.foretold:
         collected.by_trees = None
         return
-    by_network, by_trees = losses_beside(collected.held_out[rows], collected.by_trees[rows], labels)
+    by_network, by_trees = losses_beside(collected.held_out[rows], collected.by_trees[rows], labels, collected.readings)
     collected.trees_lead = by_network - by_trees
     if by_trees > by_network + TREES_WORSE:
         collected.by_trees = None
@@ -129,7 +131,9 @@ def _disagreeing(log_p: Floats, labels: Labels) -> float:
     return float((largest(log_p) != labels).mean())
 
 
-def losses_beside(evidence: Floats, other: Floats, labels: Labels) -> tuple[float, float]:
+def losses_beside(
+    evidence: Floats, other: Floats, labels: Labels, readings: Readings | None = None
+) -> tuple[float, float]:
     """Mean losses of the given labels, in nats, by evidence and by some of another kind, both of shape (N, C).
 
     Each is calibrated with the noise in mind that is estimated by the first: without, what is sure of the right labels
@@ -137,7 +141,7 @@ def losses_beside(evidence: Floats, other: Floats, labels: Labels) -> tuple[floa
     """
     some = fitted_rows(evidence, labels)
     evidence, other, labels = evidence[some], other[some], labels[some]
-    noise = estimate_noise(evidence, labels)
+    noise = estimate_noise(evidence, labels, readings=readings)
 
     def loss(values: Floats) -> float:
         values = values.astype(float)

@@ -13,6 +13,7 @@ from torch import Tensor
 from labelaudit.detection.calibration import Calibration, by_given_label, calibrate, calibrate_to_given
 from labelaudit.detection.fitted_rows import few_a_class, fitted_rows, stratified
 from labelaudit.detection.one_rate import OneRate, fit_one_rate
+from labelaudit.detection.readings import Readings
 from labelaudit.detection.share import BLIND_WEAKER, MIN_EVENNESS, Share, Signs, estimate_share, evenness, hidden_ratio
 from labelaudit.detection.transition import resize_transition, shrink_transition, spread_strength
 from labelaudit.runtime.large_arrays import blocks
@@ -106,7 +107,12 @@ class NoiseModel:
 
 
 def estimate_noise(
-    evidence: Floats, labels: Labels, others: Sequence[Floats] = (), *, is_weaker: bool = False
+    evidence: Floats,
+    labels: Labels,
+    others: Sequence[Floats] = (),
+    *,
+    is_weaker: bool = False,
+    readings: Readings | None = None,
 ) -> Noise:
     """Fit P(given g | x) = Σ_c p(c | x) T[c, g], by expectation maximisation, under two readings of the evidence.
 
@@ -128,18 +134,20 @@ def estimate_noise(
         others: Evidence of other kinds that does not know it either, for the share; each of shape (N, C). One that
             predicts the labels clearly worse than the best errs by itself, and is not asked.
         is_weaker: Whether it is by networks that predict less than others could, and so err more by themselves.
+        readings: What was found in such evidence before; added to.
     """
+    readings = readings or Readings()
     some = fitted_rows(evidence, labels)
     # Rounding depends on the order of sums, and where the likelihood is flat the fits depend on rounding.
     some = some[np.lexsort((labels[some], *evidence[some, :SORTED_BY].T))]
     if few_a_class(*evidence.shape):
-        return _with_one_rate([kind[some].astype(float) for kind in (evidence, *others)], labels[some])
-    readings = [_read(kind[some].astype(float), labels[some]) for kind in (evidence, *others)]
-    chosen, confusions, signs = readings[0]
+        return _with_one_rate([kind[some].astype(float) for kind in (evidence, *others)], labels[some], readings)
+    found = [readings.of(_read, kind[some].astype(float), labels[some]) for kind in (evidence, *others)]
+    chosen, confusions, signs = found[0]
     if is_weaker:
         signs = replace(signs, blind=BLIND_WEAKER)
-    others_signs = [its_signs for _, _, its_signs in readings[1:]]
-    believed = _believed(others_signs, [model.log_likelihood for model, _, _ in readings], len(some))
+    others_signs = [its_signs for _, _, its_signs in found[1:]]
+    believed = _believed(others_signs, [model.log_likelihood for model, _, _ in found], len(some))
     share = estimate_share([signs, *believed], len(some))
     if is_weaker and share.disagreeing == signs.disagreeing:
         share = replace(share, basis="weaker view")
@@ -152,9 +160,9 @@ def _believed(others: Sequence[Signs], log_likelihoods: Sequence[float], rows: i
     return [signs for signs, found in zip(others, log_likelihoods[1:], strict=True) if found >= least]
 
 
-def _with_one_rate(kinds: Sequence[Floats], labels: Labels) -> Noise:
+def _with_one_rate(kinds: Sequence[Floats], labels: Labels, readings: Readings) -> Noise:
     """The noise of classes with few rows: how many labels are wrong, but not which class is mistaken for which."""
-    found = [fit_one_rate(evidence, labels) for evidence in kinds]
+    found = [readings.of(fit_one_rate, evidence, labels) for evidence in kinds]
     signs = [_signs_of_one_rate(evidence, labels, fit) for evidence, fit in zip(kinds, found, strict=True)]
     believed = _believed(signs[1:], [fit.log_likelihood for fit in found], len(labels))
     rate = max(found[0].rate, MIN_RATE)
