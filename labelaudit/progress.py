@@ -25,6 +25,14 @@ class Progress(Protocol):
         """Tell the user something worth knowing, once."""
 
 
+@runtime_checkable
+class ShowsTimeLeft(Progress, Protocol):
+    """A progress that also shows how long all stages to come take."""
+
+    def time_left(self, seconds: float) -> None:
+        """Take so many seconds from now on, as far as is known by now."""
+
+
 class NullProgress:
     """Shows nothing."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from labelaudit.audit.cross_fit import SECOND_VIEW, cross_fit
 from labelaudit.audit.fold import FoldResult, FoldTask, audit_fold
+from labelaudit.audit.forecast import Forecast
 from labelaudit.audit.setup import training_plan
 from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
@@ -161,7 +162,7 @@ class Collected:
         return Networks(self.fold_of, tuple(self.thetas))
 
 
-def collect(task: AuditTask, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None) -> Collected:
+def collect(task: AuditTask, config: AuditConfig, progress: Forecast, checkpoints: Checkpoints | None) -> Collected:
     """Fine-tune, record and sweep back, fold by fold.
 
     Args:
@@ -186,9 +187,7 @@ def collect(task: AuditTask, config: AuditConfig, progress: Progress, checkpoint
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         model = task.view.network(number, network_seed)
         plan = training_plan(config.training)
-        fold_task = FoldTask(
-            model, task.view.batches, fold, plan, order_seed, number, len(folds), task.plain_fine_tunes
-        )
+        fold_task = FoldTask(model, task.view.batches, fold, plan, order_seed, number, task.size)
         part = None if checkpoints is None else checkpoints_of(model, checkpoints.part(f"fold-{number}"))
         with reproducible():
             found = audit_fold(fold_task, config, progress, part)

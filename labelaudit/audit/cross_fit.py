@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from labelaudit.audit import stages
 from labelaudit.audit.setup import training_plan
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig
@@ -39,10 +40,10 @@ class Stream:
     title: str
 
 
-SECOND_VIEW = Stream("second", 2, "fine-tuning on the second encoding")
+SECOND_VIEW = Stream("second", 2, stages.SECOND_VIEW)
 WITHOUT_SUSPECTS = (
-    Stream("again", 1, "fine-tuning without suspects"),
-    Stream("again-second", 3, "fine-tuning on the second encoding, without suspects"),
+    Stream("again", 1, stages.WITHOUT_SUSPECTS[0]),
+    Stream("again-second", 3, stages.WITHOUT_SUSPECTS[1]),
 )
 """By view."""
 

@@ -94,6 +94,14 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
     return noise if reference in UNSEEN else replace(noise, share=without_upper_end(noise.share))
 
 
+def times_read(collected: Collected, evidence: Mapping[str, Evidence]) -> int:
+    """How many kinds of evidence `noise_of` reads."""
+    unseen = {kind for kind in UNSEEN if kind in evidence}
+    if collected.by_second_view is not None:
+        return 1 + len(unseen) + (collected.held_out is not None)
+    return len(unseen | {next(iter(evidence))})
+
+
 def _mean(first: Floats | None, second: Floats | None) -> Floats | None:
     return first if first is None or second is None else (first + second) / 2
 

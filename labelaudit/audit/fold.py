@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from labelaudit.audit.fold_plan import FoldPlan, plan_fold
+from labelaudit.audit.forecast import Forecast
 from labelaudit.audit.needs import measured_needs
+from labelaudit.audit.stages import FINE_TUNING, SWEEPING, AuditSize, needs_in_words, parts_of
 from labelaudit.config import AuditConfig
 from labelaudit.data.batches import Batches
 from labelaudit.data.splits import Fold
+from labelaudit.detection.needs import measure_judging
 from labelaudit.detection.query_shift import sample_rows
 from labelaudit.errors import InputError
 from labelaudit.influence.dit import sweep
@@ -42,8 +45,7 @@ class FoldTask:
         training: The fine-tune.
         seed: Seed of the data order.
         number: Index of the fold.
-        folds: How many folds the audit has.
-        plain_fine_tunes: How many fine-tunes are made for each fold once all folds are done, untracked.
+        size: What decides how long the audit takes.
     """
 
     model: FlatModel
@@ -52,8 +54,12 @@ class FoldTask:
     training: Plan
     seed: int
     number: int
-    folds: int
-    plain_fine_tunes: int = 0
+    size: AuditSize
+
+    @property
+    def folds(self) -> int:
+        """How many folds the audit has."""
+        return self.size.folds
 
     @property
     def title(self) -> str:
@@ -93,7 +99,7 @@ class FoldResult:
     theta: Tensor
 
 
-def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None) -> FoldResult:
+def audit_fold(task: FoldTask, config: AuditConfig, progress: Forecast, checkpoints: Checkpoints | None) -> FoldResult:
     """Fine-tune, record and sweep back.
 
     Raises:
@@ -114,7 +120,7 @@ def audit_fold(task: FoldTask, config: AuditConfig, progress: Progress, checkpoi
         settle_determinism(task, plan, config, progress)
     recording = choose_recording(task, plan, config, progress, checkpoints)
 
-    with progress.stage(f"{task.title}fine-tuning", plan.training.epochs * len(train)) as advance:
+    with progress.stage(f"{task.title}{FINE_TUNING}", plan.training.epochs * len(train)) as advance:
         held_out = query_rows if task.folds > 1 else None
         run = fine_tune(model, batches, train, plan.training, task.seed, recording, advance, checkpoints, held_out)
     query = QueryLoss(config.influence.query, batches, query_rows, plan.training.batch_size)
@@ -191,7 +197,7 @@ def sweep_and_extract(
 ) -> tuple[Tensor, LastLayerInputs]:
     """Influence of each training row under each label, shape (W, N, C), and the rows' features and losses at θ_T."""
     arguments = run, plan.windows, query, plan.differentiate, plan.scoring
-    with progress.stage(f"{task.title}sweeping back", plan.sweep_rows) as advance:
+    with progress.stage(f"{task.title}{SWEEPING}", plan.sweep_rows) as advance:
         if plan.scores_at_the_end and not plan.forward_mode:
             # The ordinary passes that score all rows at θ_T give their features and losses, too.
             with LastLayerInputs(run.model, run.batches.labels[run.rows]) as features:
@@ -213,9 +219,9 @@ def warn_of_bfloat16(run: Run, query: QueryLoss, progress: Progress) -> None:
 
 
 def choose_recording(
-    task: FoldTask, plan: FoldPlan, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None
+    task: FoldTask, plan: FoldPlan, config: AuditConfig, progress: Forecast, checkpoints: Checkpoints | None
 ) -> Recording:
-    """Choose how the trajectory is kept: as in the saved run, or by what is free; the first fold says what it takes.
+    """Choose how the trajectory is kept: as in the saved run, or by what is free; the first fold says what all takes.
 
     Raises:
         InputError: It does not fit; the message says what would.
@@ -237,8 +243,11 @@ def choose_recording(
         config.influence.trajectory,
         memory=memory_of_process(plan.device, model.process_group.local_size),
         disk=0.0 if checkpoints is None else USABLE_FRACTION * free_disk(checkpoints.folder),
-        timed=task.number == 0,
+        timed=not progress.planned,
     )
-    if task.number == 0:
-        progress.note(f"this audit will take about {needs.text(task.folds, task.plain_fine_tunes)}")
+    if not progress.planned:
+        size = replace(task.size, folds=task.folds - task.number)  # those before are done, if a run is resumed
+        parts = parts_of(needs, size, measure_judging(size.rows, size.classes))
+        progress.plan(parts)
+        progress.note(f"this audit will take about {needs_in_words(needs, size, parts)}")
     return needs.recording

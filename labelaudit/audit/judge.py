@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from labelaudit.audit.collect import Collected, Networks, collect
 from labelaudit.audit.cross_fit import without_suspects
 from labelaudit.audit.doubts import doubt_of, not_called_wrong, rows_of_failed_folds
-from labelaudit.audit.evidence import evidence_of, noise_of, weigh_trees
+from labelaudit.audit.evidence import evidence_of, noise_of, times_read, weigh_trees
+from labelaudit.audit.forecast import Forecast
+from labelaudit.audit.stages import JUDGING
 from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
 from labelaudit.detection.accuracy import HeldOutAccuracy, Predictions, held_out_accuracy
@@ -79,12 +81,13 @@ def audit_folds(
         InputError: A setting does not fit the data or the machine, or the training diverged.
         RunError: Nothing more can be written.
     """
+    progress = Forecast(progress)
     collected = collect(task, config, progress, checkpoints)
     weigh_trees(collected, task.scored)
     if task.table is not None and collected.by_trees is None and not collected.foretold:
         progress.note("boosted trees predict these labels worse than the network does, and are left out")
     if task.may_be_refitted and collected.by_trees is None:
-        posterior = label_probabilities(task, collected)[1]
+        posterior = label_probabilities(task, collected, progress)[1]
         wrong = 1 - of_given(posterior, collected.labels[: task.rows])
         if np.nanmax(wrong) > MORE_PROBABLY_WRONG:
             collected.refitted = without_suspects(task, wrong, config, progress, checkpoints)
@@ -96,7 +99,7 @@ def judge(task: AuditTask, collected: Collected, progress: Progress) -> Findings
 
     `evidence_of` says from what.
     """
-    noise, posterior = label_probabilities(task, collected)
+    noise, posterior = label_probabilities(task, collected, progress)
     labels = collected.labels
     not_called_wrong(posterior, labels, rows_of_failed_folds(task, collected, progress))
     signals = Signals(
@@ -126,15 +129,17 @@ def judge(task: AuditTask, collected: Collected, progress: Progress) -> Findings
     )
 
 
-def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, Floats]:
+def label_probabilities(task: AuditTask, collected: Collected, progress: Progress) -> tuple[Noise, Floats]:
     """How labels go wrong, and P(true label) of each row, NaN where no fold trained on it, shape (N, C)."""
     scored, labels = task.scored, collected.labels
     chosen = slice(None) if len(scored) == task.rows else scored  # a slice takes no memory
-    given = labels[scored]
+    given, rows = labels[scored], len(scored)
     evidence = evidence_of(collected, chosen)
     reference, *others = evidence.values()
-    noise = noise_of(collected, chosen, given, evidence)
-    found = label_posterior(reference, others, given, noise)
+    with progress.stage(JUDGING.capitalize(), rows * (times_read(collected, evidence) + 1)) as advance:
+        collected.readings.advance = lambda amount: advance(amount * rows)
+        noise = noise_of(collected, chosen, given, evidence)
+        found = label_posterior(reference, others, given, noise, advance)
     if task.new_rows is not None and collected.held_out is not None:
         # Newcomers had fewer epochs to fit their labels, right or wrong: their training logits do not compare.
         del evidence["training"]
@@ -142,7 +147,7 @@ def label_probabilities(task: AuditTask, collected: Collected) -> tuple[Noise, F
         without_training = label_posterior(reference, others, given, noise)
         places = np.searchsorted(scored, task.new_rows)
         found[places] = without_training[places]
-    if len(scored) == task.rows:
+    if rows == task.rows:
         return noise, found
     posterior = cells(task.rows, task.classes, np.nan)
     posterior[scored] = found

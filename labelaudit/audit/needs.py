@@ -13,7 +13,7 @@ from labelaudit.models.flat import FlatModel
 from labelaudit.training.needs import PassCosts, measure_passes, vectors_memory
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.types import TrajectoryMode
-from labelaudit.units import format_bytes, format_duration
+from labelaudit.units import format_bytes
 
 
 @dataclass(frozen=True)
@@ -25,36 +25,19 @@ class FoldNeeds:
         working_memory: Bytes beside the data and the trajectory.
         fine_tuning: Seconds.
         sweeping: Seconds, query and scoring included.
+        waiting: How many times as long passes took as the processor worked on them.
     """
 
     recording: Recording
     working_memory: int
     fine_tuning: float
     sweeping: float
+    waiting: float = 1.0
 
     @property
     def memory(self) -> int:
         """Bytes beside the data."""
         return self.working_memory + self.recording.memory
-
-    @property
-    def seconds(self) -> float:
-        """All of it."""
-        return self.fine_tuning + self.sweeping
-
-    def text(self, folds: int, plain_fine_tunes: int = 0) -> str:
-        """What so many folds take, in words; with so many fine-tunes more for each."""
-        recording = self.recording
-        quantities = [f"{format_bytes(self.memory)} of memory beside the data"]
-        if recording.disk:
-            quantities.append(f"{format_bytes(recording.disk)} of disk")
-        seconds = (self.seconds + plain_fine_tunes * self.fine_tuning) * folds
-        text = f"{format_duration(seconds)}, {' and '.join(quantities)}"
-        if recording.interval > 1:
-            text += "; states between checkpoints are replayed"
-        if recording.recompute:
-            text += "; activations are computed anew in backward passes"
-        return text
 
 
 def measured_needs(
@@ -128,7 +111,7 @@ def fold_needs(plan: FoldPlan, costs: PassCosts, mode: TrajectoryMode, *, memory
         disk=disk,
         mode=mode,
     )
-    return FoldNeeds(recording, working, _fine_tuning(plan, costs), _sweeping(plan, costs, recording))
+    return FoldNeeds(recording, working, _fine_tuning(plan, costs), _sweeping(plan, costs, recording), costs.waiting)
 
 
 def working_memory(plan: FoldPlan, costs: PassCosts) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from labelaudit.audit.setup import may_be_refitted
+from labelaudit.audit.stages import AuditSize
 from labelaudit.data.batches import Batches
 from labelaudit.data.splits import Fold
 from labelaudit.models.flat import FlatModel
@@ -73,6 +74,13 @@ class AuditTask:
         return self.new_rows is None and may_be_refitted(len(self.folds), small=self.small)
 
     @property
-    def plain_fine_tunes(self) -> int:
-        """How many fine-tunes without tracking are made for each fold, at most."""
-        return len(self.views) - 1 + self.may_be_refitted * len(self.views)
+    def size(self) -> AuditSize:
+        """What decides how long it takes."""
+        return AuditSize(
+            rows=len(self.scored),
+            classes=self.classes,
+            folds=len(self.folds),
+            second_view=self.second_view is not None,
+            refitted=self.may_be_refitted,
+            trees=self.table is not None,
+        )

@@ -6,11 +6,20 @@ On a terminal long lines are broken between words; in a pipe they stay whole, an
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
@@ -40,12 +49,26 @@ TABLE_METRICS = {  # what fits 80 columns; metrics.json has the rest
 }
 
 
+class _AllLeft(ProgressColumn):
+    """The time left of all stages."""
+
+    def __init__(self, end: float) -> None:
+        super().__init__()
+        self._end = end
+
+    def render(self, task: Task) -> Text:
+        """What is left now."""
+        left = self._end - time.monotonic()
+        return Text(f"of all {format_duration(left)}" if left > 0 else "", style="dim")
+
+
 class Console:
     """Prints for people, or for scripts if `as_json`."""
 
     def __init__(self, quiet: bool, as_json: bool) -> None:
         self.as_json = as_json
         self._quiet = quiet or as_json
+        self._end: float | None = None  # when all stages will be done
         self._out = Stream(highlight=False)
         self._err = Stream(stderr=True, highlight=False)
 
@@ -64,10 +87,15 @@ class Console:
             TimeElapsedColumn(),
             TextColumn("left:"),
             TimeRemainingColumn(),
+            *([] if self._end is None else [_AllLeft(self._end)]),
         )
         with Bars(*columns, console=self._err, transient=True) as bars:
             task = bars.add_task(name, total=total)
             yield lambda amount: bars.advance(task, amount)
+
+    def time_left(self, seconds: float) -> None:
+        """Show how long all stages to come take beside the next bars (see `ShowsTimeLeft`)."""
+        self._end = time.monotonic() + seconds
 
     def note(self, text: str) -> None:
         """Something worth knowing that is no result."""

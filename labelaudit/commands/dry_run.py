@@ -30,6 +30,7 @@ from labelaudit.audit.setup import (
     train_to_convergence,
     training_plan,
 )
+from labelaudit.audit.stages import FINE_TUNING, JUDGING, SWEEPING, WITHOUT_SUSPECTS, AuditSize, parts_of
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches
 from labelaudit.data.content import EncodedImages
@@ -37,6 +38,7 @@ from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset, load_test_set
 from labelaudit.data.splits import Fold, by_content
+from labelaudit.detection.needs import measure_judging
 from labelaudit.errors import InputError
 from labelaudit.models.choice import choose_network
 from labelaudit.models.flat import FlatModel
@@ -181,6 +183,16 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     memory = memory_of_process(device, process_group().local_size) - (data.memory if device.type == "cpu" else 0)
     disk, mode = USABLE_FRACTION * free_disk(folder), config.influence.trajectory
     needs = measured_needs(model, batches, chosen, plan, mode, memory=memory, disk=disk)
+    trees = _tree_stage(inputs, readable, labels.numpy(), len(classes), config, progress)
+    scored = len(np.unique(np.concatenate([fold.train for fold in folds])))
+    size = AuditSize(
+        rows=scored,
+        classes=len(classes),
+        folds=len(folds),
+        second_view=has_second_view(inputs, len(folds), scored),
+        refitted=may_be_refitted(len(folds), small=is_small(inputs, len(classes))),
+        trees=bool(trees),
+    )
     return ScanPlan(
         source=dataset.source,
         kind=dataset.kind,
@@ -198,8 +210,8 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         data=data,
         work=(
             *_search_stage(searching.seconds, needs, plan, asked, inputs),
-            *(trees := _tree_stage(inputs, readable, labels.numpy(), len(classes), config, progress)),
-            *_fold_stages(needs, inputs, len(fit_on), len(folds), len(classes), trees=bool(trees)),
+            *trees,
+            *_audit_stages(needs, size),
         ),
     )
 
@@ -216,16 +228,21 @@ def _search_stage(
     return [Stage("choosing epochs, at most", needs.fine_tuning * pilots * MOST_STEPS / plan.total_steps, needs.memory)]
 
 
-def _fold_stages(needs: FoldNeeds, inputs: Inputs, rows: int, folds: int, classes: int, *, trees: bool) -> list[Stage]:
-    second_view = has_second_view(inputs, folds, rows)
-    again = "fine-tuning without suspects" + (", unless trees do as well" if trees else "")
-    refitted = may_be_refitted(folds, small=is_small(inputs, classes))
-    fine_tunes = needs.fine_tuning * folds
+def _audit_stages(needs: FoldNeeds, size: AuditSize) -> list[Stage]:
+    """All folds, and what follows; in the end with all that is found for each row and class."""
+    in_memory, in_files = size.arrays
+    seconds: dict[str, float] = {}
+    for part in parts_of(needs, size, measure_judging(size.rows, size.classes)):
+        name = part.name + ", unless trees do as well" * (size.trees and part.name in WITHOUT_SUSPECTS)
+        seconds[name] = seconds.get(name, 0.0) + part.planned
+    judging = Stage(JUDGING, seconds.pop(JUDGING), in_memory, in_files)
+    recorded = (FINE_TUNING, SWEEPING)
     return [
-        Stage("fine-tuning", fine_tunes, needs.memory, needs.recording.disk),
-        Stage("sweeping back", needs.sweeping * folds, needs.memory, needs.recording.disk),
-        *([Stage("fine-tuning on the second encoding", fine_tunes, needs.memory)] if second_view else []),
-        *([Stage(again, (1 + second_view) * fine_tunes, needs.memory)] if refitted else []),
+        *(
+            Stage(name, its, needs.memory + in_memory, in_files + (name in recorded) * needs.recording.disk)
+            for name, its in seconds.items()
+        ),
+        judging,
     ]
 
 

@@ -26,12 +26,16 @@ def fitted_rows(evidence: Floats, labels: Labels) -> Rows:
         evidence: Shape (N, C).
         labels: Class indices, shape (N,).
     """
-    rows, classes = evidence.shape
+    return stratified(evidence, labels, rows_to_fit(*evidence.shape))
+
+
+def rows_to_fit(rows: int, classes: int) -> int:
+    """How many rows of so many are fitted."""
     if few_a_class(rows, classes):
         most = max(FEWEST, ONE_RATE_CELLS // classes)
     else:
         most = max(FEW_A_CLASS * classes, FIT_CELLS // classes)
-    return stratified(evidence, labels, min(most, FIT_ROWS))
+    return min(rows, most, FIT_ROWS)
 
 
 def stratified(evidence: Floats, labels: Labels, most: int) -> Rows:

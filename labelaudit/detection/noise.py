@@ -78,7 +78,7 @@ class Noise:
         """Evidence for the true label: without the confusions of labels that the network has learnt, shape (N, C)."""
         if self.given_label_calibration is None:
             return evidence
-        return _without_confusions(np.exp(self.given_label_calibration.log_probabilities(evidence)), self.transition)
+        return without_confusions(np.exp(self.given_label_calibration.log_probabilities(evidence)), self.transition)
 
 
 TrueLabelEvidence = Callable[[Floats], Floats]
@@ -183,7 +183,7 @@ def _read(evidence: Floats, labels: Labels) -> tuple[NoiseModel, Calibration | N
     predicted = np.exp(to_given.log_probabilities(evidence))
     wavering = _fit(lambda _: evidence, labels, *_start(evidence, labels, to_given))
     even = even_transition(evidence.shape[1], STARTS[1][1])
-    learnt = _fit(partial(_without_confusions, predicted), labels, even, Calibration.start(len(even)))
+    learnt = _fit(partial(without_confusions, predicted), labels, even, Calibration.start(len(even)))
     second = learnt.log_likelihood > wavering.log_likelihood + MIN_LEARNT_GAIN
     chosen, confusions = (learnt, to_given) if second else (wavering, None)
     disagreeing = float((predicted.argmax(1) != labels).mean())
@@ -199,7 +199,7 @@ def _fit(to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calibra
     Two classes are taken to have one rate of wrong labels, but where two rates make the labels clearly more likely.
     """
     transition, calibration = _maximise(to_true, labels, transition, calibration)
-    counts, _ = _explain(to_true(transition), labels, transition, calibration)
+    counts, _ = explain(to_true(transition), labels, transition, calibration)
     found = _sized(to_true, labels, shrink_transition(counts), calibration)
     if len(transition) == 2:
         free = _sized(to_true, labels, transition, calibration)
@@ -217,7 +217,7 @@ def _start(evidence: Floats, labels: Labels, to_given: Calibration) -> tuple[Flo
         first = Calibration(times * to_given.weight, to_given.bias)
         even = even_transition(evidence.shape[1], rate)
         transition, calibration = _maximise(lambda _: evidence, labels, even, first)
-        _, log_likelihood = _explain(evidence, labels, transition, calibration)
+        _, log_likelihood = explain(evidence, labels, transition, calibration)
         log_likelihood += DIAGONAL_PRIOR * float(np.log(np.diag(transition)).sum())
         if best is None or log_likelihood > best[0]:
             best = log_likelihood, transition, calibration
@@ -239,7 +239,7 @@ def _maximise(
     classes = len(transition)
     evidence = to_true(transition)
     for _ in range(ITERATIONS):
-        counts, _ = _explain(evidence, labels, transition, calibration)
+        counts, _ = explain(evidence, labels, transition, calibration)
         padded = counts + 1 / classes + DIAGONAL_PRIOR * np.eye(classes)
         previous, transition = transition, padded / padded.sum(1, keepdims=True)
         evidence = to_true(transition)
@@ -257,7 +257,7 @@ def _sized(to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calib
         sized = resize_transition(transition, size)
         evidence = to_true(sized)
         calibration = calibrate(evidence, labels, sized, calibration)
-        counts, log_likelihood = _explain(evidence, labels, sized, calibration)
+        counts, log_likelihood = explain(evidence, labels, sized, calibration)
         if size == 0:
             without = log_likelihood
         if best is None or log_likelihood > best.log_likelihood:
@@ -269,7 +269,7 @@ def _sized(to_true: TrueLabelEvidence, labels: Labels, transition: Floats, calib
     return best
 
 
-def _explain(evidence: Floats, labels: Labels, transition: Floats, calibration: Calibration) -> tuple[Floats, float]:
+def explain(evidence: Floats, labels: Labels, transition: Floats, calibration: Calibration) -> tuple[Floats, float]:
     """Expected rows of true class c and given label g, shape (C, C), and the log-likelihood of the given labels.
 
     Args:
@@ -289,7 +289,7 @@ def _explain(evidence: Floats, labels: Labels, transition: Floats, calibration: 
     return by_given.T, log_likelihood
 
 
-def _without_confusions(predicted: Floats, transition: Floats) -> Floats:
+def without_confusions(predicted: Floats, transition: Floats) -> Floats:
     """Log of what is left of the predictions q of given labels, shape (N, C), after q T⁻¹."""
     left = (torch.from_numpy(predicted) @ _inverse(transition)).clamp_(min=MIN_CLASS_PROBABILITY)
     shares: Floats = left.div_(left.sum(1, keepdim=True)).log_().numpy()

@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to
 from labelaudit.detection.fitted_rows import fitted_rows
 from labelaudit.detection.noise import Noise
+from labelaudit.progress import Advance, ignore
 from labelaudit.runtime.large_arrays import blocks, cells, of_given
 from labelaudit.types import Floats, Labels, Rows
 
@@ -34,7 +35,9 @@ class Evidence:
     weight: float
 
 
-def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels, noise: Noise) -> Floats:
+def label_posterior(
+    reference: Evidence, others: list[Evidence], labels: Labels, noise: Noise, advance: Advance = ignore
+) -> Floats:
     """P(true label c | row, given label g), so that on average as many labels are wrong as the noise estimate says.
 
     The reference is calibrated to the given labels, with their noise in mind. All else is calibrated to what the
@@ -49,6 +52,7 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
         others: More evidence.
         labels: Given class indices g, shape (N,).
         noise: How the labels go wrong.
+        advance: Told of rows that are done.
 
     Returns:
         Probabilities, shape (N, C).
@@ -76,6 +80,7 @@ def label_posterior(reference: Evidence, others: list[Evidence], labels: Labels,
     for block in blocks(*posterior.shape):
         found = _joined(of_mean.log_probabilities(mean(block)), noise.likelihood(labels[block]))
         posterior[block], wrong[block] = found, 1 - of_given(found, labels[block])
+        advance(len(found))
     return with_wrong(posterior, labels, shift_to_rate(wrong, noise.rate))
 
 

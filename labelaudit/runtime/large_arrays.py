@@ -55,15 +55,30 @@ def cells(rows: int, classes: int, fill: float = 0.0, dtype: DTypeLike | None = 
     Raises:
         RunError: It fits neither into memory nor onto the disk.
     """
-    dtype = np.dtype(dtype or (np.float64 if rows * classes <= DOUBLE_CELLS else np.float32))
+    dtype = np.dtype(dtype or _usual(rows, classes))
     size = rows * classes * dtype.itemsize
-    if size <= DOUBLE_CELLS * 8 or FILE_SHARE * size <= psutil.virtual_memory().available:
+    if not in_file(rows, classes, dtype):
         return np.full((rows, classes), fill, dtype) if fill else np.zeros((rows, classes), dtype)
     array: NDArray[Any] = np.frombuffer(_map(size, rows, classes), dtype).reshape(rows, classes)
     if fill:
         for block in blocks(rows, classes):
             array[block] = fill
     return array
+
+
+def in_file(rows: int, classes: int, dtype: DTypeLike | None = None) -> bool:
+    """Whether such an array is too large for the memory that is free now."""
+    size = rows * classes * np.dtype(dtype or _usual(rows, classes)).itemsize
+    return size > DOUBLE_CELLS * 8 and FILE_SHARE * size > psutil.virtual_memory().available
+
+
+def size_of(rows: int, classes: int) -> int:
+    """Bytes of such an array."""
+    return rows * classes * np.dtype(_usual(rows, classes)).itemsize
+
+
+def _usual(rows: int, classes: int) -> DTypeLike:
+    return np.float64 if rows * classes <= DOUBLE_CELLS else np.float32
 
 
 def _map(size: int, rows: int, classes: int) -> mmap.mmap:

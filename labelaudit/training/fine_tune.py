@@ -13,7 +13,8 @@ from labelaudit.data.batches import Batches
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.runtime.checkpoints import Checkpoints, Sharding, require_alike
-from labelaudit.runtime.large_arrays import add_to, cells, touched
+from labelaudit.runtime.large_arrays import add_to, cells
+from labelaudit.training.epoch_means import EpochMeans, places_of
 from labelaudit.training.optimizers import Optimizer, clip
 from labelaudit.training.predict import inference_batch_size, number_of_classes, predict
 from labelaudit.training.recording import Recording
@@ -192,28 +193,26 @@ def fine_tune(
     """
     trajectory = recording.trajectory(checkpoints, model.theta.device)
     moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
-    margins = torch.zeros(len(rows), dtype=torch.float64)
-    mean_logits = torch.from_numpy(cells(len(rows), number_of_classes(model, batches, rows)))
-    losses = torch.zeros(plan.epochs, dtype=torch.float64)
+    classes = number_of_classes(model, batches, rows)
+    means = EpochMeans(rows, batches.labels, classes, plan.epochs)
     held_out = rows[:0] if held_out is None else held_out
-    held_out_logits = torch.from_numpy(cells(len(held_out), mean_logits.shape[1]))
+    held_out_logits = torch.from_numpy(cells(len(held_out), classes))
     held_out_latest = model.theta.new_zeros(held_out_logits[thinned(*held_out_logits.shape)].shape, device="cpu")
     reached = torch.zeros(1, dtype=torch.int64)
     progress_so_far = {
         "theta": model.theta,
         "moments": moments,
-        "margins": margins,
-        "mean_logits": mean_logits,
-        "epoch_losses": losses,
+        "margins": means.margins,
+        "mean_logits": means.mean_logits,
+        "epoch_losses": means.epoch_losses,
         "held_out_logits": held_out_logits,
         "held_out_latest": held_out_latest,
         "step": reached,
         "recording": recording.as_tensor(),
     }
     _go_on(checkpoints, progress_so_far)
-    place = places_of(rows, len(batches.labels))
     per_epoch = plan.steps_per_epoch(len(rows))
-    at_once = inference_batch_size(batches, plan.batch_size, mean_logits.shape[1])
+    at_once = inference_batch_size(batches, plan.batch_size, classes)
     for step in plan.steps(rows, seed):
         done = step.index < reached.item()
         if recording.first <= step.index < recording.stop:
@@ -224,11 +223,7 @@ def fine_tune(
             logits = take_step(model, batches, plan, step, moments).double().cpu()
             epoch = step.index // per_epoch
             _require_finite(logits, plan, epoch, step.index % per_epoch)
-            places, labels = place[step.rows], batches.labels[step.rows]
-            mean_logits[places] += (logits / plan.epochs).to(mean_logits.dtype)
-            touched(logits.nbytes)
-            margins[places] += margin(logits, labels) / plan.epochs
-            losses[epoch] += cross_entropy(logits, labels, reduction="sum") / len(rows)
+            means.add(logits, step.rows, epoch)
             if (step.index + 1) % per_epoch == 0 and len(held_out) and 0 < epoch < plan.epochs - 1:
                 _take_in(predict(model, batches, held_out, at_once), held_out_logits, held_out_latest)
             reached.fill_(step.index + 1)
@@ -237,8 +232,9 @@ def fine_tune(
         checkpoints.save("training", progress_so_far, SHARDING)
     if plan.epochs < 3:
         held_out_latest = held_out_latest[:0]
-    found = margins, mean_logits, losses, held_out_logits, held_out_latest
-    return Run(model, batches, rows, plan, trajectory, model.theta.clone(), *found)
+    of_training = means.margins, means.mean_logits, means.epoch_losses
+    final = model.theta.clone()
+    return Run(model, batches, rows, plan, trajectory, final, *of_training, held_out_logits, held_out_latest)
 
 
 def _take_in(logits: Tensor, total: Tensor, latest: Tensor) -> None:
@@ -288,15 +284,3 @@ def backpropagate(model: FlatModel, inputs: Tensor, labels: Tensor, rows: int | 
     model.backward(cross_entropy(logits, labels, reduction="sum") / rows)
     model.all_reduce(model.gradient)
     return model.process_group.all_gather(logits.detach(), rows)
-
-
-def margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """z_y − max_{c≠y} z_c, shape (B,), from logits (B, C) and class indices (B,)."""
-    given = labels[:, None]
-    best_other = logits.scatter(1, given, -torch.inf).amax(1)
-    return logits.gather(1, given)[:, 0] - best_other
-
-
-def places_of(rows: Tensor, total: int) -> Tensor:
-    """Which of some rows (N,) each of `total` rows is, −1 for none; shape (total,)."""
-    return torch.full((total,), -1).index_copy(0, rows, torch.arange(len(rows)))

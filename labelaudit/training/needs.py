@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -13,12 +15,14 @@ from torch.nn.functional import cross_entropy
 from labelaudit.data.batches import Batches
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
+from labelaudit.training.epoch_means import EpochMeans
 from labelaudit.training.fine_tune import Plan, backpropagate
-from labelaudit.training.optimizers import Optimizer
+from labelaudit.training.optimizers import Optimizer, clip
 
 PROBE_ROWS = 2
 PROBE_SECONDS = 0.3  # a whole mini-batch is timed if it is expected to take no longer
-QUICK = 0.03  # seconds in which passes are timed more often than once
+QUICK, MOST_REPEATS = 0.03, 20  # passes are timed so often, unless that takes more seconds
+FEWEST_REPEATS = 3  # unless that takes more than `PROBE_SECONDS`: of three, one that was disturbed does not count
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 
 
@@ -27,12 +31,14 @@ class PassCosts:
     """What a row of a mini-batch costs a process, which may have several to share the mini-batch with.
 
     Attributes:
-        train: Seconds of a forward and backward pass.
+        train: Seconds of a step of the fine-tune.
         predict: Seconds of a forward pass.
         track: Seconds of a forward pass, and a backward pass to the tracked parameters.
         again: Seconds of another one over the same rows, with what the tracked parameters do not reach kept.
         predict_again: Seconds of another forward pass likewise.
         activations: Bytes kept for the backward pass.
+        waiting: How many times as long passes take as the processor works on them: more than 1 where other programs
+            use it. On a GPU 1, as it is not known there.
     """
 
     train: float
@@ -41,10 +47,11 @@ class PassCosts:
     again: float
     predict_again: float
     activations: int
+    waiting: float = 1.0
 
 
 def measure_passes(model: FlatModel, batches: Batches, rows: Tensor, plan: Plan, *, timed: bool = True) -> PassCosts:
-    """Weigh what a pass over a few of the rows keeps; time passes over them, or over a mini-batch if that is quick.
+    """Weigh what a pass over a few of the rows keeps; time passes over them, or steps of mini-batches if that is quick.
 
     A whole mini-batch might be just what does not fit. Without timing all seconds are 0.
     """
@@ -60,45 +67,70 @@ def measure_passes(model: FlatModel, batches: Batches, rows: Tensor, plan: Plan,
             kept[storage.data_ptr()] = storage
         return tensor
 
-    def train() -> None:
-        """Every process takes the same rows, as if they were its shard of more."""
-        backpropagate(model, inputs, labels, len(labels) * process_group.size)
-
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(weigh, lambda tensor: tensor):
         cross_entropy(model(inputs), labels)
     activations = sum(storage.nbytes() for storage in kept.values())  # 0 for a block's parameters, gone if sharded
     activations //= len(labels) * process_group.size
+    activations = int(process_group.max(activations))
     if not timed:
-        return PassCosts(0, 0, 0, 0, 0, int(process_group.max(activations)))
-    trained = process_group.max(_seconds(model, train))
-    if trained * batch_size / len(labels) < PROBE_SECONDS:
+        return PassCosts(0, 0, 0, 0, 0, activations)
+
+    def train() -> None:
+        """Every process takes the same rows, as if they were its shard of more."""
+        backpropagate(model, inputs, labels, len(labels) * process_group.size)
+
+    trained = process_group.max(_seconds(model, train)[0])
+    quick = trained * batch_size / len(labels) < PROBE_SECONDS
+    if quick:
         inputs, labels = batches.batch(rows[:batch_size])
-        trained = process_group.max(_least_seconds(model, train))
+    others = cycle(rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))].split(len(labels)))
 
     def fetch() -> None:
-        batches.batch(rows[: len(labels)])
+        batches.batch(next(others))
 
     def predict() -> None:
         with torch.no_grad():
             model(inputs)
 
-    fetched = process_group.max(_least_seconds(model, fetch))
+    fetched, _ = _typical(model, fetch)
+    stepped, waiting = _typical(model, _steps(model, batches, plan, others) if quick else train)
     with model.tracking():
-        tracked = process_group.max(_least_seconds(model, train))
+        tracked, _ = _typical(model, train)
         with model.fixed_inputs(inputs):
-            predicted = process_group.max(_seconds(model, predict))
-            predicted_again = process_group.max(_least_seconds(model, predict))
+            predicted = process_group.max(_seconds(model, predict)[0])
+            predicted_again, _ = _typical(model, predict)
     # What the first pass computed and the next ones need not; of times taken on a busy machine it may come out larger
     # than a whole tracked pass, which still holds a forward pass.
     spared, rows_of_all = max(0.0, predicted - predicted_again), len(labels) * process_group.size
     return PassCosts(
-        train=(fetched + trained) / rows_of_all,
+        train=(stepped if quick else fetched + stepped) / rows_of_all,
         predict=(fetched + predicted) / rows_of_all,
         track=(fetched + tracked) / rows_of_all,
         again=max(tracked - spared, predicted_again) / rows_of_all,
         predict_again=(predicted - spared) / rows_of_all,
-        activations=int(process_group.max(activations)),
+        activations=activations,
+        waiting=waiting,
     )
+
+
+def _steps(model: FlatModel, batches: Batches, plan: Plan, mini_batches: Iterator[Tensor]) -> Callable[[], None]:
+    """What takes a step of the fine-tune with the next rows, but leaves θ where it is."""
+    size = model.process_group.size
+    moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
+    means: EpochMeans | None = None
+
+    def step() -> None:
+        nonlocal means
+        rows = next(mini_batches)
+        inputs, labels = batches.batch(rows, 0)
+        logits = backpropagate(model, inputs, labels, len(labels) * size)
+        if plan.clip_norm is not None:
+            clip(model.gradient, model.norm(model.gradient), plan.clip_norm)
+        plan.optimizer.step(model.theta, moments, model.gradient, 0.0, 1)
+        means = means or EpochMeans(rows, batches.labels, logits.shape[1], 1)  # other rows' means go into its last one
+        means.add(logits.double().cpu(), rows.repeat(size), 0)
+
+    return step
 
 
 def vectors_memory(theta_bytes: int, tracked_bytes: int, optimizer: Optimizer, *, clipping: bool) -> int:
@@ -112,21 +144,28 @@ def vectors_memory(theta_bytes: int, tracked_bytes: int, optimizer: Optimizer, *
     return 3 * theta_bytes + max(moments * theta_bytes, (4 + moments + more) * tracked_bytes)
 
 
-def _least_seconds(model: FlatModel, run: Callable[[], object]) -> float:
-    """The least time of some runs, up to twenty while they are quick and no other process waits."""
-    seconds: list[float] = []
-    most = 20 if model.process_group.size == 1 else 1
-    while not seconds or (len(seconds) < most and sum(seconds) < QUICK):
-        seconds.append(_seconds(model, run))
-    return min(seconds)
+def _typical(model: FlatModel, run: Callable[[], object]) -> tuple[float, float]:
+    """The median time of some runs, and how many times as long they take as the processor works on them.
+
+    Of several processes, which have to run as often, the most; of one run each.
+    """
+    times: list[tuple[float, float]] = []
+    most = MOST_REPEATS if model.process_group.size == 1 else 1
+    spent = 0.0
+    while not times or (len(times) < most and spent < (QUICK if len(times) >= FEWEST_REPEATS else PROBE_SECONDS)):
+        times.append(_seconds(model, run))
+        spent += times[-1][0]
+    waiting = 1.0 if model.theta.is_cuda else median(clock / max(worked, 1e-9) for clock, worked in times)
+    return model.process_group.max(median(clock for clock, _ in times)), model.process_group.max(waiting)
 
 
-def _seconds(model: FlatModel, run: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _seconds(model: FlatModel, run: Callable[[], object]) -> tuple[float, float]:
+    """How long a run takes, and how long of it this thread has worked."""
+    started, worked = time.perf_counter(), time.thread_time()
     run()
     if model.theta.is_cuda:
         torch.cuda.synchronize(model.theta.device)
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.thread_time() - worked
 
 
 def check_per_sample_loss(model: FlatModel, batches: Batches, rows: Tensor) -> None:

@@ -247,7 +247,7 @@ def test_a_dry_run_splits_as_the_audit_does(tmp_path, monkeypatch, options):
     assert len(folds) == (1 if options else 5)
 
 
-FOLD_STAGES = "fine-tuning", "sweeping back", "fine-tuning without suspects"
+FOLD_STAGES = "fine-tuning", "sweeping back", "fine-tuning without suspects", "judging labels"
 
 
 def test_a_dry_run_of_texts_counts_the_fine_tunes_on_the_second_encoding(tmp_path):
@@ -261,7 +261,9 @@ def test_a_dry_run_of_texts_counts_the_fine_tunes_on_the_second_encoding(tmp_pat
         config = settings.model_copy(update={"model": ModelConfig(name=model)})
         plan = plan_scan((texts, labels), None, config, tmp_path, NullProgress())
         names[model] = [stage.name for stage in plan.stages][1:-1]
-    assert names["lr"] == [*FOLD_STAGES[:2], "fine-tuning on the second encoding", FOLD_STAGES[2]]
+    second = "fine-tuning on the second encoding"
+    again = FOLD_STAGES[2], f"{second}, without suspects"
+    assert names["lr"] == [*FOLD_STAGES[:2], second, *again, "judging labels"]
     assert names["tests.support.networks:linear"] == [*FOLD_STAGES]  # it may be made for one number of features
 
 

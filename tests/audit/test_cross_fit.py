@@ -10,6 +10,7 @@ import torch
 
 from labelaudit.audit.collect import collect
 from labelaudit.audit.cross_fit import SECOND_VIEW, WITHOUT_SUSPECTS, cross_fit, without_suspects
+from labelaudit.audit.forecast import Forecast
 from labelaudit.audit.inputs import FeatureInputs
 from labelaudit.audit.setup import has_second_view, may_be_refitted
 from labelaudit.audit.task import AuditTask, View
@@ -82,16 +83,18 @@ def test_a_second_view_is_fitted_on_its_own_inputs_and_again_without_suspects(ta
     both, alone = replace(task, second_view=other), replace(task, view=other)
     wrong = np.where(np.arange(ROWS) < 12, 0.9, 0.1)
     arguments = CONFIG, NullProgress(), None
-    collected = collect(both, *arguments)
+    collected = collect(both, CONFIG, Forecast(NullProgress()), None)
     np.testing.assert_array_equal(collected.by_second_view, cross_fit(alone, other, SECOND_VIEW, *arguments))
-    assert collect(task, *arguments).by_second_view is None
+    assert collect(task, CONFIG, Forecast(NullProgress()), None).by_second_view is None
     fits = [
         cross_fit(both, view, stream, *arguments, wrong)
         for view, stream in zip(both.views, WITHOUT_SUSPECTS, strict=True)
     ]
     np.testing.assert_array_equal(without_suspects(both, wrong, *arguments), (fits[0] + fits[1]) / 2)
-    assert (task.plain_fine_tunes, both.plain_fine_tunes) == (1, 3)
-    assert (replace(both, folds=task.folds[:2]).plain_fine_tunes, replace(task, small=False).plain_fine_tunes) == (1, 0)
+    assert (task.size.second_view, task.size.refitted) == (False, True)
+    assert (both.size.second_view, both.size.refitted) == (True, True)
+    assert not replace(both, folds=task.folds[:2]).size.refitted
+    assert not replace(task, small=False).size.refitted
 
 
 def inputs_of(*, second_view):

@@ -392,6 +392,7 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(run, tmp_path, monk
         "reading images",
         "fine-tuning",
         "sweeping back",
+        "judging labels",
         "all",
     ]
     assert lines[3].split()[-3:] == ["0.6", "MB", "–"]  # 800 images of 784 bytes

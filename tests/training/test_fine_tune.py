@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from labelaudit.errors import InputError
 from labelaudit.models.paper import dnn
 from labelaudit.progress import ignore
-from labelaudit.training.fine_tune import fine_tune, margin
+from labelaudit.training.fine_tune import fine_tune
 from labelaudit.training.optimizers import SGD, AdamW
 from labelaudit.training.predict import predict
 from labelaudit.training.recording import plan_recording
@@ -91,11 +91,6 @@ def test_every_optimizer_is_torchs(optimizer, make, clip_norm):
 def test_divergence_is_told_with_the_way_out():
     with pytest.raises(InputError, match=r"NaN or infinite in epoch \d+, step \d: try a smaller `learning_rate`"):
         train(flat(network()), EXAMPLES, ROWS, plan(learning_rate=1e150, epochs=9))
-
-
-def test_margin_by_hand():
-    logits = torch.tensor([[1.0, 3.0, 2.0], [5.0, 0.0, 4.5]])
-    assert margin(logits, torch.tensor([1, 2])).tolist() == [1.0, -0.5]
 
 
 def test_held_out_rows_are_predicted_at_the_ends_of_all_epochs_but_the_first_and_last_and_teach_nothing():

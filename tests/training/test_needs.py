@@ -6,7 +6,9 @@ from torch import nn
 
 from labelaudit.errors import InputError
 from labelaudit.models.paper import cnn
+from labelaudit.training import needs
 from labelaudit.training.needs import check_per_sample_loss, measure_passes
+from labelaudit.training.optimizers import SGD, AdamW
 from tests.support.data import batches_of, digits
 from tests.support.training import flat, plan
 
@@ -62,15 +64,49 @@ def test_a_pass_is_weighed_by_hand():
     assert torch.equal(model.theta, theta)
 
 
+LINEAR = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+
+
+def as_timed(monkeypatch, times):
+    """Let runs take so many seconds, of which the processor works for so many."""
+    times = iter(times)
+    monkeypatch.setattr("labelaudit.training.needs._seconds", lambda model, run: (run(), next(times))[1])
+
+
 @pytest.mark.parametrize(("first_prediction", "again", "predict_again"), [(4.0, 9 - 3, 1.0), (20.0, 1.0, 1.0)])
 def test_seconds_are_those_of_a_row_by_hand(monkeypatch, first_prediction, again, predict_again):
     """Passes over a mini-batch of 8 rows: what the first prediction took longer is spared later, if there is as much.
 
     On a busy machine the first one may take longer than all of a training pass; then at least a forward pass is left.
     """
-    timed = iter([0.0, 10.0, 8.0, 9.0, first_prediction, 1.0])  # two rows, training, reading, tracked, predicted twice
-    monkeypatch.setattr("labelaudit.training.needs._seconds", lambda model, run: next(timed))
-    costs = measure_passes(flat(nn.Sequential(nn.Flatten(), nn.Linear(784, 3))), EXAMPLES, ROWS, plan(batch_size=8))
+    # two rows, reading, a step, a tracked pass, two predictions
+    as_timed(monkeypatch, [(0.0, 0.0), (10.0, 10.0), (18.0, 9.0), (9.0, 9.0), (first_prediction, 1.0), (1.0, 1.0)])
+    costs = measure_passes(flat(LINEAR), EXAMPLES, ROWS, plan(batch_size=8))
     per_row = (costs.train, costs.predict, costs.track, costs.again, costs.predict_again)
-    of_batch = (8 + 10, 8 + first_prediction, 8 + 9, again, predict_again)
+    of_batch = (18, 10 + first_prediction, 10 + 9, again, predict_again)
     assert per_row == pytest.approx([seconds / 8 for seconds in of_batch])
+    assert costs.waiting == 2
+
+
+def test_slow_passes_are_timed_once_and_over_two_rows(monkeypatch):
+    """A mini-batch would take 1.6 seconds; reading is no part of the passes, and no step is taken."""
+    as_timed(monkeypatch, [(0.4, 0.4), (0.3, 0.3), (0.5, 0.4), (0.6, 0.6), (0.7, 0.7), (0.8, 0.8)])
+    costs = measure_passes(flat(LINEAR), EXAMPLES, ROWS, plan(batch_size=8))
+    assert (costs.train, costs.predict, costs.track) == pytest.approx(((0.3 + 0.5) / 2, (0.3 + 0.7) / 2, 0.9 / 2))
+    assert costs.waiting == pytest.approx(1.25)
+
+
+def test_one_disturbed_run_of_three_does_not_count(monkeypatch):
+    runs = iter([(0.010, 0.010), (0.200, 0.010), (0.012, 0.004), (1.0, 1.0)])  # the fourth is not needed
+    monkeypatch.setattr("labelaudit.training.needs._seconds", lambda model, run: next(runs))
+    assert needs._typical(flat(LINEAR), print) == pytest.approx((0.012, 3))
+    assert next(runs) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.9, 0.1, nesterov=True), AdamW(0.1)])
+def test_timed_steps_leave_the_network_where_it_was(optimizer):
+    model = flat(LINEAR)
+    before = model.theta.clone()
+    costs = measure_passes(model, EXAMPLES, ROWS, plan(batch_size=4, optimizer=optimizer, clip_norm=0.01))
+    assert torch.equal(model.theta, before)
+    assert costs.train > costs.predict_again > 0
