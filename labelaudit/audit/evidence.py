@@ -12,10 +12,11 @@ from labelaudit.audit.doubts import beats_guessing
 from labelaudit.detection.accuracy import Predictions
 from labelaudit.detection.calibration import calibrate
 from labelaudit.detection.fitted_rows import fitted_rows
-from labelaudit.detection.noise import Noise, estimate_noise, even_transition
+from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.posterior import Evidence
 from labelaudit.detection.readings import Readings
 from labelaudit.detection.share import widened_by_rules, without_upper_end
+from labelaudit.detection.transition import EvenTransition
 from labelaudit.runtime.large_arrays import largest
 from labelaudit.types import Floats, Labels, Rows
 
@@ -90,7 +91,9 @@ def noise_of(collected: Collected, rows: slice | Rows, labels: Labels, evidence:
     noise = estimate_noise(evidence[reference].values, labels, others, readings=readings)
     if collected.foretold:
         share = replace(noise.share, low=0.0, high=1.0, verdict="cannot tell")
-        return replace(noise, share=share, transition=even_transition(len(noise.transition), RATE_OF_RULES))
+        return replace(
+            noise, share=share, transition=EvenTransition.of_rate(evidence[reference].values.shape[1], RATE_OF_RULES)
+        )
     return noise if reference in UNSEEN else replace(noise, share=without_upper_end(noise.share))
 
 

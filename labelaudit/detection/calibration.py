@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from labelaudit.detection.fitted_rows import few_a_class
-from labelaudit.detection.transition import MIN_PROBABILITY
+from labelaudit.detection.transition import MIN_PROBABILITY, EvenTransition, Transition, likelihood_by
 from labelaudit.runtime.large_arrays import blocks
 from labelaudit.types import Floats, Labels
 
@@ -41,7 +41,7 @@ class Calibration:
 
 
 def calibrate(
-    evidence: Floats, labels: Labels, transition: Floats, start: Calibration | None = None, steps: int | None = None
+    evidence: Floats, labels: Labels, transition: Transition, start: Calibration | None = None, steps: int | None = None
 ) -> Calibration:
     """The weight and biases of largest likelihood of the given labels, Σ log Σ_c p(c | x) T[c, g].
 
@@ -50,14 +50,14 @@ def calibrate(
     Args:
         evidence: Larger where a label is more plausible, shape (N, C).
         labels: Given class indices, shape (N,).
-        transition: T, shape (C, C).
+        transition: T.
         start: Where to begin the search.
         steps: After how many to end it; None to go on.
     """
-    likelihoods = by_given_label(transition)
+    likelihood = likelihood_by(transition)
 
     def loss(scores: Tensor, p: Tensor, block: slice) -> tuple[Tensor, Tensor]:
-        joint = p * torch.from_numpy(likelihoods[labels[block]])
+        joint = p * torch.from_numpy(likelihood(labels[block]))
         of_given = joint.sum(1)
         return -of_given.log().sum(), joint.div_(of_given[:, None])
 
@@ -66,7 +66,7 @@ def calibrate(
 
 def calibrate_to_given(evidence: Floats, labels: Labels) -> Calibration:
     """The same as if no label were wrong: what predicts the *given* labels best."""
-    return calibrate(evidence, labels, np.maximum(np.eye(evidence.shape[1]), MIN_PROBABILITY))
+    return calibrate(evidence, labels, EvenTransition(evidence.shape[1], 1.0, MIN_PROBABILITY))
 
 
 def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
@@ -80,11 +80,6 @@ def calibrate_to(evidence: Floats, target: Floats) -> Calibration:
         return (scores.logsumexp(1) - torch.einsum("nc,nc->n", wanted, scores)).sum(), wanted
 
     return _fit(evidence, loss)
-
-
-def by_given_label(transition: Floats) -> Floats:
-    """T with a row for each given label, shape (C, C): indexed by labels, P(given label | true label c) of rows."""
-    return np.ascontiguousarray(transition.T)
 
 
 def _fit(

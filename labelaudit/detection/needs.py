@@ -11,7 +11,8 @@ import numpy as np
 
 from labelaudit.detection.calibration import Calibration, calibrate, log_softmax
 from labelaudit.detection.fitted_rows import few_a_class, rows_to_fit
-from labelaudit.detection.noise import STEPS, even_transition, explain, without_confusions
+from labelaudit.detection.noise import STEPS, explain, without_confusions
+from labelaudit.detection.transition import EvenTransition
 
 MANY_CLASSES = 300
 ITERATIONS, INVERSIONS = (90, 220), (40, 75)  # of a reading, of few and of many classes: counted on twelve data sets
@@ -50,7 +51,7 @@ def measure_judging(rows: int, classes: int) -> JudgingCosts:
     some = max(1, min(fitted, MOST_CELLS // few))
     draw = np.random.default_rng(0)
     evidence, labels = log_softmax(draw.normal(size=(some, few))), draw.integers(few, size=some)
-    transition, start = even_transition(few, EVEN_RATE), Calibration.start(few)
+    transition, start = EvenTransition.of_rate(few, EVEN_RATE).dense(), Calibration.start(few)
 
     def iterate() -> None:
         explain(evidence, labels, transition, start)

@@ -10,12 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelaudit.detection.calibration import Calibration, by_given_label, calibrate, calibrate_to_given
+from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to_given
 from labelaudit.detection.fitted_rows import few_a_class, fitted_rows, stratified
 from labelaudit.detection.one_rate import OneRate, fit_one_rate
 from labelaudit.detection.readings import Readings
 from labelaudit.detection.share import BLIND_WEAKER, MIN_EVENNESS, Share, Signs, estimate_share, evenness, hidden_ratio
-from labelaudit.detection.transition import resize_transition, shrink_transition, spread_strength
+from labelaudit.detection.transition import (
+    EvenTransition,
+    Transition,
+    likelihood_by,
+    resize_transition,
+    shrink_transition,
+    spread_strength,
+)
 from labelaudit.runtime.large_arrays import blocks
 from labelaudit.types import Floats, Labels
 
@@ -42,14 +49,14 @@ class Noise:
 
     Attributes:
         share: Their share, with its range and the verdict.
-        transition: T[c, g] = P(given label g | true label c), rows sum to 1, shape (C, C).
+        transition: T[c, g] = P(given label g | true label c), rows sum to 1.
         evidence_weight: Of the evidence it was estimated from; near 0 where that does not go with the labels at all.
         given_label_calibration: The evidence's calibration to the *given* labels, where the network has learnt how
             labels are confused, and this is to be taken out of its predictions; else None.
     """
 
     share: Share
-    transition: Floats
+    transition: Transition
     evidence_weight: float
     given_label_calibration: Calibration | None = None
 
@@ -67,18 +74,18 @@ class Noise:
 
     def likelihood(self, labels: Labels) -> Floats:
         """P(given label | true label c) of each row, shape (N, C)."""
-        likelihood: Floats = self._likelihoods[labels]
-        return likelihood
+        return self._likelihood(labels)
 
     @cached_property
-    def _likelihoods(self) -> Floats:
-        return by_given_label(self.transition)
+    def _likelihood(self) -> Callable[[Labels], Floats]:
+        return likelihood_by(self.transition)
 
     def true_label_evidence(self, evidence: Floats) -> Floats:
         """Evidence for the true label: without the confusions of labels that the network has learnt, shape (N, C)."""
         if self.given_label_calibration is None:
             return evidence
-        return without_confusions(np.exp(self.given_label_calibration.log_probabilities(evidence)), self.transition)
+        transition = self.transition.dense() if isinstance(self.transition, EvenTransition) else self.transition
+        return without_confusions(np.exp(self.given_label_calibration.log_probabilities(evidence)), transition)
 
 
 TrueLabelEvidence = Callable[[Floats], Floats]
@@ -167,7 +174,9 @@ def _with_one_rate(kinds: Sequence[Floats], labels: Labels, readings: Readings) 
     believed = _believed(signs[1:], [fit.log_likelihood for fit in found], len(labels))
     rate = max(found[0].rate, MIN_RATE)
     return Noise(
-        estimate_share([signs[0], *believed], len(labels)), even_transition(kinds[0].shape[1], rate), found[0].weight
+        estimate_share([signs[0], *believed], len(labels)),
+        EvenTransition.of_rate(kinds[0].shape[1], rate),
+        found[0].weight,
     )
 
 
@@ -182,7 +191,7 @@ def _read(evidence: Floats, labels: Labels) -> tuple[NoiseModel, Calibration | N
     to_given = calibrate_to_given(evidence, labels)
     predicted = np.exp(to_given.log_probabilities(evidence))
     wavering = _fit(lambda _: evidence, labels, *_start(evidence, labels, to_given))
-    even = even_transition(evidence.shape[1], STARTS[1][1])
+    even = EvenTransition.of_rate(evidence.shape[1], STARTS[1][1]).dense()
     learnt = _fit(partial(without_confusions, predicted), labels, even, Calibration.start(len(even)))
     second = learnt.log_likelihood > wavering.log_likelihood + MIN_LEARNT_GAIN
     chosen, confusions = (learnt, to_given) if second else (wavering, None)
@@ -215,7 +224,7 @@ def _start(evidence: Floats, labels: Labels, to_given: Calibration) -> tuple[Flo
     best: tuple[float, Floats, Calibration] | None = None
     for times, rate in STARTS:
         first = Calibration(times * to_given.weight, to_given.bias)
-        even = even_transition(evidence.shape[1], rate)
+        even = EvenTransition.of_rate(evidence.shape[1], rate).dense()
         transition, calibration = _maximise(lambda _: evidence, labels, even, first)
         _, log_likelihood = explain(evidence, labels, transition, calibration)
         log_likelihood += DIAGONAL_PRIOR * float(np.log(np.diag(transition)).sum())
@@ -223,13 +232,6 @@ def _start(evidence: Floats, labels: Labels, to_given: Calibration) -> tuple[Flo
             best = log_likelihood, transition, calibration
     assert best is not None
     return best[1:]
-
-
-def even_transition(classes: int, rate: float) -> Floats:
-    """T of wrong labels that are as frequent in every class, and spread evenly over the others."""
-    transition = np.full((classes, classes), rate / (classes - 1))
-    np.fill_diagonal(transition, 1 - rate)
-    return transition
 
 
 def _maximise(
@@ -278,10 +280,10 @@ def explain(evidence: Floats, labels: Labels, transition: Floats, calibration: C
         transition: T.
         calibration: Of the evidence.
     """
-    likelihoods, by_given, log_likelihood = by_given_label(transition), np.zeros_like(transition), 0.0
+    likelihood, by_given, log_likelihood = likelihood_by(transition), np.zeros_like(transition), 0.0
     for block in blocks(*evidence.shape):
         joint = np.exp(calibration.log_probabilities(evidence[block]))
-        joint *= likelihoods[labels[block]]
+        joint *= likelihood(labels[block])
         of_given = joint.sum(1)
         joint /= of_given[:, None]
         count(joint, labels[block], by_given)

@@ -74,9 +74,9 @@ def label_posterior(
         log_p /= reference.weight + sum(other.weight for other in others)
         return log_p
 
-    # Each kind is flattened where it says little, and a mean of flattened ones is too blunt to be joined with T.
-    of_mean = calibrate_to(mean(some), target) if others else Calibration.start(len(noise.transition))
     posterior, wrong = cells(*reference.values.shape), np.empty(len(labels))
+    # Each kind is flattened where it says little, and a mean of flattened ones is too blunt to be joined with T.
+    of_mean = calibrate_to(mean(some), target) if others else Calibration.start(posterior.shape[1])
     for block in blocks(*posterior.shape):
         found = _joined(of_mean.log_probabilities(mean(block)), noise.likelihood(labels[block]))
         posterior[block], wrong[block] = found, 1 - of_given(found, labels[block])

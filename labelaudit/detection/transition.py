@@ -2,15 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
-from labelaudit.types import Floats
+from labelaudit.types import Floats, Labels
 
 STRENGTH_BOUNDS = (1e-3, 1e6)  # bounds of the priors' strengths: see `shrink_transition`
 MIN_PROBABILITY = 1e-9  # the smallest probability in T
 MIN_RIGHT = 0.02  # P(given label = true label) of any class
+
+
+@dataclass(frozen=True)
+class EvenTransition:
+    """T of wrong labels that are as frequent in every class, and spread evenly over the others: two numbers.
+
+    Attributes:
+        classes: C.
+        right: P(given label = true label).
+        other: P(given label) of each other class.
+    """
+
+    classes: int
+    right: float
+    other: float
+
+    @classmethod
+    def of_rate(cls, classes: int, rate: float) -> EvenTransition:
+        """T with a share of wrong labels."""
+        return cls(classes, 1 - rate, rate / (classes - 1))
+
+    def dense(self) -> Floats:
+        """The matrix, shape (C, C)."""
+        return self.of_given(np.arange(self.classes))
+
+    def of_given(self, labels: Labels) -> Floats:
+        """P(given label | true label c) of labels (n,), shape (n, C)."""
+        likelihood = np.full((len(labels), self.classes), self.other)
+        likelihood[np.arange(len(labels)), labels] = self.right
+        return likelihood
+
+
+Transition: TypeAlias = Floats | EvenTransition
+"""T, shape (C, C), or what it is made of."""
+
+
+def likelihood_by(transition: Transition) -> Callable[[Labels], Floats]:
+    """From given labels (n,) to P(given label | true label c), shape (n, C)."""
+    if isinstance(transition, EvenTransition):
+        return transition.of_given
+    by_given = np.ascontiguousarray(transition.T)
+    return lambda labels: by_given[labels]
 
 
 def shrink_transition(counts: Floats) -> Floats:

@@ -189,7 +189,7 @@ def test_trees_that_foretell_every_label_leave_the_ranking_to_networks_that_do_n
         evidence = evidence_of(collected, slice(None))
         noise = noise_of(collected, slice(None), collected.labels, evidence)
         assert (noise.share.low, noise.share.high, noise.share.verdict) == (0, 1, "cannot tell")
-        np.testing.assert_allclose(noise.transition, [[0.9, 0.1], [0.1, 0.9]])
+        np.testing.assert_allclose(noise.transition.dense(), [[0.9, 0.1], [0.1, 0.9]])
 
 
 def test_labels_that_two_thresholds_made_carry_no_list_and_no_range():

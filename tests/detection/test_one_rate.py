@@ -7,8 +7,9 @@ import pytest
 
 from labelaudit.detection.calibration import calibrate, calibrate_to, log_softmax
 from labelaudit.detection.fitted_rows import FEW_A_CLASS, few_a_class
-from labelaudit.detection.noise import estimate_noise, even_transition
+from labelaudit.detection.noise import estimate_noise
 from labelaudit.detection.one_rate import fit_one_rate
+from labelaudit.detection.transition import EvenTransition, likelihood_by
 
 CLASSES = 150
 
@@ -26,7 +27,8 @@ def drawn(wrong, strength=4.0):
 
 def log_likelihood(evidence, given, weight, rate):
     """By the whole T."""
-    joint = log_softmax(weight * evidence) + np.log(np.maximum(even_transition(CLASSES, rate), 1e-300))[:, given].T
+    transition = EvenTransition.of_rate(CLASSES, rate).dense()
+    joint = log_softmax(weight * evidence) + np.log(np.maximum(transition, 1e-300))[:, given].T
     return np.logaddexp.reduce(joint, axis=1).sum()
 
 
@@ -52,11 +54,21 @@ def test_what_it_gains_is_over_the_best_weight_without_noise():
     assert (clean.rate, clean.log_likelihood - clean.without) == (0, 0)
 
 
+def test_an_even_transition_is_the_matrix_it_stands_for():
+    even = EvenTransition.of_rate(4, 0.3)
+    dense = np.full((4, 4), 0.1) + 0.6 * np.eye(4)
+    labels = np.array([2, 0, 2])
+    np.testing.assert_allclose(even.dense(), dense)
+    for transition in (even, dense):
+        np.testing.assert_allclose(likelihood_by(transition)(labels), dense.T[labels])
+
+
 def test_with_few_rows_a_class_noise_has_one_rate_and_evidence_one_weight():
     evidence, given, wrong = drawn(30)
     noise = estimate_noise(evidence, given)
     assert few_a_class(len(given), CLASSES)
-    np.testing.assert_allclose(noise.transition, even_transition(CLASSES, fit_one_rate(evidence, given).rate))
+    expected = EvenTransition.of_rate(CLASSES, fit_one_rate(evidence, given).rate)
+    assert (noise.transition.classes, noise.transition.right) == (CLASSES, pytest.approx(expected.right))
     assert noise.share.verdict == "measured"
     assert noise.share.low < wrong.mean() < noise.share.high
     assert estimate_noise(*drawn(0)[:2]).share.verdict != "measured"
@@ -69,6 +81,9 @@ def test_classes_of_few_rows_have_no_bias_of_their_own():
     for rows, without in ((27, True), (30, False)):
         labels = np.arange(rows) % 3
         evidence = np.eye(3)[labels] + draw.normal(size=(rows, 3)) + [0.0, 1.0, 0.0]
-        for found in (calibrate(evidence, labels, even_transition(3, 0.1)), calibrate_to(evidence, np.eye(3)[labels])):
+        for found in (
+            calibrate(evidence, labels, EvenTransition.of_rate(3, 0.1)),
+            calibrate_to(evidence, np.eye(3)[labels]),
+        ):
             assert bool((found.bias == 0).all()) is without
             assert found.weight > 0
