@@ -26,6 +26,7 @@ from labelaudit.audit.setup import (
     table_for_trees,
     train_to_convergence,
 )
+from labelaudit.audit.stages import AuditSize, check_room
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches, TextFeatures
@@ -131,6 +132,7 @@ def audit(
     folds = choose_folds(audited, test_rows, labels, config, small=small) if warm_start is None else warm_start.folds
     asked = config.training
     fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
+    check_room(AuditSize(len(fit_on), len(data.classes), len(folds)))
     batches = inputs.batches(torch.from_numpy(labels), fit_on, data.device, data.dtype, asked.augmentation)
     defaults = inputs.defaults_for(batches, fit_on)
     training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))

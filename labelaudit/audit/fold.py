@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -246,8 +246,8 @@ def choose_recording(
         timed=not progress.planned,
     )
     if not progress.planned:
-        size = replace(task.size, folds=task.folds - task.number)  # those before are done, if a run is resumed
-        parts = parts_of(needs, size, measure_judging(size.rows, size.classes))
+        size = task.size
+        parts = parts_of(needs, size, measure_judging(size.rows, size.classes), done=task.number)
         progress.plan(parts)
         progress.note(f"this audit will take about {needs_in_words(needs, size, parts)}")
     return needs.recording

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from labelaudit.audit.forecast import Part
 from labelaudit.audit.needs import FoldNeeds
 from labelaudit.detection.needs import JudgingCosts
-from labelaudit.runtime.large_arrays import in_file, size_of
+from labelaudit.errors import InputError
+from labelaudit.runtime.large_arrays import files_folder, in_file, size_of
+from labelaudit.runtime.machine import USABLE_FRACTION, free_disk
 from labelaudit.units import format_bytes, format_duration
 
 FINE_TUNING, SWEEPING, JUDGING = "fine-tuning", "sweeping back", "judging labels"
 SECOND_VIEW = "fine-tuning on the second encoding"
 WITHOUT_SUSPECTS = "fine-tuning without suspects", "fine-tuning on the second encoding, without suspects"
 BUSY = 1.5  # times as long as the processor works: other programs use it; idle threads alone make it 1.3
-ARRAYS = 6  # of rows × classes that live at once in a cross-audit, and two more for each further kind of evidence
 
 
 @dataclass(frozen=True)
@@ -41,26 +42,46 @@ class AuditSize:
     @property
     def arrays(self) -> tuple[int, int]:
         """Bytes of all that is found for each row and class: in memory, and in files."""
-        count = ARRAYS + 2 * (self.second_view + self.refitted) + self.trees
-        size = count * size_of(self.rows, self.classes)
-        return (0, size) if in_file(self.rows, self.classes) else (size, 0)
+        cross_audit = self.folds > 1
+        whole = 3 + cross_audit + 2 * (self.second_view + self.refitted) + self.trees  # as many at once
+        held_out = self.rows // self.folds if cross_audit else 0
+        kept = [(self.rows, whole), (self.rows - held_out, self.folds), (held_out, self.folds)]  # logits of each fold
+        sizes = [(count * size_of(rows, self.classes), in_file(rows, self.classes)) for rows, count in kept]
+        return sum(size for size, filed in sizes if not filed), sum(size for size, filed in sizes if filed)
 
 
-def parts_of(needs: FoldNeeds, size: AuditSize, judging: JudgingCosts) -> list[Part]:
+def check_room(size: AuditSize) -> None:
+    """Make sure that what is found for each row and class has room on the disk, if it goes into files.
+
+    Raises:
+        InputError: It has none; the message says what would.
+    """
+    needed, folder = size.arrays[1], files_folder()
+    free = int(USABLE_FRACTION * free_disk(folder))
+    if needed > free:
+        raise InputError(
+            f"{size.rows:,} rows × {size.classes:,} classes need {format_bytes(needed)} on the disk of {folder}, where "
+            f"{format_bytes(free)} may be used: {size.rows * free // needed:,} rows with as many classes would fit, or "
+            f"{size.classes * free // needed:,} classes with as many rows; or set TMPDIR or the output to a larger disk"
+        )
+
+
+def parts_of(needs: FoldNeeds, size: AuditSize, judging: JudgingCosts, done: int = 0) -> list[Part]:
     """What an audit does, in order.
 
     Args:
         needs: What a fold takes.
         size: What else there is to do.
         judging: What a kind of evidence takes.
+        done: How many folds a resumed run has done.
     """
     folds, fine_tuning = size.folds, needs.fine_tuning
     # A second encoding is read on its own, in the mean, and the first one on its own as well.
     read = 1 + 2 * size.second_view + size.trees
     joined = 2 + (folds > 1) + size.trees
     parts = [
-        Part(FINE_TUNING, "networks", 0, fine_tuning, folds),
-        Part(SWEEPING, "networks", 0, needs.sweeping, folds),
+        Part(FINE_TUNING, "networks", 0, fine_tuning, folds - done),
+        Part(SWEEPING, "networks", 0, needs.sweeping, folds - done),
     ]
     if size.second_view:
         parts.append(Part(SECOND_VIEW, "networks", 1, fine_tuning, folds))

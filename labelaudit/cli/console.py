@@ -38,7 +38,7 @@ from labelaudit.report.wording import (
 from labelaudit.units import format_bytes, format_count, format_duration, listed
 
 if TYPE_CHECKING:
-    from labelaudit.commands.dry_run import ScanPlan
+    from labelaudit.commands.scan_plan import ScanPlan
 
 SHOWN_CLASSES = 6
 TABLE_METRICS = {  # what fits 80 columns; metrics.json has the rest

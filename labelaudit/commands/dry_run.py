@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +29,8 @@ from labelaudit.audit.setup import (
     train_to_convergence,
     training_plan,
 )
-from labelaudit.audit.stages import FINE_TUNING, JUDGING, SWEEPING, WITHOUT_SUSPECTS, AuditSize, parts_of
+from labelaudit.audit.stages import FINE_TUNING, JUDGING, SWEEPING, WITHOUT_SUSPECTS, AuditSize, check_room, parts_of
+from labelaudit.commands.scan_plan import ScanPlan, Stage
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches
 from labelaudit.data.content import EncodedImages
@@ -44,6 +44,7 @@ from labelaudit.models.choice import choose_network
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import Progress, Stopwatch
 from labelaudit.runtime.distributed import process_group
+from labelaudit.runtime.large_arrays import files_in
 from labelaudit.runtime.machine import (
     USABLE_FRACTION,
     choose_device,
@@ -60,71 +61,6 @@ from labelaudit.types import Hashes, Labels, Rows
 
 PROBED_IMAGES = 32
 TIMED_ITERATIONS = 5  # of trees
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of the work: its name, seconds, and bytes of memory and disk."""
-
-    name: str
-    seconds: float
-    memory: int
-    disk: int = 0
-
-
-@dataclass(frozen=True)
-class ScanPlan:
-    """What an audit will take.
-
-    Attributes:
-        source: What is audited.
-        kind: What it turned out to be.
-        rows: N, with those that cannot be scored.
-        test_rows: Rows of the test set.
-        classes: Class names.
-        model: The network.
-        input: What it gets of a row.
-        parameters: P, those that are trained.
-        tracked: P_t, those that influence goes through.
-        folds: How many fine-tunes there are.
-        epochs: Of each.
-        batch_size: Rows in a step.
-        device: Where it will run.
-        data: Reading the rows, which then stay.
-        work: What follows, one after the other.
-    """
-
-    source: str
-    kind: str
-    rows: int
-    test_rows: int
-    classes: tuple[str, ...]
-    model: str
-    input: str
-    parameters: int
-    tracked: int
-    folds: int
-    epochs: int
-    batch_size: int
-    device: str
-    data: Stage
-    work: tuple[Stage, ...]
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """All of them, and all of it."""
-        whole = Stage(
-            "all",
-            self.data.seconds + sum(stage.seconds for stage in self.work),
-            self.data.memory + max(stage.memory for stage in self.work),
-            self.data.disk + max(stage.disk for stage in self.work),
-        )
-        return (self.data, *self.work, whole)
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything, for scripts; seconds and bytes."""
-        own = {name: value for name, value in asdict(self).items() if name not in ("data", "work")}
-        return own | {"stages": {stage.name: asdict(stage) for stage in self.stages}}
 
 
 @own_threads()
@@ -153,6 +89,9 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         whole = not isinstance(dataset.content, EncodedImages)  # all rows are here, with their labels
         folds = _folds(parts, classes, config, hashes if whole else None, small=is_small(inputs, len(classes)))
 
+    scored = len(np.unique(np.concatenate([fold.train for fold in folds])))
+    with files_in(folder):
+        check_room(AuditSize(scored, len(classes), len(folds)))
     rows, total, largest = len(dataset), sum(map(len, parts)), max(folds, key=lambda fold: len(fold.train))
     asked = config.training
     known = torch.from_numpy(class_indices(parts, classes).clip(min=0))
@@ -184,7 +123,6 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     disk, mode = USABLE_FRACTION * free_disk(folder), config.influence.trajectory
     needs = measured_needs(model, batches, chosen, plan, mode, memory=memory, disk=disk)
     trees = _tree_stage(inputs, readable, labels.numpy(), len(classes), config, progress)
-    scored = len(np.unique(np.concatenate([fold.train for fold in folds])))
     size = AuditSize(
         rows=scored,
         classes=len(classes),

@@ -43,6 +43,11 @@ def files_in(folder: Path | None) -> Iterator[None]:
         _folder.reset(before)
 
 
+def files_folder() -> Path:
+    """Where the files are now."""
+    return _folder.get() or Path(tempfile.gettempdir())
+
+
 def cells(rows: int, classes: int, fill: float = 0.0, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """An array (rows, classes) of one value.
 
@@ -83,10 +88,9 @@ def _usual(rows: int, classes: int) -> DTypeLike:
 
 def _map(size: int, rows: int, classes: int) -> mmap.mmap:
     """A file of zeros in memory."""
-    folder = _folder.get()
+    folder = files_folder()
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             if hasattr(os, "posix_fallocate"):  # else a full disk would end the process when a page is written
                 os.posix_fallocate(file.fileno(), 0, size)
@@ -94,10 +98,9 @@ def _map(size: int, rows: int, classes: int) -> mmap.mmap:
                 file.truncate(size)
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
-        where = folder or tempfile.gettempdir()
         raise RunError(
-            f"{rows:,} rows × {classes:,} classes need {format_bytes(size)} more on the disk of {where}: {error}. Make "
-            "room, or set TMPDIR or the output to a larger disk"
+            f"{rows:,} rows × {classes:,} classes need {format_bytes(size)} more on the disk of {folder}: {error}. "
+            "Make room, or set TMPDIR or the output to a larger disk"
         ) from error
     _maps.add(mapped)
     return mapped

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from labelaudit import InputError, scan
 from labelaudit.audit.frozen_features import frozen_features
-from labelaudit.commands.dry_run import Stage, plan_scan
+from labelaudit.commands.dry_run import plan_scan
+from labelaudit.commands.scan_plan import Stage
 from labelaudit.config import ModelConfig
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.images import summarise_images

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from labelaudit.audit.needs import FoldNeeds
-from labelaudit.audit.stages import AuditSize, needs_in_words, parts_of
+from labelaudit.audit.stages import AuditSize, check_room, needs_in_words, parts_of
 from labelaudit.detection.needs import JudgingCosts
+from labelaudit.errors import InputError
+from labelaudit.runtime.large_arrays import files_in
+from labelaudit.runtime.machine import USABLE_FRACTION
 from labelaudit.training.optimizers import SGD
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window
@@ -39,9 +42,13 @@ def test_stages_are_planned_by_what_there_is_to_do():
 @pytest.mark.parametrize(
     ("size", "arrays"),
     [
+        (AuditSize(1000, 10, 1), 4 * 1000 * 10 * 8),
         (AuditSize(1000, 10, 2), 6 * 1000 * 10 * 8),
-        (AuditSize(1000, 10, 2, second_view=True, refitted=True, trees=True), 11 * 1000 * 10 * 8),
-        (AuditSize(200_000, 100, 2), 6 * 200_000 * 100 * 4),
+        (AuditSize(1000, 10, 5, second_view=True, refitted=True, trees=True), (9 + 5) * 1000 * 10 * 8),
+        (
+            AuditSize(200_000, 100, 2),
+            4 * 200_000 * 100 * 4 + 4 * 100_000 * 100 * 8,
+        ),  # halves are small enough for float64
     ],
 )
 def test_all_that_is_found_of_rows_and_classes_counts_as_memory_or_disk(monkeypatch, size, arrays):
@@ -58,3 +65,23 @@ def test_what_an_audit_takes_in_words():
     assert needs_in_words(NEEDS, size, parts) == expected
     busy = FoldNeeds(RECORDING, 5_000_000, 100.0, 30.0, waiting=1.6)
     assert needs_in_words(busy, size, parts) == f"{expected}; other programs use this machine now, and slow it down"
+
+
+def test_a_resumed_run_has_less_to_do():
+    names = [(part.name, part.times) for part in parts_of(NEEDS, AuditSize(1000, 10, 3), JUDGING, done=1)]
+    assert names == [("fine-tuning", 2), ("sweeping back", 2), ("judging labels", 1)]
+
+
+def test_what_has_no_room_on_the_disk_is_refused_with_what_would_fit(monkeypatch, tmp_path):
+    size = AuditSize(2_000_000, 10_000, 2)
+    needed = 8 * 2_000_000 * 10_000 * 4 - 2 * 2 * 2_000_000 * 10_000 * 4 // 2
+    assert size.arrays == (0, needed)
+    monkeypatch.setattr("labelaudit.audit.stages.free_disk", lambda folder: needed / USABLE_FRACTION / 2)
+    with files_in(tmp_path), pytest.raises(InputError) as refused:
+        check_room(size)
+    assert str(refused.value) == (
+        f"2,000,000 rows × 10,000 classes need 480.0 GB on the disk of {tmp_path}, where 240.0 GB may be used: "
+        "1,000,000 rows with as many classes would fit, or 5,000 classes with as many rows; or set TMPDIR or the "
+        "output to a larger disk"
+    )
+    check_room(AuditSize(1000, 10, 2))
