@@ -19,6 +19,7 @@ import typer
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from benchmarks.speed.growth import grown, slope
 from benchmarks.speed.processes import ROOT, begin, machine, rounded, say
@@ -95,8 +96,17 @@ def plot(kept: dict[str, Any], out: Path) -> None:
         )
         for axis, (values, exponent, unit) in zip(axes[:, column], shown, strict=True):
             axis.loglog(sizes, values, "o-", color="#2a6f97")
+            for size, value in zip(sizes, values, strict=True):
+                axis.annotate(
+                    f"{value:.2g}", (size, value), (0, 6), textcoords="offset points", ha="center", fontsize=7
+                )
+            axis.margins(0.15, 0.2)
             axis.set_title(f"{name}: slope {exponent:.2f}", fontsize=9)
             axis.set_ylabel(unit, fontsize=8)
+            axis.set_xlabel(VARIES.get(name, ("rows × classes",))[0], fontsize=8)
+            for scale in (axis.xaxis, axis.yaxis):
+                scale.set_major_formatter(EngFormatter(sep=""))
+                scale.set_minor_formatter(NullFormatter())
             axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(out, dpi=110)
     plt.close(figure)

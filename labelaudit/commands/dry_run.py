@@ -32,7 +32,7 @@ from labelaudit.audit.setup import (
 from labelaudit.audit.stages import FINE_TUNING, JUDGING, SWEEPING, WITHOUT_SUSPECTS, AuditSize, check_room, parts_of
 from labelaudit.commands.scan_plan import ScanPlan, Stage
 from labelaudit.config import AuditConfig, TrainingConfig
-from labelaudit.data.batches import Batches
+from labelaudit.data.batches import Batches, TextFeatures
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.pixels import choose_place
@@ -284,6 +284,8 @@ def _data_stage(
         place = choose_place(shape, config.model.image_cache, config.model.image_cache_limit)
         size = int(np.prod(shape))
         return Stage("reading images", seconds, size * (place == "memory"), size * (place == "disk"))
+    if isinstance(batches, TextFeatures):
+        return Stage("reading rows", seconds, batches.nbytes)
     values = batches.batch(torch.zeros(1, dtype=torch.long))[0]
     if config.model.train != "head":
         return Stage("reading rows", seconds, rows * values.nbytes)

@@ -81,6 +81,13 @@ class TextFeatures:
             dense = torch.from_numpy(self.encoded.matrix[rows.numpy()].toarray()).to(self.device, self.dtype)
         return dense, self.labels[rows].to(self.device)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows: of the sparse ones, and of the dense ones where there are such."""
+        matrix = self.encoded.matrix
+        sparse = int(matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes)
+        return sparse + (0 if self._dense is None else self._dense.nbytes)
+
     @cached_property
     def _dense(self) -> Tensor | None:
         """All rows at once, where they are few."""

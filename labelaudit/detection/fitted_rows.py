@@ -29,6 +29,16 @@ def fitted_rows(evidence: Floats, labels: Labels) -> Rows:
     return stratified(evidence, labels, rows_to_fit(*evidence.shape))
 
 
+def calibrated_rows(evidence: Floats, labels: Labels) -> Rows:
+    """The same for calibrations: where these are one weight for all classes, few rows tell it."""
+    return stratified(evidence, labels, rows_to_calibrate(*evidence.shape))
+
+
+def rows_to_calibrate(rows: int, classes: int) -> int:
+    """How many rows of so many are calibrated to."""
+    return min(rows, FEWEST) if few_a_class(rows, classes) else rows_to_fit(rows, classes)
+
+
 def rows_to_fit(rows: int, classes: int) -> int:
     """How many rows of so many are fitted."""
     if few_a_class(rows, classes):

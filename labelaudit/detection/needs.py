@@ -10,7 +10,7 @@ from statistics import median
 import numpy as np
 
 from labelaudit.detection.calibration import Calibration, calibrate, log_softmax
-from labelaudit.detection.fitted_rows import few_a_class, rows_to_fit
+from labelaudit.detection.fitted_rows import few_a_class, rows_to_calibrate, rows_to_fit
 from labelaudit.detection.noise import STEPS, explain, without_confusions
 from labelaudit.detection.transition import EvenTransition
 
@@ -58,7 +58,7 @@ def measure_judging(rows: int, classes: int) -> JudgingCosts:
         calibrate(evidence, labels, transition, start, STEPS)
 
     iteration = _seconds(iterate) * classes / (some * few)
-    calibrating = (CALIBRATING * fitted + JOINING * rows) * iteration
+    calibrating = (CALIBRATING * rows_to_calibrate(rows, classes) + JOINING * rows) * iteration
     if few_a_class(rows, classes):
         return JudgingCosts(ITERATIONS_OF_ONE_RATE * fitted * iteration, calibrating)
     inversion = _seconds(lambda: without_confusions(np.exp(evidence), transition)) * classes**2 / (some * few**2)

@@ -24,6 +24,7 @@ from labelaudit.detection.transition import (
     spread_strength,
 )
 from labelaudit.runtime.large_arrays import blocks
+from labelaudit.runtime.machine import threads_for
 from labelaudit.types import Floats, Labels
 
 STARTS = ((1.0, 0.05), (2.0, 0.1), (4.0, 0.25))  # times the weight without noise, and share of wrong labels
@@ -293,7 +294,8 @@ def explain(evidence: Floats, labels: Labels, transition: Floats, calibration: C
 
 def without_confusions(predicted: Floats, transition: Floats) -> Floats:
     """Log of what is left of the predictions q of given labels, shape (N, C), after q T⁻¹."""
-    left = (torch.from_numpy(predicted) @ _inverse(transition)).clamp_(min=MIN_CLASS_PROBABILITY)
+    with threads_for(predicted.size * len(transition)):
+        left = (torch.from_numpy(predicted) @ _inverse(transition)).clamp_(min=MIN_CLASS_PROBABILITY)
     shares: Floats = left.div_(left.sum(1, keepdim=True)).log_().numpy()
     return shares
 

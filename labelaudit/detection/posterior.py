@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to
-from labelaudit.detection.fitted_rows import fitted_rows
+from labelaudit.detection.fitted_rows import calibrated_rows
 from labelaudit.detection.noise import Noise
 from labelaudit.progress import Advance, ignore
 from labelaudit.runtime.large_arrays import blocks, cells, of_given
@@ -45,7 +45,7 @@ def label_posterior(
     gets the little weight it deserves. The weighted geometric mean p(c), calibrated likewise, is joined with how the
     labels go wrong, p(c) T[c, g]. The log odds of the given label are then shifted, all by the same, until the mean
     probability of a wrong label is the estimated rate. Where rows are many, calibrations are fitted to some of them
-    (`fitted_rows`).
+    (`calibrated_rows`).
 
     Args:
         reference: What the noise was estimated from.
@@ -57,7 +57,7 @@ def label_posterior(
     Returns:
         Probabilities, shape (N, C).
     """
-    some = fitted_rows(reference.values, labels)
+    some = calibrated_rows(reference.values, labels)
 
     def by_reference(rows: slice | Rows) -> Floats:
         return noise.true_label_evidence(reference.values[rows].astype(float))

@@ -6,6 +6,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,8 @@ from labelaudit.types import Dtype
 
 SMALL_STEP = 10_000_000  # products in a forward pass, below which one thread does it
 USABLE_FRACTION = 0.8  # of the free memory and disk; the rest is left to other programs
+
+_threads: ContextVar[int | None] = ContextVar("threads before steps were settled", default=None)
 
 
 def choose_device(name: str) -> torch.device:
@@ -85,10 +88,12 @@ def own_threads() -> Iterator[None]:
     torch's work made that take twice as long. What is large is done by torch.
     """
     threads = torch.get_num_threads()
+    before = _threads.set(threads)
     try:
         with threadpool_limits(limits=1, user_api="blas"):
             yield
     finally:
+        _threads.reset(before)
         torch.set_num_threads(threads)
 
 
@@ -103,6 +108,24 @@ def settle_threads(work: float) -> None:
     """
     if work < SMALL_STEP:
         torch.set_num_threads(1)
+
+
+@contextmanager
+def threads_for(work: float) -> Iterator[None]:
+    """Give torch all threads again for something large, whatever was settled for steps.
+
+    Args:
+        work: Products of numbers in it.
+    """
+    settled, most = torch.get_num_threads(), _threads.get()
+    if work < SMALL_STEP or most is None or most == settled:
+        yield
+        return
+    torch.set_num_threads(most)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(settled)
 
 
 def require_determinism(probe: Callable[[], object]) -> str | None:

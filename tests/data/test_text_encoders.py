@@ -175,3 +175,5 @@ def test_mini_batches_are_dense_whether_all_rows_are_or_not(monkeypatch, most_de
     assert inputs.dtype == torch.float64
     assert inputs.tolist() == encoded.matrix[[3, 0]].toarray().tolist()
     assert labels.tolist() == [1, 0]
+    numbers = 8  # two words of each text, whose numbers are float32, their columns and the rows' ends int32
+    assert features.nbytes == numbers * (4 + 4) + 5 * 4 + (most_dense > 0) * encoded.matrix.toarray().size * 8

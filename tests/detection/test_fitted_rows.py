@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelaudit.detection import fitted_rows as module
-from labelaudit.detection.fitted_rows import few_a_class, fitted_rows, stratified
+from labelaudit.detection.fitted_rows import calibrated_rows, few_a_class, fitted_rows, stratified
 
 
 @pytest.mark.parametrize(
@@ -17,19 +17,21 @@ def test_classes_have_few_rows_or_are_too_many(rows, classes, few):
 
 
 @pytest.mark.parametrize(
-    ("rows", "classes", "fitted"),
+    ("rows", "classes", "fitted", "calibrated"),
     [
-        (20_000, 3, 20_000),
-        (25_000, 3, 20_000),
-        (12_000, 400, 10_000),  # four million cells
-        (12_000, 800, 8000),  # ten rows of each class
-        (7000, 2100, 7000),
-        (12_000, 2100, 9523),  # twenty million cells where there is one rate for all classes
+        (20_000, 3, 20_000, 20_000),
+        (25_000, 3, 20_000, 20_000),
+        (12_000, 400, 10_000, 10_000),  # four million cells
+        (12_000, 800, 8000, 8000),  # ten rows of each class
+        (1000, 101, 1000, 1000),
+        (7000, 2100, 7000, 2000),  # one rate and one weight for all classes
+        (12_000, 2100, 9523, 2000),  # twenty million cells
     ],
 )
-def test_of_many_rows_so_many_are_fitted(rows, classes, fitted):
-    evidence = np.broadcast_to(np.zeros(1), (rows, classes))
-    assert len(fitted_rows(evidence, np.arange(rows) % classes)) == fitted
+def test_of_many_rows_so_many_are_fitted(rows, classes, fitted, calibrated):
+    evidence, labels = np.broadcast_to(np.zeros(1), (rows, classes)), np.arange(rows) % classes
+    assert len(fitted_rows(evidence, labels)) == fitted
+    assert len(calibrated_rows(evidence, labels)) == calibrated
 
 
 def test_of_every_class_its_part_in_the_order_of_its_evidence():

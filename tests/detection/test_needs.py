@@ -40,7 +40,7 @@ def test_one_rate_for_all_classes_is_found_soon(monkeypatch):
     costs = measure_judging(6000, 3000)
     iteration = 0.03 / 2621 / 400 * 3000
     assert costs.reading == pytest.approx(3 * 6000 * iteration)
-    assert costs.joining == pytest.approx(7 * 6000 * iteration)
+    assert costs.joining == pytest.approx((6 * 2000 + 6000) * iteration)
 
 
 def test_a_duration_is_the_median_of_three(monkeypatch):

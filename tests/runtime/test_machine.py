@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from labelaudit.runtime.machine import SMALL_STEP, own_threads, settle_threads
+from labelaudit.runtime.machine import SMALL_STEP, own_threads, settle_threads, threads_for
 
 
 def blas_threads():
@@ -36,3 +38,16 @@ def test_a_small_step_is_for_one_thread_and_all_is_as_before_in_the_end(work, th
         failing()
     assert torch.get_num_threads() == 3
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize(("work", "threads"), [(SMALL_STEP - 1, 1), (SMALL_STEP, 3)])
+def test_what_is_large_has_all_threads_again(work, threads, three_threads):
+    with own_threads():
+        settle_threads(1)
+        with suppress(ZeroDivisionError), threads_for(work):
+            assert torch.get_num_threads() == threads
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == 1
+    torch.set_num_threads(1)  # by the caller, whose number is left alone
+    with threads_for(SMALL_STEP):
+        assert torch.get_num_threads() == 1
