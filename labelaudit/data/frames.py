@@ -149,6 +149,9 @@ def _array(column: pd.Series[Any]) -> tuple[pa.Array, bool]:
             array = pa.array(column, from_pandas=True)
         except (pa.ArrowException, TypeError):  # such as categories of no Arrow type
             return pa.array([None if value is None else str(value) for value in column.astype(object)]), False
+        if pa.types.is_dictionary(array.type) and isinstance(array.type.value_type, pa.BaseExtensionType):  # pd.cut
+            column = column.cat.rename_categories([str(category) for category in column.cat.categories])
+            array = pa.array(column, from_pandas=True)
         if isinstance(array.type, pa.BaseExtensionType):  # periods, intervals
             return pa.array(column.astype(str).where(column.notna(), None).tolist(), pa.string()), False
         if pa.types.is_dictionary(array.type):  # the order of the categories is that of their codes

@@ -187,6 +187,12 @@ def _float(value: float) -> float:
 
 
 def as_text(value: Any) -> str:
-    """A value as text, valid UTF-8: JSON for lists and objects."""
+    """A value as text, valid UTF-8: JSON for lists and objects.
+
+    Raises:
+        TypeError: It is a Python object that does not say what it is.
+    """
+    if str(value) == object.__repr__(value):
+        raise TypeError(f"{type(value).__name__} has no text")
     text = json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, (list, dict)) else str(value)
     return text.encode("utf-8", "backslashreplace").decode()

@@ -227,7 +227,7 @@ def _content(table: pa.Table, others: list[str], config: SourceConfig, where: st
     guesses: dict[Kind, Callable[[], tuple[str, ...]]] = {
         "images": lambda: _images(table, others, where),
         "texts": lambda: _texts(table, no_ids),
-        "vectors": lambda: _one([name for name in others if is_vector(table.field(name).type)], VECTOR_NAMES),
+        "vectors": lambda: _one(_vectors(table, others), VECTOR_NAMES),
     }
     order: tuple[Kind, ...] = ("images", "vectors", "texts")
     for kind in order if config.kind is None else (config.kind,):
@@ -287,6 +287,16 @@ def _words(column: pa.ChunkedArray) -> float:
     words = sum(len(value.split()) for value in values)
     letters = sum(len(_LETTER_WITHOUT_BLANKS.findall(value)) for value in values)
     return (words + letters / LETTERS_OF_A_WORD) / max(1, len(values))
+
+
+def _vectors(table: pa.Table, names: list[str]) -> list[str]:
+    """Columns of vectors; beside other columns only those whose first ones are of one length."""
+    vectors = [name for name in names if is_vector(table.field(name).type)]
+    return vectors if len(vectors) == len(names) else [name for name in vectors if _of_one_length(table[name])]
+
+
+def _of_one_length(column: pa.ChunkedArray) -> bool:
+    return len({len(cell) for cell in column.slice(0, LOOKED_AT).to_pylist() if cell is not None}) == 1
 
 
 def _one(names: list[str], usual: tuple[str, ...]) -> tuple[str, ...]:

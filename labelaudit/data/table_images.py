@@ -122,7 +122,7 @@ def _missing_files(
         more = f" and {len(absent) - 3} more" * (len(absent) > 3)
         raise InputError(
             f"{source} names {len(absent)} image files that are not below {root}: {names}{more}; correct them or "
-            "`image_root`, or keep such rows as unreadable with `allow_missing`"
-            + _where_it_would_be(str(paths[min(absent)]), root)
+            "`image_root`, keep such rows as unreadable with `allow_missing`, or name the columns to learn from "
+            "instead with `feature_columns`" + _where_it_would_be(str(paths[min(absent)]), root)
         )
     return tuple("file not found" if row in absent else None for row in range(len(files)))

@@ -15,6 +15,7 @@ from labelaudit.data.column_names import LABEL_NAMES, key_of
 
 FEWEST_ROWS = 20  # up to which any of this may be chance
 ALMOST_ALL = 0.95
+FEWEST_STEPS = 5  # different numbers among the rows of a label, from which these can follow an order
 LIKE_THE_LABEL = 0.8  # of the rows that a column called like the label agrees with it in, from which it is a copy
 IN_BLOCKS = 5.0  # standard deviations above chance, from which labels follow the order of the rows
 
@@ -83,15 +84,24 @@ def _identifies_rows(name: str, series: pd.Series[Any], *, in_blocks: bool) -> s
 
 
 def _is_tied_to_the_order(values: NDArray[np.float64], labels: NDArray[np.int64]) -> bool:
-    """Whether numbers rise or fall with the row nearly everywhere, also among rows of one label."""
-    order, ties = np.arange(len(values)), []
+    """Whether numbers rise or fall with the row nearly everywhere, also among rows of one label.
+
+    Numbers that come several times, as those of batches do, have to go on from label to label: rows may be sorted by
+    label and then by such a feature.
+    """
+    order, ties, repeated = np.arange(len(values)), [], False
     for label in range(labels.max(initial=-1) + 1):
         rows = np.flatnonzero((labels == label) & np.isfinite(values))
         if len(rows) < FEWEST_ROWS:
             continue
-        if len(np.unique(values[rows])) < ALMOST_ALL * len(rows):
+        distinct = len(np.unique(values[rows]))
+        if distinct < FEWEST_STEPS:
             return False
+        repeated |= distinct < ALMOST_ALL * len(rows)
         ties.append(abs(float(spearmanr(order[rows], values[rows]).statistic)))
+    if repeated:
+        known = np.isfinite(values)
+        ties.append(abs(float(spearmanr(order[known], values[known]).statistic)))
     return bool(ties) and min(ties) > ALMOST_ALL
 
 
