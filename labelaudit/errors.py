@@ -6,7 +6,9 @@ prints it as its own option, `--learning-rate` (see `labelaudit.cli.spelling`).
 
 
 class InputError(Exception):
-    """Unusable input or settings (exit code 2); the message says what was wrong, where, and what to do.
+    """Unusable input or settings (exit code 2); the message says in one line what was wrong, where, and what to do.
+
+    Names of files and columns may have line breaks, which are shown as such.
 
     Attributes:
         option: The setting that was wrong, as Python callers name it; None if the message is not about one.
@@ -17,7 +19,8 @@ class InputError(Exception):
     """
 
     def __init__(self, message: str, *, option: str | None = None) -> None:
-        super().__init__(message if option is None else f"`{option}`: {message}")
+        line = "\\n".join(message.splitlines())
+        super().__init__(line if option is None else f"`{option}`: {line}")
         self.option = option
 
 

@@ -16,7 +16,7 @@ from labelaudit.data.content import EncodedImages, Texts, Vectors
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.encoders import join
 from labelaudit.data.hashing import hash_rows
-from labelaudit.data.images import ImageSummary, decode, summarise_images
+from labelaudit.data.images import DEEP, ImageSummary, decode, summarise_images
 from labelaudit.data.pixels import DecodedAnew, LostRowsError, allocate, choose_place
 from labelaudit.errors import InputError
 from labelaudit.models.registry import feature_model, model_spec
@@ -106,7 +106,7 @@ def _read_images(
 
 def _say_if_deep(summary: ImageSummary, progress: Progress) -> None:
     if summary.deep:
-        progress.note("images with 16 or 32-bit pixels are each scaled from their own range to 0 … 255")
+        progress.note(DEEP)
 
 
 def _decode_all(

@@ -120,6 +120,9 @@ def decode(
     )
 
 
+DEEP = "images with 16 or 32-bit pixels are each scaled from their own range to 0 … 255"
+
+
 def open_image(content: bytes, channels: int) -> Image.Image:
     """Decode the first frame, upright, as grey (1 channel) or RGB (3).
 
@@ -136,13 +139,13 @@ def open_image(content: bytes, channels: int) -> Image.Image:
     if image.mode == "F":
         raise OSError("its pixels are floating-point numbers of no fixed range; convert it to 8 or 16 bits")
     if image.mode.startswith("I"):  # which Pillow's own conversion would clip at 255
-        image = Image.fromarray(_scaled(np.asarray(image)))
+        image = Image.fromarray(eight_bits(np.asarray(image)))
     if image.has_transparency_data:
         image = _opaque(image.convert("RGBA"))
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def _scaled(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """Integers of 16 or 32 bits, from their own range to 0 … 255; a single value by its place among 16 bits."""
     values = pixels.astype(np.float64)
     low, high = values.min(), values.max()

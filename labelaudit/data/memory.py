@@ -27,6 +27,7 @@ from labelaudit.data.frames import (
     png,
 )
 from labelaudit.data.image_files import IMAGE_SUFFIXES
+from labelaudit.data.images import DEEP, eight_bits
 from labelaudit.data.labels import Labels, name_labels
 from labelaudit.data.splits_by_name import TRAIN
 from labelaudit.data.table import vectors_of
@@ -43,6 +44,8 @@ def dataset_in_memory(source: object, config: SourceConfig, splits: tuple[str, .
     Raises:
         InputError: It is of a type that cannot be one, or its parts do not fit together.
     """
+    if type(source).__module__.startswith("polars") and hasattr(source, "collect"):  # a LazyFrame
+        source = source.collect()
     if is_table(source):
         return dataset_of_table(source, config)
     if type(source).__module__.split(".")[0] == "datasets":
@@ -58,9 +61,13 @@ def dataset_in_memory(source: object, config: SourceConfig, splits: tuple[str, .
         return _of_arrays(source[0], source[1], config)
     if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
         return dataset_of_torch(source, config)
+    if isinstance(source, torch.utils.data.DataLoader):
+        hint = "; of a DataLoader, its `dataset`"
+    else:
+        hint = "; of what can only be gone through, a list" if hasattr(source, "__iter__") else ""
     raise InputError(
         f"{type(source).__name__} is no dataset: give a path, a data frame, (inputs, labels), a Hugging Face dataset, "
-        "or a torch dataset with a length"
+        f"or a torch dataset with a length{hint}"
     )
 
 
@@ -199,6 +206,8 @@ def _images(array: NDArray[Any]) -> tuple[Callable[[int], bytes], list[str]] | N
     if array.dtype == np.uint8:
         return (lambda row: png(np.ascontiguousarray(array[row]))), notes
     low, high = array.min(), array.max()
+    if array.dtype.kind in "ui" and not (low >= 0 and high <= 255):
+        return (lambda row: png(eight_bits(array[row]))), [*notes, DEEP]
     if not (low >= 0 and high <= 255):
         raise InputError(
             f"the images' pixels are between {low:g} and {high:g}: give them as they were before "

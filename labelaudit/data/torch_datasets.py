@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from labelaudit.config import SourceConfig
+from labelaudit.data.column_names import BYTES_NAMES, LABEL_NAMES, TEXT_NAMES, VECTOR_NAMES, first_of, key_of
 from labelaudit.data.content import Content, EncodedImages, Texts
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.frames import png
+from labelaudit.data.images import DEEP, eight_bits
 from labelaudit.data.labels import Labels, name_labels
 from labelaudit.data.table import vectors_of
 from labelaudit.errors import InputError
+from labelaudit.units import listed
 
 LOOKED_AT = 8  # items, to learn what they are
+INPUT_NAMES = {*BYTES_NAMES, *TEXT_NAMES, *VECTOR_NAMES, "x", "input", "inputs", "data", "pixel_values"}
 
 
 def dataset_of_torch(source: Any, config: SourceConfig) -> Dataset:
@@ -40,11 +46,13 @@ def dataset_of_torch(source: Any, config: SourceConfig) -> Dataset:
         raise InputError(f"none of the first items of {type(source).__name__} can be read: {_item(source, 0)[1]}")
     for item in first:
         if not isinstance(item, (tuple, list)) or len(item) != 2:
-            raise InputError(f"the dataset's items are {type(item).__name__}, not pairs of an image and a label")
+            what = f"dicts of {listed(list(item), 5)}" if isinstance(item, Mapping) else type(item).__name__
+            raise InputError(f"the dataset's items are {what}, not pairs of an image and a label")
     read: dict[int, str] = {}  # problems met while looking for labels
     labels = _labels(source, config, read)
     inputs = [item[0] for item in first]
     content: Content
+    notes = labels.notes
     problems = [read.get(row) for row in range(rows)]
     if inputs and all(isinstance(value, str) for value in inputs):
         items = [_item(source, row) for row in range(rows)]
@@ -57,7 +65,10 @@ def dataset_of_torch(source: Any, config: SourceConfig) -> Dataset:
         content, problems = _vectors(source, rows)
     else:
         _check_range(inputs)
-        content = EncodedImages(_reader(source, highest=max((_highest(value) for value in inputs), default=1.0)))
+        deep = any(_is_deep(value) for value in inputs)
+        notes = (*notes, *([DEEP] if deep else []))
+        highest = max((_highest(value) for value in inputs), default=1.0)
+        content = EncodedImages(_reader(source, highest=highest, deep=deep))
     return Dataset(
         type(source).__name__,
         "torch dataset",
@@ -65,7 +76,7 @@ def dataset_of_torch(source: Any, config: SourceConfig) -> Dataset:
         labels.names,
         tuple(problems),
         content,
-        labels.notes,
+        notes,
         config,
         labels.order,
     )
@@ -79,7 +90,17 @@ def _item(source: Any, row: int) -> tuple[Any, str | None]:
     except Exception as error:
         reason = str(error).partition("\n")[0]
         return None, f"the dataset raised {type(error).__name__} at item {row}: {reason}"
+    if isinstance(item, Mapping):
+        item = _pair(item)
     return item, "the dataset's item is None" if item is None else None
+
+
+def _pair(item: Mapping[Any, Any]) -> Any:
+    """The input and the label of an item that names them; the item itself, if it does not name one of each."""
+    names = [name for name in item if isinstance(name, str)]
+    label = first_of(names, LABEL_NAMES)
+    inputs = {key_of(name): name for name in names if name != label and key_of(name) in INPUT_NAMES}
+    return (item[next(iter(inputs.values()))], item[label]) if label is not None and len(inputs) == 1 else item
 
 
 def _is_vector(value: Any) -> bool:
@@ -90,15 +111,26 @@ def _vectors(source: Any, rows: int) -> tuple[Content, list[str | None]]:
     vectors, reasons = [], []
     for row in range(rows):
         item, reason = _item(source, row)
-        vector = None if item is None else np.asarray(item[0], np.float32).ravel()
+        vector = None if item is None else _numbers(item)
         vectors.append(vector)
-        reasons.append(reason)
+        reasons.append(reason if item is None else None if vector is not None else "the item has no vector of numbers")
     lengths = {len(vector) for vector in vectors if vector is not None}
-    if len(lengths) != 1:
+    if not lengths:
+        raise InputError(f"no item of {type(source).__name__} has a vector of numbers: {reasons[0]}")
+    if len(lengths) > 1:
         raise InputError(f"the dataset's vectors are not all of one length ({sorted(lengths)[:5]})")
     blank = np.full(lengths.pop(), np.nan, np.float32)
     content, problems = vectors_of(np.stack([blank if vector is None else vector for vector in vectors]))
     return content, [reason or problem for reason, problem in zip(reasons, problems, strict=True)]
+
+
+def _numbers(item: Any) -> NDArray[np.float32] | None:
+    """The vector of an item, None if it has none."""
+    if not isinstance(item, (tuple, list)) or len(item) != 2 or not _is_vector(item[0]):
+        return None
+    values = np.asarray(item[0])
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and the row unreadable
+        return values.astype(np.float32) if values.dtype.kind in "uifb" else None
 
 
 def _check_range(images: Sequence[Any]) -> None:
@@ -122,6 +154,14 @@ def _is_floating(image: Any) -> bool:
     )
 
 
+def _is_deep(image: Any) -> bool:
+    """Whether pixels are whole numbers that eight bits do not hold."""
+    if not isinstance(image, (torch.Tensor, np.ndarray)) or 0 in image.shape:
+        return False
+    values = np.asarray(image)
+    return values.dtype.kind in "ui" and bool(values.min() < 0 or values.max() > 255)
+
+
 def _highest(image: Any) -> float:
     return float(image.max()) if _is_floating(image) and 0 not in image.shape else 0.0
 
@@ -131,8 +171,11 @@ def _is_whole(image: Any) -> bool:
     return bool((values == np.round(values)).all() and values.max() <= 255)
 
 
-def _reader(source: Any, highest: float) -> Callable[[int], bytes]:
-    """What reads an item as a PNG; floats are from 0 to 1, or to 255 if those looked at are."""
+def _reader(source: Any, highest: float, *, deep: bool) -> Callable[[int], bytes]:
+    """What reads an item as a PNG; floats are from 0 to 1, or to 255 if those looked at are.
+
+    Whole numbers are from 0 to 255, or scaled from their own range if those looked at are not (`deep`).
+    """
     top = 255.0 if highest > 1 else 1.0
 
     def read(row: int) -> bytes:
@@ -145,6 +188,8 @@ def _reader(source: Any, highest: float) -> Callable[[int], bytes]:
         if isinstance(image, Image.Image):
             return png(image)
         array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
+        if array.ndim not in (2, 3) or 0 in array.shape or array.dtype.kind not in "uifb":
+            raise OSError(f"it is no image (shape {array.shape}, {array.dtype})")
         if array.ndim == 3 and (isinstance(image, torch.Tensor) or array.shape[2] not in (1, 3, 4)):
             array = np.moveaxis(array, 0, -1)  # (C, H, W)
         if array.ndim == 3 and array.shape[2] == 1:
@@ -153,6 +198,10 @@ def _reader(source: Any, highest: float) -> Callable[[int], bytes]:
             if array.min() < 0 or array.max() > top:
                 raise OSError(f"its pixels are not between 0 and {top:g}: give the dataset without normalisation")
             array = np.round(array * (255 / top)).astype(np.uint8)
+        elif array.dtype.kind == "b":
+            array = array.astype(np.uint8) * 255
+        elif deep and array.dtype != np.uint8:
+            array = eight_bits(array)
         elif array.dtype != np.uint8:
             if array.min() < 0 or array.max() > 255:
                 raise OSError("its pixels are not between 0 and 255")
@@ -272,6 +321,11 @@ def _ids(source: Any, rows: int) -> tuple[str, ...]:
         inner = _ids(whole, len(whole))
         chosen = tuple(inner[int(index)] for index in source.indices)
         return chosen if len(set(chosen)) == rows and not inner[0].startswith("row-") else numbered
+    if isinstance(source, torch.utils.data.ConcatDataset):
+        parts = [_ids(part, len(part)) for part in source.datasets]  # type: ignore[arg-type]  # these have lengths
+        joined = tuple(chain.from_iterable(parts))
+        named = not any(part[0].startswith("row-") for part in parts if part)
+        return joined if named and len(set(joined)) == rows else numbered
     samples, root = getattr(source, "samples", None), getattr(source, "root", None)
     if samples is None or root is None or len(samples) != rows or _plain_targets(source) is None:
         return numbered

@@ -94,6 +94,15 @@ def test_numbers_that_nearly_follow_a_sorted_file_are_left_out():
     assert used(table.sample(frac=1, random_state=0)) == ["x", "time", "shifted"]
 
 
+def test_numbers_of_batches_follow_a_sorted_file_and_features_that_rows_are_sorted_by_do_not():
+    """Batches go on from label to label; of rows sorted by label and then by age, the age begins anew."""
+    table = frame(age=np.random.default_rng(1).integers(18, 40, ROWS)).sort_values(["label", "age"], ignore_index=True)
+    table["batch"] = np.arange(ROWS) // 5
+    assert used(table) == ["x", "age"]
+    table["batch"] = (table["label"] == "yes") * 3 + np.arange(ROWS) // 40  # too few to follow anything
+    assert used(table) == ["x", "age", "batch"]
+
+
 def test_ids_that_repeat_are_neither_ids_nor_features():
     dataset = load_dataset(frame(id=np.arange(ROWS) // 2))
     assert dataset.ids[:2] == ("row-0", "row-1")
@@ -172,6 +181,32 @@ def test_what_means_nothing_is_left_out_by_name(tmp_path):
         dataset = column(array, tmp_path)
         assert list(dataset.content.frame.columns) == ["x"]
         assert any("left out 'c'" in note for note in dataset.notes)
+
+
+def test_cells_of_pandas_that_arrow_does_not_know():
+    """Intervals are categories; objects that do not say what they are, and lists of several lengths, are left out."""
+    bins = pd.cut(pd.Series(X), [-9, 0, 9])
+    dataset = load_dataset(frame(bins=bins))
+    assert dataset.content.frame["bins"].tolist() == ["(-9, 0]" if x <= 0 else "(0, 9]" for x in X]
+    lists = [list(range(n % 3)) for n in range(ROWS)]
+    dataset = load_dataset(frame(some=[object() for _ in X], lists=lists))
+    assert list(dataset.content.frame.columns) == ["x"]
+    said = " ".join(dataset.notes)
+    assert "left out 'some' (object)" in said
+    assert "left out 'lists' (list<item: int64>)" in said
+    vectors = load_dataset(frame(lists=[[1.0, n] for n in range(ROWS)]))
+    assert vectors.content.values.shape == (ROWS, 2)
+    with pytest.raises(InputError, match=r"column 'lists': its vectors are not all of one length \(0, 1, 2\)"):
+        load_dataset(pd.DataFrame({"lists": lists, "label": LABELS}))
+
+
+def test_images_that_are_not_there_are_refused_beside_features_too():
+    table = frame(file=[f"{n}.png" for n in range(ROWS)])
+    with pytest.raises(
+        InputError, match=r"files that are not below .*, or name the columns to learn from instead"
+    ):
+        load_dataset(table)
+    assert used(table, feature_columns=("x",)) == ["x"]
 
 
 def test_a_wide_table_is_told_in_a_few_words():

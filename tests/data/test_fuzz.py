@@ -237,6 +237,48 @@ def pairs(draw) -> tuple[object, int]:
     return (inputs, labels), rows
 
 
+class Items(torch.utils.data.Dataset):
+    """A dataset of some items, of which an exception is raised."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, row):
+        if isinstance(self.items[row], Exception):
+            raise self.items[row]
+        return self.items[row]
+
+
+@st.composite
+def torch_datasets(draw) -> tuple[object, int]:
+    """A torch dataset of items of one form, some of them broken, or a part of one or several of them."""
+    rows = draw(st.integers(1, 6))
+    shape = draw(st.sampled_from([(5,), (4, 4), (3, 4, 4), (4, 4, 3), (1, 4, 4), (0, 4, 4), ()]))
+    dtype = draw(st.sampled_from(["u1", "i2", "i4", "f4", "f8", "?", "c8"]))
+    values = np.random.default_rng(0).integers(0, draw(st.sampled_from([2, 256, 4000])), (rows, *shape)).astype(dtype)
+    if dtype.startswith("f") and draw(st.booleans()):
+        values /= max(1, values.max(initial=1))
+    form = draw(st.sampled_from([torch.as_tensor, np.asarray, lambda value: "a text", lambda value: value.tolist()]))
+    items: list[object] = []
+    for value in values:
+        label = draw(LABELS | st.integers(0, 2) | OBJECTS)
+        item = draw(
+            st.sampled_from([(form(value), label)] * 6 + [None, KeyError("no\nitem"), (form(value),), (None, label)])
+        )
+        named = isinstance(item, tuple) and len(item) == 2 and draw(st.integers(0, 3)) == 0
+        items.append({"image": item[0], "label": item[1], "id": len(items)} if named else item)
+    source: torch.utils.data.Dataset = Items(items)
+    part = draw(st.integers(0, 3))
+    if part == 0:
+        return torch.utils.data.ConcatDataset([source, source]), 2 * rows
+    if part == 1:
+        return torch.utils.data.Subset(source, [rows - 1, 0]), 2
+    return source, rows
+
+
 def png(mode: str, size: tuple[int, int]) -> bytes:
     file = io.BytesIO()
     Image.new(mode, size).save(file, "PNG")
@@ -330,6 +372,7 @@ KINDS: dict[str, tuple[st.SearchStrategy, Callable[..., str]]] = {
     "workbooks": (workbooks(), read_rows),
     "data frames": (frames(), lambda _, drawn: read(*drawn)),
     "arrays": (pairs(), lambda _, drawn: read(*drawn)),
+    "torch datasets": (torch_datasets(), lambda _, drawn: read(*drawn)),
     "folders": (folders(), read_folder),
 }
 

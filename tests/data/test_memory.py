@@ -418,3 +418,66 @@ def test_class_names_can_be_given():
 def test_what_is_no_dataset(source):
     with pytest.raises(InputError):
         load_dataset(source)
+
+
+def seen(dataset, row):
+    """The pixels of an image as a network would get them, before its own scaling."""
+    return np.asarray(open_image(dataset.content.read(row), 1)).tolist()
+
+
+def test_parts_put_together_keep_their_paths_unless_these_repeat(tmp_path):
+    whole = folders(tmp_path)
+    parts = [torch.utils.data.Subset(whole, [6, 0]), torch.utils.data.Subset(whole, [3])]
+    assert load_dataset(torch.utils.data.ConcatDataset(parts)).ids == ("zebra/0.png", "cat/0.png", "dog/1.png")
+    assert load_dataset(torch.utils.data.ConcatDataset(parts[:1] * 2)).ids == ("row-0", "row-1", "row-2", "row-3")
+
+
+def test_items_may_name_their_input_and_their_label():
+    grey = np.full((4, 4), 60, np.uint8)
+    items = [{"id": 7, "image": grey, "label": "cat"}, {"id": 8, "image": grey, "label": "dog"}]
+    dataset = load_dataset(Items(items))
+    assert dataset.labels == ("cat", "dog")
+    assert seen(dataset, 0) == grey.tolist()
+    assert load_dataset(Items([{"Text": "so", "target": 1}, {"Text": "no", "target": 0}])).content.values == (
+        "so",
+        "no",
+    )
+    for unclear in ({"image": grey, "text": "so", "label": 1}, {"image": grey}, {1: grey, "label": 1}):
+        with pytest.raises(InputError, match=r"items are dicts of .*, not pairs of an image and a label"):
+            load_dataset(Items([unclear]))
+
+
+def test_images_of_more_than_eight_bits_keep_their_contrast():
+    """Each from its own range, as in files; also below zero, as in computed tomography."""
+    deep = np.array([[[-1000, 0], [1000, 3000]], [[0, 0], [10, 20]]])
+    expected = [[[0, 64], [128, 255]], [[0, 0], [128, 255]]]
+    for source in (
+        (deep, ["a", "b"]),
+        Items([(torch.from_numpy(image), name) for image, name in zip(deep, "ab", strict=True)]),
+    ):
+        dataset = load_dataset(source)
+        assert [seen(dataset, row) for row in (0, 1)] == expected
+        assert any("16 or 32-bit pixels are each scaled from their own range" in note for note in dataset.notes)
+    small = load_dataset(Items([(torch.tensor([[0, 255], [9, 1]]), "a")] * 2))
+    assert seen(small, 0) == [[0, 255], [9, 1]]
+    assert not small.notes
+    assert seen(load_dataset(Items([(np.eye(2) > 0, "a")] * 2)), 0) == [[255, 0], [0, 255]]
+
+
+@pytest.mark.parametrize("image", [np.zeros((0, 4, 4)), np.zeros((4, 4), "c8"), np.zeros((2, 3, 4, 4)), [["x"]], 5])
+def test_an_item_that_is_no_image_is_an_unreadable_row(image):
+    dataset = load_dataset(Items([(np.ones((4, 4)), "a"), (image, "b")]))
+    with pytest.raises(OSError, match=r"it is no image \(shape"):
+        dataset.content.read(1)
+
+
+def test_what_can_only_be_gone_through_is_refused_with_what_to_give_instead():
+    loader = torch.utils.data.DataLoader(Items([(np.ones((4, 4)), "a")]))
+    for source, hint in ((loader, "its `dataset`"), (iter([1]), "gone through, a list"), (5, "with a length")):
+        with pytest.raises(InputError, match=f"{hint}$"):
+            load_dataset(source)
+
+
+def test_a_lazy_frame_of_polars_is_collected():
+    frame = pytest.importorskip("polars").DataFrame({"x": [1.0, 2.0], "label": ["a", "b"]})
+    assert load_dataset(frame.lazy()).labels == load_dataset(frame).labels == ("a", "b")
