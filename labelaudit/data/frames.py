@@ -131,7 +131,7 @@ def _of_frame(frame: pd.DataFrame) -> tuple[pa.Table, list[str]]:
         except (pa.ArrowException, ValueError, TypeError, OverflowError, NotImplementedError):
             left_out.append(f"{str(name)!r} ({column.dtype})")
             continue
-        names.append("_".join(map(str, name)) if isinstance(name, tuple) else str(name))
+        names.append("_".join(str(part) for part in name if part != "") if isinstance(name, tuple) else str(name))
         arrays.append(array)
         mixed += [repr(names[-1])] if is_mixed else []
     notes = [f"columns that mix kinds of values are read as text: {some_names(mixed, text=str)}"] if mixed else []

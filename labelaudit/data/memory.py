@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from labelaudit.data.frames import (
     names_rows,
     png,
 )
-from labelaudit.data.image_files import IMAGE_SUFFIXES
+from labelaudit.data.image_files import IMAGE_SUFFIXES, looks_like_image
 from labelaudit.data.images import DEEP, eight_bits
 from labelaudit.data.labels import Labels, name_labels
 from labelaudit.data.splits_by_name import TRAIN
@@ -147,12 +148,17 @@ def _content(inputs: Any) -> tuple[Content, Problems, str, list[str]]:
     if isinstance(inputs, np.ma.MaskedArray):
         hidden = np.ma.getmaskarray(inputs)
         inputs = np.where(hidden, np.nan, inputs.data) if inputs.dtype.kind in "uifb" else inputs.filled()
+    if isinstance(inputs, torch.Tensor) and inputs.layout != torch.strided:
+        _check_dense(inputs.shape)
+        inputs = inputs.to_dense()
     if isinstance(inputs, torch.Tensor):
         inputs = inputs.detach().cpu().float() if inputs.dtype == torch.bfloat16 else inputs.detach().cpu()
     if not hasattr(inputs, "dtype") or inputs.dtype == object or isinstance(inputs, (pd.Series, pd.Index)):
         values = list(inputs)
         if any(isinstance(value, str) for value in values):
             return _texts(values)
+        if all(isinstance(value, bytes) or value is None for value in values):
+            return _of_bytes(values)
         if all(isinstance(value, Image.Image) or value is None for value in values):
             missing = tuple("no image" if value is None else None for value in values)
             return EncodedImages(lambda row: png(values[row])), missing, "images", []
@@ -161,7 +167,7 @@ def _content(inputs: Any) -> tuple[Content, Problems, str, list[str]]:
     except (ValueError, TypeError) as error:
         raise InputError(f"the inputs are no array ({error}); give texts, images or numbers (N, D)") from error
     if array.dtype.kind in "US" and array.size == len(array):
-        return _texts([value.decode() if isinstance(value, bytes) else str(value) for value in array.ravel()])
+        return _of_bytes(array.ravel().tolist()) if array.dtype.kind == "S" else _texts(array.ravel().tolist())
     if array.ndim in (3, 4) and array.dtype.kind in "uifb" and (images := _images(array)) is not None:
         read, notes = images
         return EncodedImages(read), (None,) * len(array), "image array", notes
@@ -180,13 +186,33 @@ def _texts(values: Sequence[Any]) -> tuple[Content, Problems, str, list[str]]:
     return Texts(texts), tuple("no text" if text is None else None for text in texts), "texts", []
 
 
-def _dense(matrix: Any) -> NDArray[np.float32]:
-    needed, free = matrix.shape[0] * matrix.shape[1] * 4, free_memory(torch.device("cpu"))
+def _of_bytes(values: list[Any]) -> tuple[Content, Problems, str, list[str]]:
+    """Images as their files' bytes, or texts."""
+    if any(looks_like_image(value) for value in values if value):
+        missing = tuple(None if value else "no image" for value in values)
+        return EncodedImages(lambda row: bytes(values[row])), missing, "images", []
+    try:
+        return _texts([None if value is None else value.decode() for value in values])
+    except UnicodeDecodeError as error:
+        raise InputError(f"the inputs are bytes, but neither images nor text in UTF-8 ({error.reason})") from error
+
+
+def _check_dense(shape: Sequence[int]) -> None:
+    """Make sure that a sparse matrix fits into memory as a dense one.
+
+    Raises:
+        InputError: It does not.
+    """
+    needed, free = math.prod(shape) * 4, free_memory(torch.device("cpu"))
     if needed > USABLE_FRACTION * free:
         raise InputError(
-            f"a sparse matrix of {matrix.shape[0]:,} × {matrix.shape[1]:,} needs {format_bytes(needed)} as "
+            f"a sparse matrix of {' × '.join(f'{size:,}' for size in shape)} needs {format_bytes(needed)} as "
             f"numbers, {format_bytes(free)} are free: reduce its columns first (TruncatedSVD)"
         )
+
+
+def _dense(matrix: Any) -> NDArray[np.float32]:
+    _check_dense(matrix.shape)
     dense: NDArray[np.float32] = matrix.astype(np.float32).toarray()
     return dense
 
@@ -219,6 +245,8 @@ def _images(array: NDArray[Any]) -> tuple[Callable[[int], bytes], list[str]] | N
 
 def _labels(labels: Any, config: SourceConfig, names: Sequence[str] = ()) -> Labels:
     """Labels as class names; one column of a matrix, or the column that is 1 (one-hot)."""
+    if isinstance(labels, (set, frozenset, dict)):
+        raise InputError(f"a {type(labels).__name__} of labels has no order of rows: give a list or an array")
     if isinstance(labels, (str, bytes)):
         raise InputError(f"{labels!r:.40} are no labels: give a list or an array, one for each row")
     categories = labels.cat.categories if hasattr(labels, "cat") else getattr(labels, "categories", ())

@@ -50,13 +50,19 @@ def unfit_features(
     in_blocks = _follow_the_order(codes)
     found = {}
     for name, series in columns.items():
-        reason = _identifies_rows(name, series, in_blocks=in_blocks and name in dates)
+        reason = _says_nothing(series) or _identifies_rows(name, series, in_blocks=in_blocks and name in dates)
         if reason is None and in_blocks and series.dtype != object and _is_tied_to_the_order(series.to_numpy(), codes):
             reason = "it follows the order of the rows, which are sorted by label"
         reason = reason or _tells_the_label(name, series, codes, len(names), label_name)
         if reason:
             found[name] = reason
     return found
+
+
+def _says_nothing(series: pd.Series[Any]) -> str | None:
+    if series.isna().all():
+        return "it is empty"
+    return "all its cells are alike" if series.notna().all() and series.nunique() == 1 else None
 
 
 def _identifies_rows(name: str, series: pd.Series[Any], *, in_blocks: bool) -> str | None:

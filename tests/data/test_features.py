@@ -43,6 +43,8 @@ def used(source, **settings):
         ("outcome_code", [10 if label == "yes" else 20 for label in LABELS]),
         ("answer", [label.upper() for label in LABELS]),
         ("label_name", LABELS),
+        ("nothing", [np.nan] * ROWS),
+        ("always", ["so"] * ROWS),
         ("target", [int(label == "yes") for label in LABELS]),
     ],
 )
@@ -61,6 +63,7 @@ def test_columns_that_are_no_features(name, values):
         ("paid", np.arange(ROWS) // 10),
         ("noisy", [label if n % 5 else "other" for n, label in enumerate(LABELS)]),
         ("valid", [True, False] * (ROWS // 2)),
+        ("given", [1.0, np.nan] * (ROWS // 2)),
     ],
 )
 def test_columns_that_are_features(name, values):
@@ -202,9 +205,7 @@ def test_cells_of_pandas_that_arrow_does_not_know():
 
 def test_images_that_are_not_there_are_refused_beside_features_too():
     table = frame(file=[f"{n}.png" for n in range(ROWS)])
-    with pytest.raises(
-        InputError, match=r"files that are not below .*, or name the columns to learn from instead"
-    ):
+    with pytest.raises(InputError, match=r"files that are not below .*, or name the columns to learn from instead"):
         load_dataset(table)
     assert used(table, feature_columns=("x",)) == ["x"]
 

@@ -15,6 +15,7 @@ from PIL import Image
 from scipy import sparse
 
 from labelaudit.config import SourceConfig
+from labelaudit.data.frames import png
 from labelaudit.data.images import open_image
 from labelaudit.data.sources import load_dataset, with_labels
 from labelaudit.errors import InputError
@@ -481,3 +482,34 @@ def test_what_can_only_be_gone_through_is_refused_with_what_to_give_instead():
 def test_a_lazy_frame_of_polars_is_collected():
     frame = pytest.importorskip("polars").DataFrame({"x": [1.0, 2.0], "label": ["a", "b"]})
     assert load_dataset(frame.lazy()).labels == load_dataset(frame).labels == ("a", "b")
+
+
+def test_bytes_are_images_or_texts():
+    files = [png(np.full((4, 4), shade, np.uint8)) for shade in (60, 90)]
+    for inputs in (files, np.array(files, dtype=object), pd.Series(files)):
+        dataset = load_dataset((inputs, ["a", "b"]))
+        assert [seen(dataset, row)[0][0] for row in (0, 1)] == [60, 90]
+    assert load_dataset(([*files, None], ["a", "b", "a"])).problems == (None, None, "no image")
+    for inputs in ([b"so", b"no"], np.array([b"so", b"no"])):
+        assert load_dataset((inputs, ["a", "b"])).content.values == ("so", "no")
+    with pytest.raises(InputError, match=r"bytes, but neither images nor text in UTF-8 \(invalid start byte\)"):
+        load_dataset(([b"\xff\xfe", b"no"], ["a", "b"]))
+
+
+def test_a_sparse_tensor_is_made_dense_or_refused(monkeypatch):
+    dense = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
+    assert load_dataset((dense.to_sparse(), ["a", "b"])).content.values.tolist() == dense.tolist()
+    monkeypatch.setattr("labelaudit.data.memory.free_memory", lambda device: 10)
+    with pytest.raises(InputError, match=r"a sparse matrix of 2 × 2 needs 0.0 MB as numbers"):
+        load_dataset((dense.to_sparse(), ["a", "b"]))
+
+
+def test_labels_without_an_order_are_refused():
+    for labels in ({"a", "b"}, {0: "a", 1: "b"}):
+        with pytest.raises(InputError, match=r"a (set|dict) of labels has no order of rows: give a list or an array"):
+            load_dataset((np.eye(2), labels))
+
+
+def test_names_of_several_levels_are_joined():
+    frame = pd.DataFrame({("x", "mean"): [1.0, 2.0], ("label", ""): ["a", "b"]})
+    assert list(load_dataset(frame).content.frame.columns) == ["x_mean"]
