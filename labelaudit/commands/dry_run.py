@@ -89,9 +89,8 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         whole = not isinstance(dataset.content, EncodedImages)  # all rows are here, with their labels
         folds = _folds(parts, classes, config, hashes if whole else None, small=is_small(inputs, len(classes)))
 
-    scored = len(np.unique(np.concatenate([fold.train for fold in folds])))
     with files_in(folder):
-        check_room(AuditSize(scored, len(classes), len(folds)))
+        check_room(_size(folds, classes, inputs))
     rows, total, largest = len(dataset), sum(map(len, parts)), max(folds, key=lambda fold: len(fold.train))
     asked = config.training
     known = torch.from_numpy(class_indices(parts, classes).clip(min=0))
@@ -123,14 +122,6 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     disk, mode = USABLE_FRACTION * free_disk(folder), config.influence.trajectory
     needs = measured_needs(model, batches, chosen, plan, mode, memory=memory, disk=disk)
     trees = _tree_stage(inputs, readable, labels.numpy(), len(classes), config, progress)
-    size = AuditSize(
-        rows=scored,
-        classes=len(classes),
-        folds=len(folds),
-        second_view=has_second_view(inputs, len(folds), scored),
-        refitted=may_be_refitted(len(folds), small=is_small(inputs, len(classes))),
-        trees=bool(trees),
-    )
     return ScanPlan(
         source=dataset.source,
         kind=dataset.kind,
@@ -149,8 +140,20 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         work=(
             *_search_stage(searching.seconds, needs, plan, asked, inputs),
             *trees,
-            *_audit_stages(needs, size),
+            *_audit_stages(needs, _size(folds, classes, inputs, trees=bool(trees))),
         ),
+    )
+
+
+def _size(folds: list[Fold], classes: tuple[str, ...], inputs: Inputs, *, trees: bool = False) -> AuditSize:
+    scored = len(np.unique(np.concatenate([fold.train for fold in folds])))
+    return AuditSize(
+        rows=scored,
+        classes=len(classes),
+        folds=len(folds),
+        second_view=has_second_view(inputs, len(folds), scored),
+        refitted=may_be_refitted(len(folds), small=is_small(inputs, len(classes))),
+        trees=trees,
     )
 
 

@@ -97,6 +97,39 @@ def is_number(kind: pa.DataType) -> bool:
     )
 
 
+def is_encoded(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold encoded images: bytes, or Hugging Face's image feature."""
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" for field in kind)
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds a list of numbers, of any shape, in each row."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return is_vector(kind.storage_type)
+    if not is_list(kind):
+        return False
+    value = kind.value_type
+    return bool(pa.types.is_floating(value) or pa.types.is_integer(value) or is_vector(value))
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds a list in each row."""
+    return bool(
+        pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+        or pa.types.is_list_view(kind)
+        or pa.types.is_large_list_view(kind)
+    )
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a column of this type holds text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

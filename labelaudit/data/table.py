@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from labelaudit.config import SourceConfig
-from labelaudit.data.cells import Feature, feature_of, some_names, writes_decimal_commas
+from labelaudit.data.cells import Feature, feature_of, is_encoded, is_list, some_names, writes_decimal_commas
 from labelaudit.data.content import Cells, Content, Texts, Vectors
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.labels import Labels, name_labels
@@ -23,8 +23,6 @@ from labelaudit.data.table_columns import (
     Columns,
     choose_columns,
     class_names,
-    is_encoded,
-    is_list,
     labels_of_one_hot,
 )
 from labelaudit.data.table_files import read_table

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from labelaudit.config import SourceConfig
-from labelaudit.data.cells import is_number, is_text, some_names
+from labelaudit.data.cells import is_encoded, is_number, is_text, is_vector, some_names
 from labelaudit.data.column_names import (
     BYTES_NAMES,
     DETECTION_NAMES,
@@ -305,39 +305,6 @@ def _one(names: list[str], usual: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(names)
     named = first_of(names, usual)
     return () if named is None else (named,)
-
-
-def is_encoded(kind: pa.DataType) -> bool:
-    """Whether a column of this type can hold encoded images: bytes, or Hugging Face's image feature."""
-    if pa.types.is_struct(kind):
-        return any(field.name == "bytes" for field in kind)
-    return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_binary_view(kind)
-        or pa.types.is_fixed_size_binary(kind)
-    )
-
-
-def is_vector(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds a list of numbers, of any shape, in each row."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return is_vector(kind.storage_type)
-    if not is_list(kind):
-        return False
-    value = kind.value_type
-    return bool(pa.types.is_floating(value) or pa.types.is_integer(value) or is_vector(value))
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Whether a column of this type holds a list in each row."""
-    return bool(
-        pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-        or pa.types.is_list_view(kind)
-        or pa.types.is_large_list_view(kind)
-    )
 
 
 def class_names(schema: pa.Schema, column: str) -> dict[object, str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from labelaudit.data.cells import is_encoded
 from labelaudit.data.content import EncodedImages
-from labelaudit.data.table_columns import is_encoded
 from labelaudit.errors import InputError
 from labelaudit.runtime.regular_files import read_regular
 from labelaudit.types import Problems
