@@ -34,6 +34,7 @@ from labelaudit.data.sources import load_dataset
 from labelaudit.data.table_files import read_table
 from labelaudit.errors import InputError
 from labelaudit.progress import ignore
+from tests.support.items import Items
 
 EXAMPLES = int(os.environ.get("LABELAUDIT_FUZZ_EXAMPLES", "170"))
 """Inputs of each kind; with a number of your own they are different ones in each run."""
@@ -235,21 +236,6 @@ def pairs(draw) -> tuple[object, int]:
         labels = draw(st.sampled_from([np.arange(rows), torch.arange(rows)[:, None], np.eye(rows), np.arange(rows) / 2,
                                        pd.Series(np.arange(rows), dtype="Int64"), np.arange(rows + 1)]))  # fmt: skip
     return (inputs, labels), rows
-
-
-class Items(torch.utils.data.Dataset):
-    """A dataset of some items, of which an exception is raised."""
-
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, row):
-        if isinstance(self.items[row], Exception):
-            raise self.items[row]
-        return self.items[row]
 
 
 @st.composite

@@ -19,6 +19,7 @@ from labelaudit.data.frames import png
 from labelaudit.data.images import open_image
 from labelaudit.data.sources import load_dataset, with_labels
 from labelaudit.errors import InputError
+from tests.support.items import Items
 
 ROWS = 20
 LABELS = ["yes", "no"] * (ROWS // 2)
@@ -289,23 +290,6 @@ def test_tables_of_other_libraries(library):
     dataset = load_dataset(source)
     assert dataset.labels == ("a", "b", "a", None)
     assert dataset.content.frame["x"].tolist() == table["x"]
-
-
-class Items(torch.utils.data.Dataset):
-    """Items as given; an exception is raised."""
-
-    def __init__(self, items, **attributes):
-        self.items = items
-        for name, value in attributes.items():
-            setattr(self, name, value)
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, row):
-        if isinstance(self.items[row], Exception):
-            raise self.items[row]
-        return self.items[row]
 
 
 def test_a_torch_dataset_that_fails_at_an_item():
