@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from labelaudit.errors import RunError
+from labelaudit.runtime.memory import available_memory
 from labelaudit.types import Floats, Rows
 from labelaudit.units import format_bytes
 
@@ -74,7 +74,7 @@ def cells(rows: int, classes: int, fill: float = 0.0, dtype: DTypeLike | None = 
 def in_file(rows: int, classes: int, dtype: DTypeLike | None = None) -> bool:
     """Whether such an array is too large for the memory that is free now."""
     size = rows * classes * np.dtype(dtype or _usual(rows, classes)).itemsize
-    return size > DOUBLE_CELLS * 8 and FILE_SHARE * size > psutil.virtual_memory().available
+    return size > DOUBLE_CELLS * 8 and FILE_SHARE * size > available_memory()
 
 
 def size_of(rows: int, classes: int) -> int:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-import psutil
+import joblib
 import torch
 from threadpoolctl import threadpool_limits
 
 from labelaudit.errors import InputError
+from labelaudit.runtime.memory import available_memory
 from labelaudit.types import Dtype
 
 SMALL_STEP = 10_000_000  # products in a forward pass, below which one thread does it
@@ -47,7 +48,7 @@ def choose_dtype(name: Dtype) -> torch.dtype:
 
 def free_memory(device: torch.device) -> int:
     """Bytes that are free on the GPU, or in main memory."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
     return int(free)
 
 
@@ -82,13 +83,18 @@ def reproducible() -> Iterator[None]:
 
 @contextmanager
 def own_threads() -> Iterator[None]:
-    """Keep NumPy's and SciPy's linear algebra to one thread, and leave torch's number of threads as it was.
+    """Keep NumPy's and SciPy's linear algebra to one thread, and leave torch's number of threads as it was in the end.
+
+    Meanwhile torch has at most as many as there are processors for this process: in a container with a share of a large
+    machine it would start one for each of the machine's, and all would wait for each other.
 
     Their threads wait for work by spinning, as torch's do, and take the processors from these: small matrices between
     torch's work made that take twice as long. What is large is done by torch.
     """
     threads = torch.get_num_threads()
-    before = _threads.set(threads)
+    most = min(threads, joblib.cpu_count())
+    before = _threads.set(most)
+    torch.set_num_threads(most)
     try:
         with threadpool_limits(limits=1, user_api="blas"):
             yield

@@ -16,7 +16,8 @@ def blas_threads():
 
 
 @pytest.fixture
-def three_threads():
+def three_threads(monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield
@@ -51,3 +52,13 @@ def test_what_is_large_has_all_threads_again(work, threads, three_threads):
     torch.set_num_threads(1)  # by the caller, whose number is left alone
     with threads_for(SMALL_STEP):
         assert torch.get_num_threads() == 1
+
+
+def test_there_are_no_more_threads_than_processors_for_this_process(monkeypatch, three_threads):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)  # as in a container with a share of a machine
+    with own_threads():
+        assert torch.get_num_threads() == 2
+        settle_threads(1)
+        with threads_for(SMALL_STEP):
+            assert torch.get_num_threads() == 2
+    assert torch.get_num_threads() == 3
