@@ -175,7 +175,7 @@ def collect(task: AuditTask, config: AuditConfig, progress: Forecast, checkpoint
         InputError: A setting does not fit the data or the machine, or the training diverged.
         RunError: Nothing more can be written.
     """
-    folds, labels = task.folds, task.view.batches.labels.numpy()
+    folds, labels, size = task.folds, task.view.batches.labels.numpy(), task.size
     collected = Collected(task.rows, task.classes, labels, several_folds=len(folds) > 1)
     if task.table is not None:
         rows = task.scored if task.order is None else task.order[np.isin(task.order, task.scored)]
@@ -187,7 +187,7 @@ def collect(task: AuditTask, config: AuditConfig, progress: Forecast, checkpoint
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
         model = task.view.network(number, network_seed)
         plan = training_plan(config.training)
-        fold_task = FoldTask(model, task.view.batches, fold, plan, order_seed, number, task.size)
+        fold_task = FoldTask(model, task.view.batches, fold, plan, order_seed, number, size)
         part = None if checkpoints is None else checkpoints_of(model, checkpoints.part(f"fold-{number}"))
         with reproducible():
             found = audit_fold(fold_task, config, progress, part)

@@ -89,8 +89,9 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         whole = not isinstance(dataset.content, EncodedImages)  # all rows are here, with their labels
         folds = _folds(parts, classes, config, hashes if whole else None, small=is_small(inputs, len(classes)))
 
+    size = _size(folds, classes, inputs)
     with files_in(folder):
-        check_room(_size(folds, classes, inputs))
+        check_room(size)
     rows, total, largest = len(dataset), sum(map(len, parts)), max(folds, key=lambda fold: len(fold.train))
     asked = config.training
     known = torch.from_numpy(class_indices(parts, classes).clip(min=0))
@@ -140,12 +141,13 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
         work=(
             *_search_stage(searching.seconds, needs, plan, asked, inputs),
             *trees,
-            *_audit_stages(needs, _size(folds, classes, inputs, trees=bool(trees))),
+            *_audit_stages(needs, replace(size, trees=bool(trees))),
         ),
     )
 
 
-def _size(folds: list[Fold], classes: tuple[str, ...], inputs: Inputs, *, trees: bool = False) -> AuditSize:
+def _size(folds: list[Fold], classes: tuple[str, ...], inputs: Inputs) -> AuditSize:
+    """What there is to do, as far as it is known without trees."""
     scored = len(np.unique(np.concatenate([fold.train for fold in folds])))
     return AuditSize(
         rows=scored,
@@ -153,7 +155,6 @@ def _size(folds: list[Fold], classes: tuple[str, ...], inputs: Inputs, *, trees:
         folds=len(folds),
         second_view=has_second_view(inputs, len(folds), scored),
         refitted=may_be_refitted(len(folds), small=is_small(inputs, len(classes))),
-        trees=trees,
     )
 
 

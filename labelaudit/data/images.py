@@ -20,6 +20,7 @@ from labelaudit.data.threads import for_each_row
 from labelaudit.types import Problems
 
 SNIFFED = 256  # images looked at to learn the usual size and colour
+DEEP = "images with 16 or 32-bit pixels are each scaled from their own range to 0 … 255"
 NEAR_WHITE = 191.0  # mean grey value of the visible pixels, above which they are put on black
 
 
@@ -120,9 +121,6 @@ def decode(
     )
 
 
-DEEP = "images with 16 or 32-bit pixels are each scaled from their own range to 0 … 255"
-
-
 def open_image(content: bytes, channels: int) -> Image.Image:
     """Decode the first frame, upright, as grey (1 channel) or RGB (3).
 
@@ -143,6 +141,11 @@ def open_image(content: bytes, channels: int) -> Image.Image:
     if image.has_transparency_data:
         image = _opaque(image.convert("RGBA"))
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def is_deep(pixels: NDArray[Any]) -> bool:
+    """Whether pixels are whole numbers that eight bits do not hold."""
+    return pixels.dtype.kind in "ui" and bool(pixels.min() < 0 or pixels.max() > 255)
 
 
 def eight_bits(pixels: NDArray[Any]) -> NDArray[np.uint8]:

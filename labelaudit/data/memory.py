@@ -28,7 +28,7 @@ from labelaudit.data.frames import (
     png,
 )
 from labelaudit.data.image_files import IMAGE_SUFFIXES, looks_like_image
-from labelaudit.data.images import DEEP, eight_bits
+from labelaudit.data.images import DEEP, eight_bits, is_deep
 from labelaudit.data.labels import Labels, name_labels
 from labelaudit.data.splits_by_name import TRAIN
 from labelaudit.data.table import vectors_of
@@ -231,9 +231,9 @@ def _images(array: NDArray[Any]) -> tuple[Callable[[int], bytes], list[str]] | N
         return None
     if array.dtype == np.uint8:
         return (lambda row: png(np.ascontiguousarray(array[row]))), notes
-    low, high = array.min(), array.max()
-    if array.dtype.kind in "ui" and not (low >= 0 and high <= 255):
+    if is_deep(array):
         return (lambda row: png(eight_bits(array[row]))), [*notes, DEEP]
+    low, high = array.min(), array.max()
     if not (low >= 0 and high <= 255):
         raise InputError(
             f"the images' pixels are between {low:g} and {high:g}: give them as they were before "

@@ -16,7 +16,7 @@ from labelaudit.data.column_names import BYTES_NAMES, LABEL_NAMES, TEXT_NAMES, V
 from labelaudit.data.content import Content, EncodedImages, Texts
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.frames import png
-from labelaudit.data.images import DEEP, eight_bits
+from labelaudit.data.images import DEEP, eight_bits, is_deep
 from labelaudit.data.labels import Labels, name_labels
 from labelaudit.data.table import vectors_of
 from labelaudit.errors import InputError
@@ -65,7 +65,8 @@ def dataset_of_torch(source: Any, config: SourceConfig) -> Dataset:
         content, problems = _vectors(source, rows)
     else:
         _check_range(inputs)
-        deep = any(_is_deep(value) for value in inputs)
+        pixels = [np.asarray(value) for value in inputs if isinstance(value, (torch.Tensor, np.ndarray))]
+        deep = any(is_deep(array) for array in pixels if 0 not in array.shape)
         notes = (*notes, *([DEEP] if deep else []))
         highest = max((_highest(value) for value in inputs), default=1.0)
         content = EncodedImages(_reader(source, highest=highest, deep=deep))
@@ -152,14 +153,6 @@ def _is_floating(image: Any) -> bool:
         if isinstance(image, torch.Tensor)
         else (isinstance(image, np.ndarray) and image.dtype.kind == "f")
     )
-
-
-def _is_deep(image: Any) -> bool:
-    """Whether pixels are whole numbers that eight bits do not hold."""
-    if not isinstance(image, (torch.Tensor, np.ndarray)) or 0 in image.shape:
-        return False
-    values = np.asarray(image)
-    return values.dtype.kind in "ui" and bool(values.min() < 0 or values.max() > 255)
 
 
 def _highest(image: Any) -> float:
@@ -315,20 +308,26 @@ def _concatenated(source: Any, problems: dict[int, str], rows: Sequence[int]) ->
 
 def _ids(source: Any, rows: int) -> tuple[str, ...]:
     """Paths below the folder where the dataset has them, else row numbers."""
-    numbered = tuple(f"row-{row}" for row in range(rows))
+    return _paths(source) or tuple(f"row-{row}" for row in range(rows))
+
+
+def _paths(source: Any) -> tuple[str, ...] | None:
+    """Paths below the folder, of each row another one; None where the dataset has no such."""
+    paths: tuple[str, ...]
     if isinstance(source, torch.utils.data.Subset):
-        whole: Any = source.dataset
-        inner = _ids(whole, len(whole))
-        chosen = tuple(inner[int(index)] for index in source.indices)
-        return chosen if len(set(chosen)) == rows and not inner[0].startswith("row-") else numbered
-    if isinstance(source, torch.utils.data.ConcatDataset):
-        parts = [_ids(part, len(part)) for part in source.datasets]  # type: ignore[arg-type]  # these have lengths
-        joined = tuple(chain.from_iterable(parts))
-        named = not any(part[0].startswith("row-") for part in parts if part)
-        return joined if named and len(set(joined)) == rows else numbered
-    samples, root = getattr(source, "samples", None), getattr(source, "root", None)
-    if samples is None or root is None or len(samples) != rows or _plain_targets(source) is None:
-        return numbered
-    prefix = str(root).rstrip("/") + "/"
-    paths = tuple(str(sample[0]).removeprefix(prefix) for sample in samples)
-    return paths if len(set(paths)) == rows else numbered
+        whole = _paths(source.dataset)
+        if whole is None:
+            return None
+        paths = tuple(whole[int(index)] for index in source.indices)
+    elif isinstance(source, torch.utils.data.ConcatDataset):
+        parts = [_paths(part) for part in source.datasets]
+        if None in parts:
+            return None
+        paths = tuple(chain.from_iterable(part for part in parts if part is not None))
+    else:
+        samples, root = getattr(source, "samples", None), getattr(source, "root", None)
+        if samples is None or root is None or len(samples) != len(source) or _plain_targets(source) is None:
+            return None
+        prefix = str(root).rstrip("/") + "/"
+        paths = tuple(str(sample[0]).removeprefix(prefix) for sample in samples)
+    return paths if len(set(paths)) == len(paths) else None

@@ -60,8 +60,7 @@ def cells(rows: int, classes: int, fill: float = 0.0, dtype: DTypeLike | None = 
     Raises:
         RunError: It fits neither into memory nor onto the disk.
     """
-    dtype = np.dtype(dtype or _usual(rows, classes))
-    size = rows * classes * dtype.itemsize
+    dtype, size = np.dtype(dtype or _usual(rows, classes)), size_of(rows, classes, dtype)
     if not in_file(rows, classes, dtype):
         return np.full((rows, classes), fill, dtype) if fill else np.zeros((rows, classes), dtype)
     array: NDArray[Any] = np.frombuffer(_map(size, rows, classes), dtype).reshape(rows, classes)
@@ -73,13 +72,13 @@ def cells(rows: int, classes: int, fill: float = 0.0, dtype: DTypeLike | None = 
 
 def in_file(rows: int, classes: int, dtype: DTypeLike | None = None) -> bool:
     """Whether such an array is too large for the memory that is free now."""
-    size = rows * classes * np.dtype(dtype or _usual(rows, classes)).itemsize
+    size = size_of(rows, classes, dtype)
     return size > DOUBLE_CELLS * 8 and FILE_SHARE * size > available_memory()
 
 
-def size_of(rows: int, classes: int) -> int:
+def size_of(rows: int, classes: int, dtype: DTypeLike | None = None) -> int:
     """Bytes of such an array."""
-    return rows * classes * np.dtype(_usual(rows, classes)).itemsize
+    return rows * classes * np.dtype(dtype or _usual(rows, classes)).itemsize
 
 
 def _usual(rows: int, classes: int) -> DTypeLike:

@@ -16,8 +16,9 @@ from labelaudit.data.batches import Batches
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.training.epoch_means import EpochMeans
-from labelaudit.training.fine_tune import Plan, backpropagate
-from labelaudit.training.optimizers import Optimizer, clip
+from labelaudit.training.fine_tune import Plan, backpropagate, take_step
+from labelaudit.training.optimizers import Optimizer
+from labelaudit.training.trajectory import Step
 
 PROBE_ROWS = 2
 PROBE_SECONDS = 0.3  # a whole mini-batch is timed if it is expected to take no longer
@@ -114,21 +115,20 @@ def measure_passes(model: FlatModel, batches: Batches, rows: Tensor, plan: Plan,
 
 
 def _steps(model: FlatModel, batches: Batches, plan: Plan, mini_batches: Iterator[Tensor]) -> Callable[[], None]:
-    """What takes a step of the fine-tune with the next rows, but leaves θ where it is."""
-    size = model.process_group.size
+    """What takes a step of the fine-tune with the next rows, but leaves θ where it is.
+
+    Every process has these rows as its shard.
+    """
     moments = model.theta.new_zeros(plan.optimizer.moments, len(model.theta))
     means: EpochMeans | None = None
 
     def step() -> None:
         nonlocal means
         rows = next(mini_batches)
-        inputs, labels = batches.batch(rows, 0)
-        logits = backpropagate(model, inputs, labels, len(labels) * size)
-        if plan.clip_norm is not None:
-            clip(model.gradient, model.norm(model.gradient), plan.clip_norm)
-        plan.optimizer.step(model.theta, moments, model.gradient, 0.0, 1)
+        of_all = rows.repeat(model.process_group.size)
+        logits = take_step(model, batches, plan, Step(0, of_all, learning_rate=0.0), moments)
         means = means or EpochMeans(rows, batches.labels, logits.shape[1], 1)  # other rows' means go into its last one
-        means.add(logits.double().cpu(), rows.repeat(size), 0)
+        means.add(logits.double().cpu(), of_all, 0)
 
     return step
 

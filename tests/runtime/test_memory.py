@@ -64,7 +64,7 @@ def test_groups_that_make_no_sense_are_passed_over(groups, tmp_path):
     assert available_memory() == MACHINE
 
 
-@pytest.mark.skipif(memory.resource is None, reason="no such limit")
+@pytest.mark.skipif(memory.resource is None, reason="there no process has such a limit")
 def test_ulimit_counts():
     """A limit of 3 GB of addresses, of which the interpreter has taken some."""
     code = (
