@@ -84,7 +84,10 @@ def measure_passes(model: FlatModel, batches: Batches, rows: Tensor, plan: Plan,
     quick = trained * batch_size / len(labels) < PROBE_SECONDS
     if quick:
         inputs, labels = batches.batch(rows[:batch_size])
-    others = cycle(rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))].split(len(labels)))
+    shuffled = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
+    others = cycle(
+        shuffled[: len(rows) - len(rows) % len(labels)].split(len(labels))
+    )  # whole ones, as times are theirs
 
     def fetch() -> None:
         batches.batch(next(others))

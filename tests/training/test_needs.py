@@ -103,6 +103,21 @@ def test_one_disturbed_run_of_three_does_not_count(monkeypatch):
     assert next(runs) == (1.0, 1.0)
 
 
+def test_only_whole_mini_batches_are_timed(monkeypatch):
+    """Of 21 rows, the third mini-batch would have 5."""
+    seen = []
+    batch = type(EXAMPLES).batch
+
+    def noting(batches, rows, *more):
+        seen.append(len(rows))
+        return batch(batches, rows, *more)
+
+    monkeypatch.setattr(type(EXAMPLES), "batch", noting)
+    measure_passes(flat(LINEAR), EXAMPLES, ROWS, plan(batch_size=8))
+    assert seen[0] == 2
+    assert set(seen[1:]) == {8}
+
+
 @pytest.mark.parametrize("optimizer", [SGD(0.9, 0.1, nesterov=True), AdamW(0.1)])
 def test_timed_steps_leave_the_network_where_it_was(optimizer):
     model = flat(LINEAR)
