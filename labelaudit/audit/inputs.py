@@ -12,10 +12,11 @@ from labelaudit.data.batches import Batches, Features, Images, TextFeatures
 from labelaudit.data.content import Cells, Texts, Vectors
 from labelaudit.data.encoders import encode
 from labelaudit.data.images import ImageSummary
-from labelaudit.data.pixels import Pixels
+from labelaudit.data.pixels import DecodedAnew, Pixels
 from labelaudit.data.text_encoders import encode_texts, encode_words_alike
 from labelaudit.errors import InputError
 from labelaudit.models.spec import FeatureModel, ModelSpec, TrainingDefaults
+from labelaudit.progress import Progress
 from labelaudit.types import Augmentation, Rows, TextEncoding
 
 MEASURED_ROWS = 1000  # by which the length of rows is known well enough
@@ -64,6 +65,9 @@ class Inputs(Protocol):
 
     def text(self, batches: Batches) -> str:
         """What the network gets of a row, in words."""
+
+    def lost_rows(self, progress: Progress) -> dict[int, str]:
+        """Why rows are no longer what they were when they were read, for each such row."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,13 @@ class ImageInputs:
         """Size and colour."""
         size, colour = self.spec.image_size, "grey" if self.spec.channels == 1 else "RGB"
         return f"{size}×{size} {colour}"
+
+    def lost_rows(self, progress: Progress) -> dict[int, str]:
+        """Only images that are decoded anew for each pass can be lost: those are looked at again."""
+        if not isinstance(self.pixels, DecodedAnew):
+            return {}
+        with progress.stage("Reading images again", self.pixels.rows) as advance:
+            return self.pixels.look(advance)
 
 
 @dataclass(frozen=True)
@@ -216,3 +227,7 @@ class FeatureInputs:
             return batches.encoded.text
         inputs, _ = batches.batch(torch.zeros(1, dtype=torch.long))
         return f"{inputs.shape[1]:,} {'features' if isinstance(self.content, Cells) else 'numbers'}"
+
+    def lost_rows(self, progress: Progress) -> dict[int, str]:
+        """All rows are in memory."""
+        return {}

@@ -47,13 +47,15 @@ def audit_lasting_rows(
         except LostRowsError as lost:
             if process_group().size > 1:
                 raise
-            data = _without(data, lost.rows, config.source.max_unreadable)
+            # Where one is lost others may be: found now, they do not make the run begin anew once more.
+            rows = lost.rows if data.inputs is None else data.inputs.lost_rows(progress) | lost.rows
+            data = _without(data, rows, config.source.max_unreadable)
             if every_class:
                 alone = rows_alone(data.dataset, data.classes, data.labels, data.audited)
                 data = replace(
                     data, audited=np.setdiff1d(data.audited, alone), alone=data.alone | frozenset(alone.tolist())
                 )
-            many = format_count(len(lost.rows), "image")
+            many = format_count(len(rows), "image")
             progress.note(f"{many} changed or vanished during the run: unreadable now, and the run begins anew without")
 
 

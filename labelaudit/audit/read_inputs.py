@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,12 @@ from labelaudit.data.dataset import Dataset
 from labelaudit.data.encoders import join
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import DEEP, ImageSummary, decode, summarise_images
-from labelaudit.data.pixels import DecodedAnew, LostRowsError, allocate, choose_place
+from labelaudit.data.pixels import DecodedAnew, allocate, choose_place
 from labelaudit.errors import InputError
 from labelaudit.models.registry import feature_model, model_spec
 from labelaudit.models.spec import ModelSpec
 from labelaudit.models.timm_models import is_timm_model
-from labelaudit.progress import Progress, ignore
+from labelaudit.progress import Progress
 from labelaudit.types import Hashes, Problems
 
 
@@ -120,18 +121,18 @@ def _decode_all(
     with progress.stage("Reading images", len(problems)) as advance:
         decoded = decode(images, problems, spec.channels, spec.resize, kept, advance)
 
-    def decode_some(rows: list[int], pixels: NDArray[np.uint8]) -> None:
+    def decode_anew(
+        rows: Sequence[int], pixels: NDArray[np.uint8] | None, advance: Callable[[int], None]
+    ) -> dict[int, str]:
         before = tuple(decoded.problems[row] for row in rows)
-        now = decode(images.some(rows), before, spec.channels, spec.resize, pixels, ignore)
-        lost = {
+        now = decode(images.some(rows), before, spec.channels, spec.resize, pixels, advance)
+        return {
             row: problem or "has changed since the run began"
             for row, digest, problem, old in zip(rows, now.hashes, now.problems, before, strict=True)
             if old is None and (problem is not None or digest != decoded.hashes[row])
         }
-        if lost:
-            raise LostRowsError(lost)
 
-    pixels = DecodedAnew(decode_some, shape) if kept is None else torch.from_numpy(kept)
+    pixels = DecodedAnew(decode_anew, shape) if kept is None else torch.from_numpy(kept)
     return ImageInputs(spec, pixels), decoded.hashes, decoded.problems
 
 

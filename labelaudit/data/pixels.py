@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from labelaudit.errors import InputError, RunError
+from labelaudit.progress import ignore
 from labelaudit.runtime.distributed import process_group
 from labelaudit.runtime.files import cache_folder
 from labelaudit.runtime.machine import USABLE_FRACTION, free_disk, free_memory
 from labelaudit.types import ImageCache
-from labelaudit.units import format_bytes
+from labelaudit.units import format_bytes, format_count
 
 Shape = tuple[int, int, int, int]  # N, C, H, W
+Decode = Callable[[Sequence[int], NDArray[np.uint8] | None, Callable[[int], None]], dict[int, str]]
+"""Decodes some rows into an array (B, C, H, W), if there is one, and gives a reason for each that is not as it was when
+the run began; the last argument is called with 1 after each."""
 SHARE_OF_MEMORY = 0.5  # that images may take of what is free before they go to the disk: the training needs some, too
 
 
@@ -38,29 +42,54 @@ class LostRowsError(RunError):
 
     def __init__(self, rows: dict[int, str]) -> None:
         row, reason = next(iter(rows.items()))
-        super().__init__(
-            f"{len(rows)} images have changed or vanished since the run began, the first in row {row}: {reason}"
-        )
+        many = format_count(len(rows), "image has", "images have")
+        super().__init__(f"{many} changed or vanished since the run began: row {row}, {reason}")
         self.rows = rows
 
 
 class DecodedAnew:
-    """Images that are decoded whenever they are asked for.
+    """Images that are decoded whenever they are asked for; of those that were lost once, zeros.
 
     Attributes:
-        decode: Decodes some rows into an array (B, C, H, W); it raises `LostRowsError` for those that are not as they
-            were.
-        shape: N, C, H, W.
+        rows: N.
+        lost: Why images are lost, for each row of which that is known.
     """
 
-    def __init__(self, decode: Callable[[list[int], NDArray[np.uint8]], object], shape: Shape) -> None:
-        self.decode, self.shape = decode, shape
+    def __init__(self, decode: Decode, shape: Shape) -> None:
+        """Keep no image.
+
+        Args:
+            decode: How they are decoded.
+            shape: N, C, H, W.
+        """
+        self.rows = shape[0]
+        self._decode, self._shape = decode, shape
+        self.lost: dict[int, str] = {}
 
     def __getitem__(self, rows: Tensor, /) -> Tensor:
-        """See `Pixels`."""
-        pixels = np.zeros((len(rows), *self.shape[1:]), dtype=np.uint8)
-        self.decode(rows.tolist(), pixels)
+        """See `Pixels`.
+
+        Raises:
+            LostRowsError: Some are not as they were, which was not known.
+        """
+        pixels = np.zeros((len(rows), *self._shape[1:]), dtype=np.uint8)
+        lasting = [place for place, row in enumerate(rows.tolist()) if row not in self.lost]
+        decoded = pixels if len(lasting) == len(rows) else np.zeros((len(lasting), *pixels.shape[1:]), dtype=np.uint8)
+        lost = self._decode(rows[lasting].tolist(), decoded, ignore)
+        if lost:
+            self.lost |= lost
+            raise LostRowsError(lost)
+        pixels[lasting] = decoded
         return torch.from_numpy(pixels)
+
+    def look(self, progress: Callable[[int], None]) -> dict[int, str]:
+        """Look at all images again: why some are lost, those known before among them.
+
+        Args:
+            progress: Called with 1 after each.
+        """
+        self.lost = self._decode(range(self.rows), None, progress) | self.lost
+        return self.lost
 
 
 def choose_place(shape: Shape, cache: ImageCache, limit_gb: float | None) -> ImageCache:

@@ -81,6 +81,16 @@ def test_a_row_that_is_lost_is_unreadable_and_the_others_are_scored_as_without_i
     assert scan(data, config=CONFIG).table["score"].equals(report.table["score"])
 
 
+def test_several_lost_rows_the_first_among_them_make_the_run_begin_anew_once(data):
+    victims = [sorted((data / digit).iterdir())[0] for digit in "017"]
+    watch = Meanwhile(lambda: [victim.unlink() for victim in victims])
+    report = scan(data, config=CONFIG, progress=watch)
+    assert report.table["status"].to_pylist().count("unreadable") == 3
+    assert [note for note in watch.notes if "changed or vanished" in note] == [
+        "3 images changed or vanished during the run: unreadable now, and the run begins anew without"
+    ]
+
+
 def test_too_many_lost_rows_stop_the_run(data):
     watch = Meanwhile(lambda: [file.unlink() for file in sorted((data / "0").iterdir())[:8]])
     with pytest.raises(InputError, match=r"of the 36 rows in .* are unreadable, more than `max_unreadable` 0.1 allows"):

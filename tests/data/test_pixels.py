@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from labelaudit import scan
-from labelaudit.data.pixels import DecodedAnew, allocate, choose_place
+from labelaudit.data.pixels import DecodedAnew, LostRowsError, allocate, choose_place
 from labelaudit.errors import InputError
+from labelaudit.progress import ignore
 from tests.support.paths import SAMPLE
 
 SHAPE = (10, 3, 20, 20)  # 12,000 bytes
@@ -62,13 +63,25 @@ def test_a_folder_that_cannot_be_written_is_named(monkeypatch, tmp_path):
         allocate(SHAPE, "disk")
 
 
-def test_decoded_anew_it_is_what_was_asked_for():
-    def decode(rows, pixels):
-        pixels += np.array(rows, dtype=np.uint8)[:, None, None, None]
+def test_decoded_anew_it_is_what_was_asked_for_and_a_lost_row_is_told_once():
+    gone: dict[int, str] = {}
 
-    images = DecodedAnew(decode, SHAPE)[torch.tensor([4, 2])]
-    assert images.shape == (2, 3, 20, 20)
-    assert images[:, 0, 0, 0].tolist() == [4, 2]
+    def decode(rows, pixels, progress):
+        if pixels is not None:
+            pixels += np.array(rows, dtype=np.uint8)[:, None, None, None]
+        return {row: why for row, why in gone.items() if row in rows}
+
+    images = DecodedAnew(decode, SHAPE)
+    four_and_two = torch.tensor([4, 2])
+    assert images[four_and_two].shape == (2, 3, 20, 20)
+    assert images[four_and_two][:, 0, 0, 0].tolist() == [4, 2]
+    gone |= {4: "vanished", 1: "changed"}
+    with pytest.raises(LostRowsError, match="1 image has changed or vanished since the run began: row 4, vanished"):
+        images[four_and_two]
+    assert images[four_and_two][:, 0, 0, 0].tolist() == [0, 2]
+    del gone[4]  # it is back, but not trained on by some networks only
+    assert images.look(ignore) == {4: "vanished", 1: "changed"}
+    assert images[four_and_two][:, 0, 0, 0].tolist() == [0, 2]
 
 
 def test_wherever_images_are_kept_the_report_is_the_same(monkeypatch, tmp_path):
