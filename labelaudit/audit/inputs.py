@@ -66,8 +66,12 @@ class Inputs(Protocol):
     def text(self, batches: Batches) -> str:
         """What the network gets of a row, in words."""
 
-    def lost_rows(self, progress: Progress) -> dict[int, str]:
-        """Why rows are no longer what they were when they were read, for each such row."""
+    @property
+    def lost_rows(self) -> dict[int, str]:
+        """Why rows are no longer what they were when they were read, for each such row that is known."""
+
+    def find_lost_rows(self, progress: Progress) -> dict[int, str]:
+        """Look at all rows again for those that are not as they were."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,13 @@ class ImageInputs:
         size, colour = self.spec.image_size, "grey" if self.spec.channels == 1 else "RGB"
         return f"{size}×{size} {colour}"
 
-    def lost_rows(self, progress: Progress) -> dict[int, str]:
-        """Only images that are decoded anew for each pass can be lost: those are looked at again."""
+    @property
+    def lost_rows(self) -> dict[int, str]:
+        """Only images that are decoded anew for each pass can be lost."""
+        return self.pixels.lost if isinstance(self.pixels, DecodedAnew) else {}
+
+    def find_lost_rows(self, progress: Progress) -> dict[int, str]:
+        """Look at images that are decoded anew again, for those that are not as they were."""
         if not isinstance(self.pixels, DecodedAnew):
             return {}
         with progress.stage("Reading images again", self.pixels.rows) as advance:
@@ -228,6 +237,11 @@ class FeatureInputs:
         inputs, _ = batches.batch(torch.zeros(1, dtype=torch.long))
         return f"{inputs.shape[1]:,} {'features' if isinstance(self.content, Cells) else 'numbers'}"
 
-    def lost_rows(self, progress: Progress) -> dict[int, str]:
-        """All rows are in memory."""
+    @property
+    def lost_rows(self) -> dict[int, str]:
+        """None, as all are in memory."""
+        return {}
+
+    def find_lost_rows(self, progress: Progress) -> dict[int, str]:
+        """There are none."""
         return {}

@@ -41,6 +41,7 @@ from labelaudit.errors import InputError
 from labelaudit.progress import NullProgress, Progress
 from labelaudit.report.build import build_report
 from labelaudit.report.report import Report
+from labelaudit.runtime.checkpoints import Checkpoints
 from labelaudit.types import Hashes, Rows, checked
 from labelaudit.units import format_count, listed
 
@@ -185,7 +186,7 @@ def audit_update(
     if data.hashes[: len(data.dataset)] != update.hashes:
         raise InputError(f"{data.dataset.source} has changed while it was read: check it again")
 
-    def run(lasting: AuditData) -> Audit:
+    def run(lasting: AuditData, _: Checkpoints | None) -> Audit:
         folds = folds_of(lasting, before, update.changes)
         warm_start = WarmStart(folds, before.thetas, np.intersect1d(update.changes.new, lasting.audited))
         return audit(lasting, lasting.labels, config, progress, warm_start=warm_start)

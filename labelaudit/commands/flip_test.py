@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from labelaudit.audit.audit import audit
 from labelaudit.audit.audit_data import AuditData
 from labelaudit.audit.judge import Findings
+from labelaudit.audit.lost_rows import audit_lasting_rows
 from labelaudit.commands.scan import audit_and_report, identity, open_data, true_labels
 from labelaudit.config import AuditConfig
 from labelaudit.data.dataset import NO_LABEL
@@ -119,7 +120,7 @@ def flip_test(
         checkpoints = run_folder.open(identity(data, config) | flips)
     wavering = None
     if rate is not None and noise == "confusion":
-        wavering = held_out_probabilities(data, config, progress, checkpoints)
+        data, wavering = held_out_probabilities(data, config, progress, checkpoints)
     reports, metrics, wrong = [], [], []
     for number in range(seeds):
         seeded = config.model_copy(update={"seed": config.seed + number})
@@ -147,17 +148,20 @@ def flip_test(
 
 def held_out_probabilities(
     data: AuditData, config: AuditConfig, progress: Progress, checkpoints: Checkpoints | None
-) -> Floats:
+) -> tuple[AuditData, Floats]:
     """Audit the labels as they are, to learn where a network that has not seen a row wavers, and to which classes.
 
     Returns:
-        Probabilities of the audited rows, shape (n, C).
+        The rows that could still be read, and probabilities of the audited ones, shape (n, C).
     """
     progress.note("`noise` confusion: the labels are audited once as they are, to learn where the network wavers")
     part = None if checkpoints is None else checkpoints.part("unflipped")
-    out_of_fold = audit(data, data.labels, config, progress, part).findings.signals.out_of_fold
+    data, found = audit_lasting_rows(
+        data, lambda lasting, saved: audit(lasting, lasting.labels, config, progress, saved), config, progress, part
+    )
+    out_of_fold = found.findings.signals.out_of_fold
     assert out_of_fold is not None  # `check_confusions` has seen to it that there are several folds
-    return out_of_fold[data.audited]
+    return data, out_of_fold[data.audited]
 
 
 def check_confusions(noise: Noise, test: object, config: AuditConfig) -> None:

@@ -259,14 +259,9 @@ def audit_and_report(
 ) -> tuple[Report, Audit, Ranking]:
     """Audit `labels` (N + M,), rank, and put it into a report."""
     started = time.perf_counter()
-    every_row = data
-
-    def run(lasting: AuditData) -> Audit:
-        if lasting is not every_row and checkpoints is not None:
-            checkpoints.discard()  # what was saved is of other rows, and these may be back when the run is resumed
-        return audit(lasting, labels, config, progress, checkpoints if lasting is every_row else None)
-
-    data, found = audit_lasting_rows(data, run, config, progress)
+    data, found = audit_lasting_rows(
+        data, lambda lasting, saved: audit(lasting, labels, config, progress, saved), config, progress, checkpoints
+    )
     given = labels[: len(data.dataset)]
     findings = found.findings
     ranking = rank_rows(findings.signals, given, config.rank_by, config.selection, reliable=findings.carries_list)

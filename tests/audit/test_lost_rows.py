@@ -13,6 +13,7 @@ from labelaudit import InputError, scan
 from labelaudit.checking.baseline import save_baseline
 from labelaudit.checking.verdict import Limits
 from labelaudit.commands.check import check
+from labelaudit.commands.flip_test import flip_test
 from labelaudit.commands.scan import scan_and_keep
 from labelaudit.config import AuditConfig, ModelConfig, TrainingConfig
 from labelaudit.runtime.checkpoints import RunFolder
@@ -89,6 +90,18 @@ def test_several_lost_rows_the_first_among_them_make_the_run_begin_anew_once(dat
     assert [note for note in watch.notes if "changed or vanished" in note] == [
         "3 images changed or vanished during the run: unreadable now, and the run begins anew without"
     ]
+
+
+@pytest.mark.parametrize("noise", ["symmetric", "confusion"])
+def test_all_runs_of_a_flip_test_do_without_what_was_lost_in_the_first(data, tmp_path, noise):
+    victim = sorted((data / "0").iterdir())[0]
+    watch = Meanwhile(victim.unlink)
+    folder = RunFolder(tmp_path / "run", every_seconds=0)
+    found = flip_test(data, 0.2, noise, seeds=2, config=CONFIG, progress=watch, run_folder=folder)
+    for report in found.reports:
+        frame = report.to_pandas().set_index("id")
+        assert frame.index[frame["status"] != "scored"].tolist() == [f"0/{victim.name}"]
+    assert sum("changed or vanished" in note for note in watch.notes) == 1
 
 
 def test_too_many_lost_rows_stop_the_run(data):
