@@ -297,7 +297,7 @@ class AuditConfig(_Settings):
         "Folds of the cross-audit: each trains on all but one part of the rows, its query.",
         choices={
             "auto": "5 up to 2,000 rows and 3 up to 10,000 with a network below a million parameters, else 2",
-            "K": "so many; K folds take as long as K − 1 of two",
+            "2 to 99": "so many; K folds take as long as K − 1 of two",
         },
         panel=TRAINING,
     )

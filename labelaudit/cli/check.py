@@ -16,6 +16,7 @@ from labelaudit.cli.exit_codes import ending_in_exit_codes, until_the_end
 from labelaudit.cli.options import Quiet, with_choices
 from labelaudit.cli.spelling import spell_options
 from labelaudit.runtime.commits import finish
+from labelaudit.runtime.files import check_output_file
 from labelaudit.runtime.locks import locked
 from labelaudit.types import FailOn, Format
 
@@ -115,6 +116,9 @@ def check(
         from labelaudit.data.sources import check_source
 
         check_source(source)
+        for option, file in (("out", out), ("report", report)):
+            if file is not None:
+                check_output_file(file, option)
         folder = baseline_folder(baseline)
         until_the_end(locked(folder, option="baseline", shared=not refresh))
         if refresh:

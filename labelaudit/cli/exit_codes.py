@@ -19,6 +19,7 @@ from labelaudit.cli.console import Console
 from labelaudit.errors import InputError, LostError, RunError
 from labelaudit.runtime.files import RUN_FILE, UNFINISHED
 from labelaudit.runtime.launch import is_leader, launched, message_prefix
+from labelaudit.runtime.memory import LEAST_TO_START, require_address_space
 
 # Of a path the user named; other errors, such as a full disk, are the machine's.
 INPUT_ERRORS = frozenset(
@@ -61,6 +62,7 @@ def ending_in_exit_codes(console: Console, out: Path | None = None, seconds: flo
     warnings.filterwarnings("ignore", message="`torch.jit")  # timm's affair, nothing the user could mend
     try:
         with ExitStack() as stack:
+            require_address_space(LEAST_TO_START)
             before = _held.set(stack)
             try:
                 yield
@@ -116,6 +118,8 @@ def memory_failure(error: BaseException) -> str | None:
     exhausted = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     if not exhausted and not any(hint in first for hint in hints):
         return None
+    if "failed to map segment" in first:
+        return f"the libraries do not fit into the memory that this process may take ({first}): see `ulimit -v`"
     return (
         f"the machine ran out of memory ({first or type(error).__name__}). If something else took it, go on with "
         "--resume once it is free; else try a smaller --batch-size or --model, or --image-cache disk"

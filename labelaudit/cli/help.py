@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, cast
 
 import typer
@@ -62,7 +64,28 @@ class _Command(TyperCommand):
 
 
 class Program(TyperGroup):
-    """The program, whose help lists the commands."""
+    """The program, whose help lists the commands, and which refuses a wrong command line in one line."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the program, and end the process unless it is not to stand alone; see typer."""
+        try:
+            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        except Exception as error:
+            if not standalone_mode or not hasattr(error, "format_message"):  # it is no error of click's
+                raise
+            typer.echo(usage_error(error), err=True)
+            sys.exit(2)
+        if not standalone_mode:
+            return code
+        sys.exit(code if isinstance(code, int) else 0)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page of `--help`."""
@@ -82,6 +105,21 @@ class Program(TyperGroup):
             f"{ctx.command_path} COMMAND --help explains a command.",
         ]
         formatter.write("\n\n".join(blocks) + "\n")
+
+
+def usage_error(error: Any) -> str:
+    """What is wrong with the command line, in one line; or the help of a program that was given nothing.
+
+    Args:
+        error: One of click's, of which typer brings its own copy.
+    """
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    if "\n" in message:
+        return str(message)
+    said = re.sub(r"^Invalid value for '?([^']*?)'?: (Value error, )?", r"\1: ", message).removesuffix(".")
+    said = said.replace(": Input should", ": input should").partition(", unable to parse")[0]
+    said = said[:1].lower() + said[1:] if said[1:2].islower() else said
+    return f"error: {said}" + (f"; see {context.command_path} --help" if context is not None else "")
 
 
 def command_class(examples: Examples, short: tuple[str, ...] = ()) -> type[TyperCommand]:

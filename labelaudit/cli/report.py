@@ -10,7 +10,7 @@ from typer import Argument, Option
 from labelaudit.cli.console import Console
 from labelaudit.cli.exit_codes import ending_in_exit_codes, until_the_end
 from labelaudit.cli.options import Quiet
-from labelaudit.errors import InputError
+from labelaudit.runtime.files import check_output_file
 from labelaudit.runtime.locks import locked, remove_leftovers
 
 REPORT_EXAMPLES = {
@@ -53,14 +53,14 @@ def report(
     with ending_in_exit_codes(console):
         from labelaudit.report.report import Report
 
+        if out is not None:
+            check_output_file(out, "out")
         loaded = Report.load(file)
         dataset = loaded.reopen(source)
         from labelaudit.report.html import FILE_NAME, write_html
 
         folder = file if file.is_dir() else file.parent
         path = out or folder / FILE_NAME
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file in it", option="out")
         if out is None:
             until_the_end(locked(folder, option="out"))
         else:

@@ -1,4 +1,7 @@
-"""stdout and stderr, whoever reads them: a reader that has gone is no error, a full disk behind stdout is one."""
+"""stdout and stderr, whoever reads them: a reader that has gone is no error, a full disk behind stdout is one.
+
+Behind stderr it is none: notes and progress are no reason to lose what is computed.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +50,11 @@ def _told(stream: Stream) -> Iterator[None]:
         yield
     except OSError as error:
         _silence(stream)  # or Python tries again when it ends, and fails again
-        if not isinstance(error, BrokenPipeError):
-            name = "stderr" if stream.stderr else "stdout"
-            raise RunError(
-                f"cannot write to {name}: {error.strerror or error}. What was written to files is whole"
-            ) from error
         stream.quiet = True
+        if not stream.stderr and not isinstance(error, BrokenPipeError):
+            raise RunError(
+                f"cannot write to stdout: {error.strerror or error}. What was written to files is whole"
+            ) from error
 
 
 def _silence(stream: Stream) -> None:

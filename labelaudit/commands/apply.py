@@ -276,7 +276,8 @@ def _check_out(source: Path, out: Path, beside: Sequence[Path], overwrite: bool)
     taken = [path for path in (out, *beside) if path.exists() or path.is_symlink()]
     if taken and not overwrite:
         raise InputError(f"{taken[0]} exists; choose another name, or replace it with `overwrite`", option="out")
-    if out.is_symlink() or (out.is_dir() and not changelog.is_file()):
+    ours = out.is_file() or (out.is_dir() and changelog.is_file())
+    if out.is_symlink() or (out.exists() and not ours):
         raise InputError(
             f"{out} was not written by labelaudit apply ({changelog.name} is not beside it): remove it yourself",
             option="overwrite",

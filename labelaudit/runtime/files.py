@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -26,8 +27,15 @@ PART_PATTERN = ".labelaudit.*.part"  # what a process that died while it wrote m
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Have `write` fill a temporary file beside `path`, put it on disk, and rename it.
 
-    The temporary file is locked as long as its writer lives, for others to know what a dead process has left.
+    The temporary file is locked as long as its writer lives, for others to know what a dead process has left. A device
+    or a pipe (/dev/stdout) is never replaced, but written to.
     """
+    if _is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            write(Path(folder) / path.name)
+            with (Path(folder) / path.name).open("rb") as written, path.open("ab") as stream:
+                shutil.copyfileobj(written, stream)
+        return
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".labelaudit.", suffix=".part")
     temporary = Path(name)
     try:
@@ -40,6 +48,31 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     finally:
         os.close(handle)
         temporary.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is that of a device, a pipe or an open file of a process, which a new file must not replace."""
+    named = Path(os.path.normpath(Path.cwd() / path))  # links are not followed: /dev/stdout may be one to a file
+    return any(named.is_relative_to(place) for place in ("/dev", "/proc")) or (path.exists() and not path.is_file())
+
+
+def check_output_file(path: Path, option: str) -> None:
+    """Make sure, before anything is computed, that a file can be written; makes no folder.
+
+    Args:
+        path: The file.
+        option: The setting that names it, for the message.
+
+    Raises:
+        InputError: It is a folder, or cannot be written.
+    """
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it", option=option)
+    if _is_stream(path):
+        if not os.access(path, os.W_OK):
+            raise InputError(f"cannot write to {path}", option=option)
+        return
+    _check_writable(path.parent, option)
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
@@ -78,16 +111,25 @@ def check_output(folder: Path, written: tuple[str, ...], overwrite: bool) -> Non
             "replace it with `overwrite`",
             option="out",
         )
+    _check_writable(folder, "out")
+
+
+def _check_writable(folder: Path, option: str) -> None:
+    """Make sure that files can be put into a folder, or that it can be made.
+
+    Raises:
+        InputError: They cannot.
+    """
     nearest = folder
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
     if not nearest.is_dir():
-        raise InputError(f"{nearest} is a file, not a folder", option="out")
+        raise InputError(f"{nearest} is a file, not a folder", option=option)
     try:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
-        raise InputError(f"cannot write into {nearest}: {error.strerror}", option="out") from error
+        raise InputError(f"cannot write into {nearest}: {error.strerror}", option=option) from error
 
 
 def cache_folder() -> Path:

@@ -14,7 +14,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from labelaudit.errors import InputError
-from labelaudit.runtime.memory import available_memory
+from labelaudit.runtime.memory import LEAST_TO_COMPUTE, available_memory, require_address_space
 from labelaudit.types import Dtype
 
 SMALL_STEP = 10_000_000  # products in a forward pass, below which one thread does it
@@ -90,7 +90,11 @@ def own_threads() -> Iterator[None]:
 
     Their threads wait for work by spinning, as torch's do, and take the processors from these: small matrices between
     torch's work made that take twice as long. What is large is done by torch.
+
+    Raises:
+        RunError: There is no memory for threads.
     """
+    require_address_space(LEAST_TO_COMPUTE)
     threads = torch.get_num_threads()
     most = min(threads, joblib.cpu_count())
     before = _threads.set(most)

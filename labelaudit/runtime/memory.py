@@ -7,6 +7,9 @@ from pathlib import Path
 
 import psutil
 
+from labelaudit.errors import RunError
+from labelaudit.units import format_bytes
+
 try:
     import resource
 except ImportError:  # on Windows
@@ -16,6 +19,28 @@ GROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 FILES = {2: ("memory.max", "memory.current", "inactive_file"),
          1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")}  # fmt: skip
 """Of each version of Linux's control groups: the limit, what is taken, and what of this is only a cache of files."""
+
+
+LEAST_TO_START, LEAST_TO_COMPUTE = 1 << 30, 1 << 28
+"""Bytes of address space for the libraries, of which PyTorch alone takes 1 GB (4 GB where it is made for CUDA), and for
+the threads and buffers of linear algebra. With less, some of them do not fail, but wait for more forever."""
+
+
+def require_address_space(least: int) -> None:
+    """Make sure that `ulimit -v` leaves enough.
+
+    Args:
+        least: How many bytes that is.
+
+    Raises:
+        RunError: It does not.
+    """
+    for room in _room_of_process():
+        if room < least:
+            raise RunError(
+                f"`ulimit -v` leaves this process {format_bytes(max(0, room))} of memory, and it needs at least "
+                f"{format_bytes(least)}: raise the limit, or limit the memory by a container"
+            )
 
 
 def available_memory() -> int:

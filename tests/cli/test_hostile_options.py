@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -147,6 +148,41 @@ def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is_one_once_the_repo
     assert Report.load(tmp_path / "b").table.num_rows == 16
 
 
+def test_notes_that_cannot_be_written_lose_nothing(small, tmp_path):
+    with Path("/dev/full").open("w") as full:
+        options = {"capture_output": False, "stdout": subprocess.PIPE, "stderr": full}
+        ended = command(tmp_path, "scan", str(small), *QUICK, **options)
+    assert (ended.returncode, "Report: " in ended.stdout) == (0, True)
+    assert Report.load(tmp_path / "labelaudit-report").table.num_rows == 16
+
+
+def test_devices_and_pipes_are_written_to_and_never_replaced(run, small, tmp_path):
+    assert run("baseline", str(small), *QUICK).exit_code == 0
+    os.mkfifo(tmp_path / "pipe.csv")
+    check = ("check", str(small), "--format", "json", "--out")
+    reader = os.open(tmp_path / "pipe.csv", os.O_RDONLY | os.O_NONBLOCK)
+    assert run(*check, "pipe.csv").exit_code == 0
+    assert json.loads(os.read(reader, 1 << 16))["rows"] == 16
+    os.close(reader)
+    assert (tmp_path / "pipe.csv").is_fifo()
+    assert run(*check, "/dev/null").exit_code == 0
+    assert Path("/dev/null").is_char_device()
+    assert one_line(run(*check, "/dev/full"), code=3) == "error: the run failed: [Errno 28] No space left on device"
+    (tmp_path / "decisions.csv").write_text("id,label,decision,new_label\n", encoding="utf-8")
+    apply = ("apply", "labelaudit-baseline", "--decisions", "decisions.csv", "--manifest", "pipe.csv", "--overwrite")
+    assert "pipe.csv was not written by labelaudit apply" in one_line(run(*apply))
+    assert (tmp_path / "pipe.csv").is_fifo()
+
+
+def test_where_the_result_goes_is_looked_at_before_anything_is_computed(run, small, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    for option in ("--out", "--report"):
+        for path, problem in (("folder", "folder is a folder"), ("file/below", "file is a file, not a folder")):
+            said = one_line(run("check", str(small), "--baseline", "nowhere", option, path))
+            assert said.startswith(f"error: {option}: {problem}"), said
+
+
 def test_what_is_in_the_way_of_the_output_is_exit_2(run, small, tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "circle").symlink_to("circle")
@@ -166,3 +202,20 @@ def test_memory_that_runs_out_is_named(small, tmp_path):
     assert ended.returncode in (2, 3)
     assert "memory" in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("scan", "small", "--dtype", "float9"), "--dtype: 'float9' is not one of 'float32', 'float64'"),
+        (("scan", "small", "--seed", "1.5"), "--seed: input should be a valid integer; see "),
+        (("scan", "small", "--folds", "1"), "--folds: input should be one of auto, 2 to 99 (it is 1)"),
+        (("scan", "small", "--checkpoint-every", "nan"), "--checkpoint-every: input should be greater than"),
+        (("scan", "small", "--sed", "1"), "no such option: --sed"),
+        (("scan",), "missing argument 'SOURCE'; see "),
+        (("scna", "small"), "no such command 'scna'"),
+        (("cache", "burn"), "ACTION: 'burn' is not one of 'info', 'clear'; see "),
+    ],
+)  # fmt: skip  # a table
+def test_a_wrong_command_line_is_refused_in_one_line(run, arguments, said):
+    assert one_line(run(*arguments)).startswith(f"error: {said}")

@@ -8,8 +8,9 @@ import sys
 import psutil
 import pytest
 
+from labelaudit.errors import RunError
 from labelaudit.runtime import memory
-from labelaudit.runtime.memory import available_memory
+from labelaudit.runtime.memory import available_memory, require_address_space
 
 MACHINE = 10**12
 
@@ -73,3 +74,16 @@ def test_ulimit_counts():
     )
     found = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
     assert 0 < found < min(3 * 10**9, psutil.virtual_memory().total)
+
+
+@pytest.mark.skipif(memory.resource is None, reason="there no process has such a limit")
+@pytest.mark.parametrize("least", [memory.LEAST_TO_START, memory.LEAST_TO_COMPUTE])
+def test_too_few_addresses_are_said_before_libraries_wait_for_them_forever(monkeypatch, least):
+    taken = psutil.Process().memory_info().vms
+    monkeypatch.setattr(memory.resource, "getrlimit", lambda _: (taken + least + 10**9, taken + least + 10**9))
+    require_address_space(least)
+    monkeypatch.setattr(memory.resource, "getrlimit", lambda _: (taken + least // 2, taken + least // 2))
+    with pytest.raises(RunError, match=r"^`ulimit -v` leaves this process .* and it needs at least .* raise the limit"):
+        require_address_space(least)
+    monkeypatch.setattr(memory.resource, "getrlimit", lambda _: (memory.resource.RLIM_INFINITY,) * 2)
+    require_address_space(least)
