@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,7 +29,7 @@ from labelaudit.audit.stages import AuditSize, check_room
 from labelaudit.audit.task import AuditTask, View
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches, TextFeatures
-from labelaudit.data.splits import Fold, by_content
+from labelaudit.data.splits import Fold, by_content, training_rows
 from labelaudit.detection.query_shift import describe_query_shift, sample_rows
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
@@ -131,7 +130,7 @@ def audit(
     small = is_small(inputs, len(data.classes))
     folds = choose_folds(audited, test_rows, labels, config, small=small) if warm_start is None else warm_start.folds
     asked = config.training
-    fit_on = np.unique(np.concatenate([fold.train for fold in folds]))
+    fit_on = training_rows(folds, labels, data.hashes)
     check_room(AuditSize(len(fit_on), len(data.classes), len(folds)))
     batches = inputs.batches(torch.from_numpy(labels), fit_on, data.device, data.dtype, asked.augmentation)
     defaults = inputs.defaults_for(batches, fit_on)
@@ -208,7 +207,7 @@ def _note_query_shift(data: AuditData, labels: Labels, findings: Findings, progr
     """Say if the test set is of another kind than the audited rows."""
     if data.test is None:
         return
-    seen = findings.sketches[sample_rows(data.audited)]
+    seen = findings.sketches[sample_rows(by_content(data.audited, labels, data.hashes))]
     found = describe_query_shift(seen, findings.query_sketch, labels[data.audited], labels[data.test_rows])
     if found is not None:
         progress.note(found)

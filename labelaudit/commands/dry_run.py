@@ -37,7 +37,7 @@ from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset, load_test_set
-from labelaudit.data.splits import Fold, by_content
+from labelaudit.data.splits import Fold, by_content, training_rows
 from labelaudit.detection.needs import measure_judging
 from labelaudit.errors import InputError
 from labelaudit.models.choice import choose_network
@@ -96,7 +96,7 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     asked = config.training
     known = torch.from_numpy(class_indices(parts, classes).clip(min=0))
     labels = known if whole else torch.arange(len(hashes)) % len(classes)
-    fit_on = np.unique(np.concatenate([fold.train for fold in folds])) if whole else readable
+    fit_on = training_rows(folds, labels.numpy(), hashes) if whole else readable
     batches = inputs.batches(labels, fit_on, device, dtype, asked.augmentation)
     defaults = inputs.defaults_for(batches, fit_on)
     training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))

@@ -34,6 +34,11 @@ def by_content(rows: Rows, labels: Labels, hashes: Hashes) -> Rows:
     return np.array(sorted(rows.tolist(), key=lambda row: (hashes[row] or "", labels[row])), dtype=np.int64)
 
 
+def training_rows(folds: list[Fold], labels: Labels, hashes: Hashes) -> Rows:
+    """The rows that any fold trains on, each once, in the order of what they hold; arguments as in `by_content`."""
+    return by_content(np.unique(np.concatenate([fold.train for fold in folds])), labels, hashes)
+
+
 def cross_audit(rows: Rows, labels: Rows, seed: int, parts: int = 2) -> list[Fold]:
     """Parts of about equal size, stratified by label; fold k trains on all but part k, its query (docs/method.md).
 

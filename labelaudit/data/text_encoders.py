@@ -71,7 +71,7 @@ def encode_texts(
 
     Args:
         texts: N texts, None where there is none.
-        fit_on: The rows to fit on, all with a text.
+        fit_on: The rows to fit on, all with a text; "auto" depends on their order, too.
         labels: Class indices of all rows; "auto" chooses by those of `fit_on`.
         encoding: What the columns are.
 
@@ -178,9 +178,9 @@ def _standard_error(values: Floats) -> float:
 
 def _sample(documents: list[str], fit_on: Rows, labels: Labels) -> Rows:
     """Rows to choose by, at random: not too much text, and in each class as many as there are folds, or none."""
-    rows = np.random.default_rng(0).permutation(fit_on)[:MOST_TEXTS]
-    characters = np.cumsum([min(len(documents[row]), LONGEST_TEXT) for row in rows])
-    rows = np.sort(rows[: max(1, int(np.searchsorted(characters, MOST_CHARACTERS, side="right")))])
+    places = np.random.default_rng(0).permutation(len(fit_on))[:MOST_TEXTS]
+    characters = np.cumsum([min(len(documents[row]), LONGEST_TEXT) for row in fit_on[places]])
+    rows = fit_on[np.sort(places[: max(1, int(np.searchsorted(characters, MOST_CHARACTERS, side="right")))])]
     counts = np.bincount(labels[rows])
     enough: Rows = rows[counts[labels[rows]] >= FOLDS]
     return enough

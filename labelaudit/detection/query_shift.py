@@ -21,8 +21,8 @@ MIN_TOTAL_VARIATION, MAX_P_VALUE = 0.2, 1e-3  # the difference of class shares t
 
 
 def sample_rows(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At most `ROWS` of them, always the same."""
-    return np.sort(np.random.default_rng(0).permutation(rows)[:ROWS])
+    """At most `ROWS` of them, in their order, by which it is decided who they are."""
+    return rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:ROWS])]
 
 
 def describe_query_shift(

@@ -60,6 +60,21 @@ def test_rows_of_a_table_too(tmp_path):
         assert np.allclose(frames[0][name], frames[1][name], rtol=1e-3, atol=1e-6)
 
 
+def test_texts_too_how_they_are_encoded_included(tmp_path):
+    generator = np.random.default_rng(0)
+    words = np.array([f"word{number}" for number in range(60)])
+    shares = np.where(generator.random((2, 60)) < 0.3, 3, 1) / np.arange(2, 62)
+    kinds = generator.integers(0, 2, 120)
+    texts = [" ".join(generator.choice(words, 12, p=shares[kind] / shares[kind].sum())) for kind in kinds]
+    frame = pd.DataFrame({"text": texts, "label": np.array(["dull", "fine"])[kinds]})
+    reports = [scan(some, epochs=2) for some in (frame, frame.sample(frac=1, random_state=1))]
+    frames = [by_hash(report) for report in reports]
+    assert "held-out loss" in reports[0].metadata["input"]
+    assert reports[0].metadata["input"] == reports[1].metadata["input"]
+    for name in ("influence", "score"):
+        assert np.allclose(frames[0][name], frames[1][name], rtol=1e-3, atol=1e-6)
+
+
 def test_rows_are_ordered_by_content_and_then_by_label():
     hashes = ("c", "a", "b", "a", None)
     assert by_content(np.array([0, 1, 2, 3]), np.array([0, 1, 0, 0, 0]), hashes).tolist() == [3, 1, 2, 0]
