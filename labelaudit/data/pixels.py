@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -14,7 +15,7 @@ from torch import Tensor
 from labelaudit.errors import InputError, RunError
 from labelaudit.progress import ignore
 from labelaudit.runtime.distributed import process_group
-from labelaudit.runtime.files import cache_folder
+from labelaudit.runtime.files import cache_folder, reserve
 from labelaudit.runtime.machine import USABLE_FRACTION, free_disk, free_memory
 from labelaudit.types import ImageCache
 from labelaudit.units import format_bytes, format_count
@@ -138,7 +139,8 @@ def allocate(shape: Shape, place: ImageCache) -> NDArray[np.uint8]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:  # mapped, it outlives being closed
-            return np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+            reserve(file.fileno(), math.prod(shape))
+            return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
     except OSError as error:
         raise InputError(
             f"`image_cache` disk: cannot write below {folder} ({error.strerror or error}); set LABELAUDIT_CACHE to "

@@ -98,6 +98,20 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def reserve(descriptor: int, size: int) -> None:
+    """Give an empty file its size on the disk, before it is mapped into memory: so the disk cannot be full later.
+
+    A page that finds no room when it is written ends the process, without a word.
+
+    Raises:
+        OSError: There is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.truncate(descriptor, size)
+
+
 def check_output(folder: Path, written: tuple[str, ...], overwrite: bool) -> None:
     """Make sure, before anything is computed, that a run may write its files into `folder`; makes no folder.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from labelaudit.errors import RunError
+from labelaudit.runtime.files import reserve
 from labelaudit.runtime.memory import available_memory
 from labelaudit.types import Floats, Rows
 from labelaudit.units import format_bytes
@@ -91,10 +91,7 @@ def _map(size: int, rows: int, classes: int) -> mmap.mmap:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            if hasattr(os, "posix_fallocate"):  # else a full disk would end the process when a page is written
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
+            reserve(file.fileno(), size)
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
         raise RunError(

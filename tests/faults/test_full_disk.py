@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +68,14 @@ def test_a_full_disk(made, disk, tmp_path, name):
         assert command.state(place / command.output) != old
         assert {path.name for path in (place / command.output).iterdir()} == command.left
         shutil.rmtree(place.parent if disk else place)
+
+
+def test_images_for_which_the_disk_has_no_room_any_more(disk):
+    """The room is taken at once: a page that finds none when it is written would end the process without a word."""
+    if disk is None:
+        pytest.skip("only root may mount a small disk")
+    code = "from labelaudit.data.pixels import allocate; allocate((9000, 3, 64, 64), 'disk')[:] = 1"
+    environment = os.environ | {"LABELAUDIT_CACHE": str(disk)}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert "InputError: `image_cache` disk: cannot write below" in ended.stderr
+    assert "No space left on device" in ended.stderr
