@@ -6,7 +6,8 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, cast
 
 import typer
@@ -78,6 +79,11 @@ class Program(TyperGroup):
         """Run the program, and end the process unless it is not to stand alone; see typer."""
         try:
             code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        except OSError as error:  # of --help and --version: commands end in exit codes themselves
+            if not standalone_mode:
+                raise
+            typer.echo(f"error: cannot write to stdout: {error.strerror}", err=True)
+            sys.exit(3)
         except Exception as error:
             if not standalone_mode or not hasattr(error, "format_message"):  # it is no error of click's
                 raise
@@ -86,6 +92,16 @@ class Program(TyperGroup):
         if not standalone_mode:
             return code
         sys.exit(code if isinstance(code, int) else 0)
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the command line."""
+        with _a_reader_may_go():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        with _a_reader_may_go():
+            return super().invoke(ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page of `--help`."""
@@ -105,6 +121,15 @@ class Program(TyperGroup):
             f"{ctx.command_path} COMMAND --help explains a command.",
         ]
         formatter.write("\n\n".join(blocks) + "\n")
+
+
+@contextmanager
+def _a_reader_may_go() -> Iterator[None]:
+    """A reader of the help that has read enough (`| head`) is no error."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise typer.Exit from None
 
 
 def usage_error(error: Any) -> str:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from labelaudit import Report
 from labelaudit.cli.app import app
 from tests.cli.test_cli import small as small  # the fixture
+from tests.support.devices import FULL, needs_full_device
 from tests.support.paths import ROOT
 
 QUICK = ("--model", "lr", "--epochs", "1")
@@ -119,6 +120,7 @@ def command(folder: Path, *arguments: str, **options):
     )  # fmt: skip
 
 
+@needs_full_device
 def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is_one_once_the_report_is_safe(small, tmp_path):
     reader, writer = os.pipe()
     os.close(reader)
@@ -128,7 +130,7 @@ def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is_one_once_the_repo
         )
     assert (ended.returncode, ended.stderr.count("error")) == (0, 0)
     assert sorted(path.name for path in (tmp_path / "labelaudit-report").iterdir()) == ["report.html", "report.parquet"]
-    with Path("/dev/full").open("w") as full:
+    with FULL.open("w") as full:
         ended = command(
             tmp_path,
             "scan",
@@ -148,14 +150,16 @@ def test_a_reader_that_has_gone_is_no_error_and_a_full_disk_is_one_once_the_repo
     assert Report.load(tmp_path / "b").table.num_rows == 16
 
 
+@needs_full_device
 def test_notes_that_cannot_be_written_lose_nothing(small, tmp_path):
-    with Path("/dev/full").open("w") as full:
+    with FULL.open("w") as full:
         options = {"capture_output": False, "stdout": subprocess.PIPE, "stderr": full}
         ended = command(tmp_path, "scan", str(small), *QUICK, **options)
     assert (ended.returncode, "Report: " in ended.stdout) == (0, True)
     assert Report.load(tmp_path / "labelaudit-report").table.num_rows == 16
 
 
+@needs_full_device
 def test_devices_and_pipes_are_written_to_and_never_replaced(run, small, tmp_path):
     assert run("baseline", str(small), *QUICK).exit_code == 0
     os.mkfifo(tmp_path / "pipe.csv")
@@ -167,7 +171,7 @@ def test_devices_and_pipes_are_written_to_and_never_replaced(run, small, tmp_pat
     assert (tmp_path / "pipe.csv").is_fifo()
     assert run(*check, "/dev/null").exit_code == 0
     assert Path("/dev/null").is_char_device()
-    assert one_line(run(*check, "/dev/full"), code=3) == "error: the run failed: [Errno 28] No space left on device"
+    assert one_line(run(*check, str(FULL)), code=3) == "error: the run failed: [Errno 28] No space left on device"
     (tmp_path / "decisions.csv").write_text("id,label,decision,new_label\n", encoding="utf-8")
     apply = ("apply", "labelaudit-baseline", "--decisions", "decisions.csv", "--manifest", "pipe.csv", "--overwrite")
     assert "pipe.csv was not written by labelaudit apply" in one_line(run(*apply))
