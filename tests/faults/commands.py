@@ -92,5 +92,9 @@ COMMANDS = {
         ["apply", "report", "--decisions", "new.csv", "--out", "fixed", "--overwrite"], "fixed", copy_state,
         {"0", "1", "7", "9"},
     ),
+    "refine": Command(
+        ["refine", "report", "--decisions", "new.csv", "--out", "refined", "--overwrite"], "refined", scan_state,
+        {"report.parquet", "report.html"},
+    ),
     "report": Command(["report", "report", "--shown", "3"], "report", page_state, {"report.parquet", "report.html"}),
 }  # fmt: skip

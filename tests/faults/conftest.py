@@ -33,7 +33,8 @@ def made(tmp_path_factory) -> Path:
     first, second = Report.load(place / "report").table["id"].to_pylist()[:2]
     decisions_of(place / "old.csv", (first, "relabel", "7"))
     decisions_of(place / "new.csv", (first, "keep", ""), (second, "relabel", "9"))
-    assert run(["apply", "report", "--decisions", "old.csv", "--out", "fixed"], place)[0] == 0
+    for command, out in (("apply", "fixed"), ("refine", "refined")):
+        assert run([command, "report", "--decisions", "old.csv", "--out", out], place)[0] == 0, said()
     return place
 
 
