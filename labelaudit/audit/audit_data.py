@@ -14,7 +14,7 @@ from labelaudit.audit.inputs import Inputs
 from labelaudit.audit.read_inputs import read_inputs
 from labelaudit.config import AuditConfig
 from labelaudit.data.cells import some_names
-from labelaudit.data.content import Cells
+from labelaudit.data.copies import Copies, find_copies
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.images import ImageSummary
 from labelaudit.errors import InputError
@@ -22,8 +22,6 @@ from labelaudit.progress import Progress
 from labelaudit.runtime.machine import choose_device, choose_dtype
 from labelaudit.types import Hashes, Labels, Problems, Rows
 from labelaudit.units import format_count, listed
-
-ALIKE = 0.01  # of a table's rows that are like another, from which on rows of a test set may be so by chance
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class AuditData:
         test_rows: The readable, labelled rows of the test set that are not among the audited ones.
         device: Where networks are trained.
         dtype: The floating-point type of their parameters and inputs.
+        copies: Which rows hold the same.
         alone: Rows that are the only readable one of their class.
     """
 
@@ -56,6 +55,7 @@ class AuditData:
     test_rows: Rows
     device: torch.device
     dtype: torch.dtype
+    copies: Copies
     alone: frozenset[int] = frozenset()
 
     @property
@@ -109,8 +109,9 @@ def read_data(
         alone = rows_alone(dataset, classes, labels, audited)
         _note_small_classes(dataset, classes, labels, audited, progress)
         audited = np.setdiff1d(audited, alone)
+    copies = find_copies(parts, hashes)
     if test is not None:
-        test_rows = test_rows[~_is_audited(dataset, test, hashes, test_rows, progress)]
+        test_rows = test_rows[~_is_audited(dataset, test, copies, test_rows, progress)]
         if len(test_rows) == 0:
             raise InputError(f"{test.source} has no readable, labelled row", option="test")
     return AuditData(
@@ -125,6 +126,7 @@ def read_data(
         test_rows=test_rows,
         device=device,
         dtype=choose_dtype(config.dtype),
+        copies=copies,
         alone=frozenset(alone.tolist()),
     )
 
@@ -222,7 +224,7 @@ def _note_small_classes(
 
 
 def _is_audited(
-    dataset: Dataset, test: Dataset, hashes: Hashes, test_rows: Rows, progress: Progress
+    dataset: Dataset, test: Dataset, copies: Copies, test_rows: Rows, progress: Progress
 ) -> NDArray[np.bool_]:
     """Which rows of the test set are audited, too, by their content; shape (len(test_rows),).
 
@@ -231,14 +233,10 @@ def _is_audited(
     Raises:
         InputError: All are.
     """
-    custom_model = [digest for digest in hashes[: len(dataset)] if digest is not None]
-    there = set(custom_model)
-    shared = np.array([hashes[row] in there for row in test_rows], dtype=bool)
-    often_alike = isinstance(dataset.content, Cells) and len(there) < (1 - ALIKE) * len(custom_model)
-    same = Counter(zip(hashes[: len(dataset)], dataset.labels, strict=True)) == Counter(
-        zip(hashes[len(dataset) :], test.labels, strict=True)
-    )
-    if often_alike and not same:
+    shared = copies.audited_too()[test_rows - copies.rows]
+    contents = copies.content[: copies.rows], copies.content[copies.rows :]
+    same = Counter(zip(contents[0], dataset.labels, strict=True)) == Counter(zip(contents[1], test.labels, strict=True))
+    if copies.by_chance and not same:
         return np.zeros(len(test_rows), dtype=bool)
     if len(shared) and shared.all():
         raise InputError(
@@ -247,7 +245,6 @@ def _is_audited(
             option="test",
         )
     if shared.any():
-        progress.note(
-            f"{shared.sum()} rows of the test set are in {dataset.source}, too, and are left out of the query"
-        )
+        many = format_count(int(shared.sum()), "row of the test set is", "rows of the test set are")
+        progress.note(f"{many} in {dataset.source}, too, and left out of the query")
     return shared

@@ -14,6 +14,7 @@ from labelaudit.audit.collect import Networks
 from labelaudit.audit.doubts import why_unreliable
 from labelaudit.audit.judge import Findings
 from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.data.copies import find_copies
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.detection.accuracy import Predictions, held_out_accuracy
@@ -56,6 +57,7 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
         test_rows=np.zeros(0, dtype=np.int64),
         device=torch.device("cpu"),
         dtype=torch.float32,
+        copies=find_copies([dataset], hashes),
         alone=frozenset(alone.tolist()),
     )
 

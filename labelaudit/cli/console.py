@@ -30,6 +30,7 @@ from labelaudit.progress import Advance, NullProgress
 from labelaudit.report.wording import (
     GOOD_RESULT,
     accuracy_in_words,
+    copies_in_words,
     precision_in_words,
     promises_in_words,
     share_in_words,
@@ -181,6 +182,9 @@ class Console:
         if (advice := summary["accuracy"].get("advice")) is not None:
             said = printable(spell_options(advice))
             out.print(Text(said[0].upper() + said[1:], style="yellow"), soft_wrap=not self._out.is_terminal)
+        for said in copies_in_words(summary["copies"]):
+            style = "yellow" if summary["copies"]["contradicting_groups"] or summary["copies"]["in_test"] else ""
+            out.print(Text(printable(said), style=style), soft_wrap=not self._out.is_terminal)
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
             out.print(

@@ -18,6 +18,7 @@ from labelaudit.audit.audit import Audit
 from labelaudit.audit.audit_data import AuditData
 from labelaudit.config import AuditConfig
 from labelaudit.data.class_names import class_name_twins
+from labelaudit.data.copies import contradicting
 from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.detection.accuracy import HeldOutAccuracy
 from labelaudit.detection.noise import count
@@ -64,6 +65,7 @@ def build_report(
     status, reason = _statuses(data, labels, scored)
     suggested, p_suggested = _suggestions(ranking, audit)
     similar = partial(similar_rows, audit.findings.sketches, audit.findings.networks.fold_of, labels, ranking)
+    groups = data.copies.groups()
     terms = [audit.terms.get(row) if ranking.suggested[row] != NO_LABEL else None for row in range(rows)]
     table = pa.table(
         {
@@ -84,6 +86,9 @@ def build_report(
             "similar_given": similar(labels),
             "terms_suggested": [None if found is None else found.suggested for found in terms],
             "terms_given": [None if found is None else found.given for found in terms],
+            "duplicate_group": pa.array(groups, mask=groups < 0),
+            "contradicts": contradicting(groups, labels),
+            "in_test": data.copies.in_test(),
             "status": status,
             "reason": reason,
             "true_label": [names[index] for index in true],
@@ -138,6 +143,7 @@ def _metadata(
         "seed": config.seed,
         "dataset_fingerprint": dataset_fingerprint,
         "classes": list(data.classes),
+        "alike_by_chance": data.copies.by_chance,
         "class_name_twins": [asdict(twins) for twins in class_name_twins(data.dataset.labels)],
         "seconds": {} if config.deterministic else seconds,
     }

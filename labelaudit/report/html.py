@@ -20,11 +20,19 @@ from labelaudit.data.dataset import Dataset
 from labelaudit.errors import InputError
 from labelaudit.report import epochs, figures
 from labelaudit.report.cards import choose_rows, labels_of, make_cards, pair_options
+from labelaudit.report.copies import copy_groups, count_copies
 from labelaudit.report.escaping import embed_json, percent, scientific, visible
 from labelaudit.report.reasons import MOST_TERMS, mark_terms
 from labelaudit.report.report import Report
 from labelaudit.report.spot_check import CHECKED, Stratum, drawn_in, for_page, reviewed_in
-from labelaudit.report.wording import interval_in_words, off_in_words, range_in_words, range_level, share_in_words
+from labelaudit.report.wording import (
+    copies_in_words,
+    interval_in_words,
+    off_in_words,
+    range_in_words,
+    range_level,
+    share_in_words,
+)
 from labelaudit.runtime.files import write_atomically
 from labelaudit.units import format_count
 
@@ -88,6 +96,7 @@ def render_html(report: Report, dataset: Dataset, shown: int = SHOWN, checked: i
             classes=figures.class_summaries(frame, metadata["accuracy"]["classes"], reliable),
             classes_shown=figures.CLASSES,
             class_index={name: index for index, name in enumerate(classes)},
+            copies=_copies(frame, metadata, dataset),
             left_out=_left_out(frame),
             twins=metadata.get("class_name_twins", []),
             settings=list(_flatten(metadata["config"] | {"training": metadata["training"]})),
@@ -152,6 +161,11 @@ def _counts(frame: pd.DataFrame, groups: Mapping[str, Sequence[Any]]) -> dict[st
         "wrong": total if known else None,
         "found": int(wrong.head(total).sum()),
     }
+
+
+def _copies(frame: pd.DataFrame, metadata: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+    counts = count_copies(frame, metadata)
+    return {"counts": counts, "words": copies_in_words(counts), "groups": copy_groups(frame, dataset)}
 
 
 def _left_out(frame: pd.DataFrame) -> list[dict[str, Any]]:

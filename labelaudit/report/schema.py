@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 METADATA_KEY = b"labelaudit"
 
 REVIEWED = "reviewed"
@@ -29,6 +29,9 @@ SCHEMA = pa.schema(
         pa.field("similar_given", pa.list_(pa.int64())),
         pa.field("terms_suggested", pa.list_(pa.string())),
         pa.field("terms_given", pa.list_(pa.string())),
+        pa.field("duplicate_group", pa.int64()),
+        pa.field("contradicts", pa.bool_(), nullable=False),
+        pa.field("in_test", pa.bool_(), nullable=False),
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("true_label", pa.string()),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from labelaudit.report.copies import count_copies
 from labelaudit.report.report import Report
 
 TOP = 20
@@ -28,6 +29,7 @@ def summarise_report(report: Report) -> dict[str, Any]:
         "noise": metadata["noise"] | {"pairs": metadata["noise"]["pairs"][:SHOWN_PAIRS]},
         "model": metadata["model"],
         "query": metadata["query"],
+        "copies": count_copies(frame, metadata),
         "known": _known(ranked),
         "seconds": metadata["seconds"],
         "top": [

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labelaudit.config import AuditConfig, TrainingConfig
+from labelaudit.data.copies import contradicting
+from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.share import Basis, Verdict
 from labelaudit.report.schema import SCHEMA_VERSION
 
@@ -122,6 +124,7 @@ class _Metadata(_Part):
     classes: list[str] = Field(min_length=1)
     seconds: dict[str, float]
     images: _Images | None = None
+    alike_by_chance: bool = False
     flips: _Flips | None = None
     refined: _Refined | None = None
     reviewed: _Reviewed | None = None
@@ -201,6 +204,11 @@ def _checks(table: pa.Table, classes: list[str]) -> Iterator[tuple[str, bool]]:
         yield name, _are_rows(pc.list_flatten(table[name]), rows)
     for name in ("terms_suggested", "terms_given"):
         yield name, pc.list_flatten(table[name]).null_count == 0
+    groups = table["duplicate_group"].fill_null(-1).to_numpy()
+    yield "duplicate_group", _are_groups(groups, table["duplicate_group"].null_count)
+    labels = pc.index_in(table["label"], pa.array(classes, pa.string())).fill_null(NO_LABEL).to_numpy()
+    yield "contradicts", bool((table["contradicts"].to_numpy() == contradicting(groups, labels)).all())
+    yield "in_test", table["in_test"].null_count == 0
     yield "status", table["status"].null_count == 0 and _all(pc.is_in(table["status"], pa.array(STATUSES)))
     yield "status", bool(pc.is_in(table["status"], pa.array(SCORED)).equals(ranked))
 
@@ -212,6 +220,14 @@ def _all(answers: pa.ChunkedArray) -> bool:
 
 def _is_ranking(ranks: np.ndarray[Any, np.dtype[np.int64]]) -> bool:
     return bool((np.sort(ranks) == np.arange(1, len(ranks) + 1)).all())
+
+
+def _are_groups(groups: np.ndarray[Any, np.dtype[np.int64]], alone: int) -> bool:
+    """Whether all but so many are numbered from 0, and each group has two rows or more."""
+    if len(groups) == 0 or groups.min() < -1 or groups.max() >= len(groups):
+        return len(groups) == 0
+    counts = np.bincount(groups + 1)
+    return bool(counts[0] == alone and (counts[1:] > 1).all())
 
 
 def _are_rows(numbers: pa.ChunkedArray, rows: int) -> bool:

@@ -179,3 +179,30 @@ def accuracy_in_words(accuracy: Mapping[str, Any]) -> str:
     if len(accuracy["classes"]) <= SHOWN_CLASSES or not least:
         return said
     return f"{said}. They agree least on {' and '.join(f'{name} ({share:.0%})' for share, name in least)}"
+
+
+COPIES_BY_CHANCE = "as rows of this table often are alike, that need not be a mistake"
+
+
+def copies_in_words(counts: Mapping[str, Any]) -> list[str]:
+    """What there is to say of copies, in sentences: contradictions first; nothing where there are none.
+
+    Args:
+        counts: Of them, by what is said of them (see `report.copies`).
+    """
+    said = []
+    if counts["contradicting_groups"]:
+        (first, label), (second, other) = counts["example"]
+        reason = COPIES_BY_CHANCE if counts["alike_by_chance"] else "at least one of each is wrong"
+        groups = format_count(counts["contradicting_groups"], "group")
+        said.append(
+            f"{format_count(counts['contradicting_rows'], 'copy', 'copies')} with different labels, in {groups}: "
+            f"{reason}; for example {first} ({label}) and {second} ({other})"
+        )
+    if counts["in_test"]:
+        rows = format_count(counts["in_test"], "row is", "rows are")
+        said.append(f"{rows} in the test set, too: figures measured there are too good")
+    if alike := counts["rows"] - counts["contradicting_rows"]:
+        groups = format_count(counts["groups"] - counts["contradicting_groups"], "group")
+        said.append(f"{format_count(alike, 'copy', 'copies')} with the same label, in {groups}")
+    return said

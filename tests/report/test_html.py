@@ -97,6 +97,9 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "similar_given": [None] * rows,
         "terms_suggested": [None] * rows,
         "terms_given": [None] * rows,
+        "duplicate_group": [None] * rows,
+        "contradicts": [False] * rows,
+        "in_test": [False] * rows,
         "status": status.tolist(),
         "reason": [
             None if ok else problem or "no label given" for ok, problem in zip(scored, dataset.problems, strict=True)

@@ -29,6 +29,8 @@ def report_of(source: Path, suggested: dict[str, str] | None = None, config: Sou
         "influence": [-0.5] * rows,
         "loss": [0.5] * rows,
         "suspect": [False] * rows,
+        "contradicts": [False] * rows,
+        "in_test": [False] * rows,
         "status": ["scored"] * rows,
     }
     config = AuditConfig(source=dataset.settings).model_dump(mode="json")

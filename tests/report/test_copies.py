@@ -1,0 +1,117 @@
+"""What a report and its page say of copies."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from labelaudit import InputError, Report, scan
+from labelaudit.report.copies import GROUPS, ROWS, copy_groups, count_copies
+from labelaudit.report.html import render_html
+from labelaudit.report.summary import summarise_report
+from labelaudit.report.wording import copies_in_words
+from tests.report.test_html import Page, make_report, texts_dataset
+
+
+def report_of(labels, groups, in_test=()) -> tuple[Report, object]:
+    """A report on texts, of which those of a group are said to be copies."""
+    dataset = texts_dataset(labels)
+    codes = pd.Series(groups)
+    different = pd.Series(labels).groupby(codes).transform("nunique").fillna(0) > 1
+    columns = {
+        "duplicate_group": [None if group is None else int(group) for group in groups],
+        "contradicts": [bool(found) for found in different],
+        "in_test": [row in in_test for row in range(len(labels))],
+    }
+    return make_report(dataset, 0, **columns), dataset
+
+
+def test_counts_and_words():
+    report, _ = report_of(["a", "b", "a", "a", "a", "b"], [0, 0, 1, 1, 1, None], in_test={5, 2})
+    counts = count_copies(report.to_pandas(), report.metadata)
+    assert counts == {
+        "rows": 5, "groups": 2, "contradicting_rows": 2, "contradicting_groups": 1,
+        "example": [["id 0", "a"], ["id 1", "b"]], "in_test": 2, "alike_by_chance": False,
+    }  # fmt: skip
+    assert copies_in_words(counts) == [
+        "2 copies with different labels, in 1 group: at least one of each is wrong; for example id 0 (a) and id 1 (b)",
+        "2 rows are in the test set, too: figures measured there are too good",
+        "3 copies with the same label, in 1 group",
+    ]
+    by_chance = copies_in_words(counts | {"alike_by_chance": True})[0]
+    assert "that need not be a mistake; for example" in by_chance
+    json.dumps(summarise_report(report)["copies"])
+
+
+def test_without_copies_nothing_is_said():
+    report, dataset = report_of(["a", "b", "a"], [None, None, None])
+    assert copies_in_words(count_copies(report.to_pandas(), report.metadata)) == []
+    assert 'id="copies"' not in render_html(report, dataset)
+
+
+def test_groups_that_contradict_come_first_then_those_in_the_test_set_then_the_largest():
+    labels = ["a", "a", "a", "a", "a", "a", "b", "a", "b"]
+    report, dataset = report_of(labels, [0, 0, 1, 1, 1, 2, 2, None, None], in_test={8})
+    frame = report.to_pandas()
+    frame.loc[frame["row"] == 6, "p_label"] = 0.9
+    frame.loc[frame["row"] == 5, "p_label"] = 0.1
+    groups = copy_groups(frame, dataset)
+    assert [[row["row"] for row in group.rows] for group in groups] == [[5, 6], [8], [2, 3, 4], [0, 1]]
+    assert [group.contradicts for group in groups] == [True, False, False, False]
+    assert [group.in_test for group in groups] == [False, True, False, False]
+    assert (groups[0].labels, groups[0].probable) == ((("a", 1), ("b", 1)), "b")
+
+
+def test_of_many_copies_some_are_shown_those_with_other_labels_among_them():
+    labels = ["a"] * 400 + ["b"]
+    report, dataset = report_of(labels, [0] * 401)
+    (group,) = copy_groups(report.to_pandas(), dataset)
+    assert len(group.rows) == ROWS
+    assert group.more == 401 - ROWS
+    assert {row["label"] for row in group.rows} == {"a", "b"}
+    report, dataset = report_of(["a"] * 400, np.repeat(np.arange(200), 2).tolist())
+    assert len(copy_groups(report.to_pandas(), dataset)) == GROUPS
+    page = Page(render_html(report, dataset))
+    assert f"{GROUPS} of 200 groups; report.parquet has them all, in the column duplicate_group." in page.texts
+
+
+def test_a_scan_finds_them(tmp_path):
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice(["red", "blue"] if row % 2 else ["wet", "dry"], 6)) + f" {row}"
+             for row in range(60)]  # fmt: skip
+    frame = pd.DataFrame({"text": texts, "label": ["colour" if row % 2 else "weather" for row in range(60)]})
+    twin = pd.DataFrame({"text": [f" {texts[4]}\n", texts[7]], "label": ["colour", "colour"]})
+    test = pd.DataFrame({"text": [texts[9], "blue red dry", "wet blue"], "label": ["colour", "colour", "weather"]})
+    report = scan(pd.concat([frame, twin], ignore_index=True), test=test, epochs=2)
+    found = report.to_pandas()
+    assert found.loc[found["contradicts"], "row"].tolist() == [4, 60]
+    assert found.loc[found["duplicate_group"].notna(), "row"].tolist() == [4, 7, 60, 61]
+    assert found.loc[found["in_test"], "row"].tolist() == [9]
+    report.save(tmp_path / "report.parquet")
+    assert Report.load(tmp_path / "report.parquet").table.equals(report.table)
+    page = Page(render_html(report, report.dataset))
+    assert "Copies" in page.texts
+    assert any(text.startswith("2 copies with different labels, in 1 group") for text in page.texts)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("duplicate_group", [10**15, 10**15, None, None]),
+        ("duplicate_group", [-5, -5, None, None]),
+        ("duplicate_group", [0, None, None, None]),
+        ("duplicate_group", [1, 1, None, None]),
+        ("contradicts", [True, True, False, False]),
+        ("contradicts", [False, False, False, True]),
+    ],
+)
+def test_what_is_stored_of_them_is_checked(tmp_path, column, values):
+    report, _ = report_of(["a", "a", "b", "b"], [0, 0, None, None])
+    index = report.table.schema.get_field_index(column)
+    field = report.table.schema.field(index)
+    Report(report.table.set_column(index, field, [values]), report.metadata).save(tmp_path / "r.parquet")
+    with pytest.raises(InputError, match=rf"its column '({column}|contradicts)' holds values that no report has"):
+        Report.load(tmp_path / "r.parquet")
