@@ -128,7 +128,11 @@ def audit(
     assert inputs is not None  # or there is nothing to train
     audited, test_rows = (by_content(rows, labels, data.hashes) for rows in (data.audited, data.test_rows))
     small = is_small(inputs, len(data.classes))
-    folds = choose_folds(audited, test_rows, labels, config, small=small) if warm_start is None else warm_start.folds
+    alike = data.copies.groups()
+    if warm_start is None:
+        folds = choose_folds(audited, test_rows, labels, config, small=small, alike=alike)
+    else:
+        folds = warm_start.folds
     asked = config.training
     fit_on = training_rows(folds, labels, data.hashes)
     check_room(AuditSize(len(fit_on), len(data.classes), len(folds)))
@@ -167,6 +171,7 @@ def audit(
         small=small,
         advice=partial(advice_on_weak, inputs.images, inputs.defaults),
         order=audited,
+        alike=alike,
     )
     findings = audit_folds(task, config, progress, checkpoints)
     _note_query_shift(data, labels, findings, progress)

@@ -15,7 +15,7 @@ from labelaudit.audit.inputs import FeatureInputs, ImageInputs, Inputs
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches
 from labelaudit.data.content import Cells
-from labelaudit.data.splits import Fold, cross_audit, hold_out
+from labelaudit.data.splits import Fold, cross_audit, distinct_rows, hold_out
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.parts import SMALL_NETWORK, parameters_of, train_only
@@ -138,7 +138,9 @@ def optimizer_of(training: TrainingConfig) -> Optimizer:
     return AdamW(training.weight_decay, epsilon_root=training.epsilon_root)
 
 
-def choose_folds(audited: Rows, test_rows: Rows, labels: Labels, config: AuditConfig, *, small: bool) -> list[Fold]:
+def choose_folds(
+    audited: Rows, test_rows: Rows, labels: Labels, config: AuditConfig, *, small: bool, alike: Rows | None = None
+) -> list[Fold]:
     """Which rows train and which are the query: the test set, a held-out share, or each part for the others.
 
     Args:
@@ -147,10 +149,11 @@ def choose_folds(audited: Rows, test_rows: Rows, labels: Labels, config: AuditCo
         labels: Class indices of all rows.
         config: The settings.
         small: Whether the network is a small one (`is_small`).
+        alike: The group of copies of every row, −1 for none; None if there are no copies.
 
     Raises:
-        InputError: A held-out share leaves some class without a row on either side; or the number of folds is given
-            and there are too few rows, or there is no cross-audit.
+        InputError: All rows of each class are copies of one; a held-out share leaves some class without a row on either
+            side; or the number of folds is given and there are too few rows, or there is no cross-audit.
     """
     if config.folds != "auto" and (len(test_rows) or config.test_fraction is not None):
         other = "test" if len(test_rows) else "test_fraction"
@@ -158,13 +161,16 @@ def choose_folds(audited: Rows, test_rows: Rows, labels: Labels, config: AuditCo
     if len(test_rows):
         return [Fold(audited, test_rows)]
     if config.test_fraction is not None:
-        return hold_out(audited, labels[audited], config.test_fraction, config.seed)
-    largest_class = int(np.bincount(labels[audited]).max())
+        groups = None if alike is None else alike[audited]
+        return hold_out(audited, labels[audited], config.test_fraction, config.seed, groups)
+    largest_class = int(np.bincount(labels[distinct_rows(audited, alike)]).max())
+    if largest_class < 2:
+        raise InputError("all rows of each class hold the same: there is nothing to learn from them")
     if config.folds == "auto":
         parts = max(2, min(automatic_folds(len(audited), small=small), largest_class))
     elif (parts := int(config.folds)) > largest_class:
-        raise InputError(f"`folds` {parts}: no class has more than {largest_class} rows; choose no more")
-    return cross_audit(audited, labels[audited], config.seed, parts)
+        raise InputError(f"`folds` {parts}: no class has more than {largest_class} rows that differ; choose no more")
+    return cross_audit(audited, labels[audited], config.seed, parts, None if alike is None else alike[audited])
 
 
 def automatic_folds(rows: int, *, small: bool) -> int:

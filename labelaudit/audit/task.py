@@ -45,6 +45,7 @@ class AuditTask:
         advice: From the held-out accuracy and what always naming the most frequent class would reach, what to do about
             a network that is too weak to tell wrong labels from hard rows; None where it is not.
         order: The audited rows by their content (`by_content`), for the trees' folds; None for that of the input.
+        alike: The group of copies that each row is in, −1 for none, shape (N,); None if there are no copies.
     """
 
     view: View
@@ -57,6 +58,7 @@ class AuditTask:
     small: bool = False
     advice: Callable[[float, float], str | None] = lambda accuracy, most_frequent: None
     order: Rows | None = None
+    alike: Rows | None = None
 
     @property
     def scored(self) -> Rows:

@@ -34,6 +34,7 @@ from labelaudit.commands.scan_plan import ScanPlan, Stage
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches, TextFeatures
 from labelaudit.data.content import EncodedImages
+from labelaudit.data.copies import find_copies
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset, load_test_set
@@ -244,7 +245,8 @@ def _folds(
     audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited))
     if hashes is not None:
         audited, test_rows = (by_content(some, labels, hashes) for some in (audited, test_rows))
-    return choose_folds(audited, test_rows, labels, config, small=small)
+    alike = None if hashes is None else find_copies(parts, hashes).groups()
+    return choose_folds(audited, test_rows, labels, config, small=small, alike=alike)
 
 
 def _some(dataset: Dataset) -> Dataset:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import OrdinalEncoder
 
-from labelaudit.data.splits import cross_audit
+from labelaudit.data.splits import cross_audit, distinct_rows
 from labelaudit.types import Floats, Labels, Rows
 
 ITERATIONS, LEARNING_RATE, LEAVES = 100, 0.05, 15
@@ -59,7 +59,13 @@ class Trees:
         self.is_category: NDArray[np.bool_] = np.arange(len(varied)) >= len(numbers)
 
     def out_of_fold(
-        self, labels: Labels, rows: Rows, classes: int, seed: int, advance: Callable[[int], None]
+        self,
+        labels: Labels,
+        rows: Rows,
+        classes: int,
+        seed: int,
+        advance: Callable[[int], None],
+        alike: Rows | None = None,
     ) -> Floats:
         """Log-probabilities of rows by trees that were fitted on the other parts of them.
 
@@ -69,13 +75,15 @@ class Trees:
             classes: C.
             seed: Of the parts.
             advance: Told of the rows that each of the parts' trees cost.
+            alike: The group of copies that each of the rows is in, −1 for none, shape (n,): a group shares a part.
 
         Returns:
             Shape (n, C).
         """
-        parts = int(min(PARTS, np.bincount(labels[rows]).max()))
+        distinct = distinct_rows(np.arange(len(rows)), alike)
+        parts = int(min(PARTS, np.bincount(labels[rows][distinct]).max()))
         log_p = np.full((len(rows), classes), np.nan)
-        for fold in cross_audit(np.arange(len(rows)), labels[rows], seed, parts):
+        for fold in cross_audit(np.arange(len(rows)), labels[rows], seed, parts, alike):
             log_p[fold.query] = self.fit_and_predict(labels, rows[fold.train], rows[fold.query], classes)
             advance(len(rows))
         return log_p

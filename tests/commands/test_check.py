@@ -285,6 +285,22 @@ def test_new_rows_are_dealt_out_evenly(updated, monkeypatch):
     assert all(old[ids[row]] == (k + 1) % 5 for k, fold in enumerate(folds) for row in fold.query if ids[row] in old)
 
 
+def test_copies_are_dealt_to_their_like(updated, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "labelaudit.commands.check.folds_of", lambda *arguments: seen.append(folds_of(*arguments)) or seen[-1]
+    )
+    old = sorted((updated / "data" / "3").iterdir())[0]
+    (new,) = add(updated, "8", "8", 1)
+    for number, file in enumerate((old, updated / "data" / new, updated / "data" / new)):
+        (updated / "data" / "3" / f"copy-{number}.png").write_bytes(file.read_bytes())
+    check(updated / "data", updated / "baseline", limits=Limits(suspects=8))
+    ids = sorted(path.relative_to(updated / "data").as_posix() for path in (updated / "data").glob("*/*.png"))
+    fold_of = {ids[row]: number for number, fold in enumerate(seen[0]) for row in fold.query}
+    assert fold_of["3/copy-0.png"] == fold_of[f"3/{old.name}"]
+    assert fold_of["3/copy-1.png"] == fold_of["3/copy-2.png"] == fold_of[new]
+
+
 def test_the_networks_go_on_where_the_baseline_left_them(updated, monkeypatch):
     import labelaudit.audit.audit as module
 

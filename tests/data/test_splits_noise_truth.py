@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelaudit.data.flips import plant_flips
-from labelaudit.data.splits import cross_audit, hold_out
+from labelaudit.data.splits import cross_audit, distinct_rows, hold_out, with_copies
 from labelaudit.data.truth import read_truth
 from labelaudit.errors import InputError
 
@@ -21,6 +21,38 @@ def test_cross_audit_scores_every_row_once_in_stratified_halves():
     assert np.array_equal(np.sort(np.concatenate([first.train, second.train])), ROWS)
     assert np.bincount(LABELS[first.train // 2]).tolist() == [20, 15, 5]
     assert not np.array_equal(first.train, cross_audit(ROWS, LABELS, seed=2)[0].train)
+
+
+ALIKE = np.concatenate([[0, 0, 0], np.full(60, -1), [1, 2, 1, 2, 0], np.full(12, -1)])
+"""Groups of copies, of which two have several labels."""
+
+
+def test_copies_share_a_part_and_all_else_is_as_without_them():
+    for parts in (2, 5):
+        folds = cross_audit(ROWS, LABELS, 1, parts, ALIKE)
+        assert np.array_equal(np.sort(np.concatenate([fold.query for fold in folds])), ROWS)
+        for fold in folds:
+            inside, outside = (set(ALIKE[part // 2]) - {-1} for part in (fold.query, fold.train))
+            assert not inside & outside
+            assert np.array_equal(np.sort(np.concatenate([fold.train, fold.query])), ROWS)
+            assert abs(len(fold.query) - 80 / parts) <= 4
+    nothing = cross_audit(ROWS, LABELS, 1, 2, np.full(80, -1))
+    assert np.array_equal(nothing[0].train, cross_audit(ROWS, LABELS, 1, 2)[0].train)
+    (fold,) = hold_out(ROWS, LABELS, 0.2, 1, ALIKE)
+    assert not (set(ALIKE[fold.query // 2]) & set(ALIKE[fold.train // 2])) - {-1}
+    assert len(fold.query) + len(fold.train) == 80
+
+
+def test_of_copies_the_first_stands_for_all():
+    rows = np.array([7, 3, 5, 1, 0])
+    alike = np.array([2, 4, -1, 4, -1, 9, -1, 2])
+    assert distinct_rows(rows, alike).tolist() == [7, 3, 5]  # row 1 is like 3, row 0 like 7
+    assert distinct_rows(rows, None).tolist() == rows.tolist()
+
+
+def test_a_row_without_a_fold_goes_to_its_copies():
+    fold_of, alike = np.array([-1, 1, 0, -1, -1, -1]), np.array([3, -1, 3, 0, 0, -1])
+    assert with_copies(fold_of, alike).tolist() == [0, 1, 0, -1, -1, -1]
 
 
 def test_hold_out_is_stratified_and_refuses_what_cannot_be():
