@@ -172,6 +172,7 @@ def audit(
         advice=partial(advice_on_weak, inputs.images, inputs.defaults),
         order=audited,
         alike=alike,
+        one_thing=None if data.copies.by_chance else alike,
     )
     findings = audit_folds(task, config, progress, checkpoints)
     _note_query_shift(data, labels, findings, progress)

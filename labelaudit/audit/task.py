@@ -46,6 +46,7 @@ class AuditTask:
             a network that is too weak to tell wrong labels from hard rows; None where it is not.
         order: The audited rows by their content (`by_content`), for the trees' folds; None for that of the input.
         alike: The group of copies that each row is in, −1 for none, shape (N,); None if there are no copies.
+        one_thing: The same where copies are sure to be one thing, with one true label; None where they are not.
     """
 
     view: View
@@ -59,6 +60,7 @@ class AuditTask:
     advice: Callable[[float, float], str | None] = lambda accuracy, most_frequent: None
     order: Rows | None = None
     alike: Rows | None = None
+    one_thing: Rows | None = None
 
     @property
     def scored(self) -> Rows:
