@@ -54,6 +54,11 @@ class WarmStart:
     thetas: tuple[Tensor, ...] | None
     new_rows: Rows
 
+    @property
+    def newcomers(self) -> Rows | None:
+        """Rows that are trained on for fewer epochs than the others; None where all networks are new."""
+        return None if self.thetas is None else self.new_rows
+
     def load_into(self, model: FlatModel, number: int) -> None:
         """Set a fold's network to where it starts.
 
@@ -126,13 +131,9 @@ def audit(
     """
     inputs = data.inputs
     assert inputs is not None  # or there is nothing to train
-    audited, test_rows = (by_content(rows, labels, data.hashes) for rows in (data.audited, data.test_rows))
+    audited, test = (by_content(rows, labels, data.hashes) for rows in (data.audited, data.test_rows))
     small = is_small(inputs, len(data.classes))
-    alike = data.copies.groups()
-    if warm_start is None:
-        folds = choose_folds(audited, test_rows, labels, config, small=small, alike=alike)
-    else:
-        folds = warm_start.folds
+    folds = warm_start.folds if warm_start else choose_folds(audited, test, labels, config, data.copies, small=small)
     asked = config.training
     fit_on = training_rows(folds, labels, data.hashes)
     check_room(AuditSize(len(fit_on), len(data.classes), len(folds)))
@@ -158,21 +159,18 @@ def audit(
     if asked.epochs is None and warm_start is None and inputs.trains_to_convergence:
         training = train_to_convergence(training, network, batches, folds, config.seed, progress)
         config = config.model_copy(update={"training": training})
-    new_rows = None if warm_start is None or warm_start.thetas is None else warm_start.new_rows
-    table = table_for_trees(inputs, len(data.audited), len(data.classes), config, progress)
     task = AuditTask(
         view=View(batches, network),
         folds=folds,
         rows=len(data.dataset),
         classes=len(data.classes),
         second_view=second_view(data, inputs, labels, fit_on, folds, network_on, progress),
-        new_rows=new_rows,
-        table=table,
+        new_rows=None if warm_start is None else warm_start.newcomers,
+        table=table_for_trees(inputs, len(data.audited), len(data.classes), config, progress),
         small=small,
         advice=partial(advice_on_weak, inputs.images, inputs.defaults),
         order=audited,
-        alike=alike,
-        one_thing=None if data.copies.by_chance else alike,
+        copies=data.copies,
     )
     findings = audit_folds(task, config, progress, checkpoints)
     _note_query_shift(data, labels, findings, progress)

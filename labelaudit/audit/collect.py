@@ -180,7 +180,7 @@ def collect(task: AuditTask, config: AuditConfig, progress: Forecast, checkpoint
     if task.table is not None:
         rows = task.scored if task.order is None else task.order[np.isin(task.order, task.scored)]
         collected.by_trees = cells(task.rows, task.classes, np.nan)
-        alike = None if task.alike is None else task.alike[rows]
+        alike = None if task.copies is None else task.copies.groups[rows]
         collected.by_trees[rows] = grow_trees(
             task.table, rows, labels, task.classes, config.seed, progress, checkpoints, alike
         )

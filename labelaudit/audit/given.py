@@ -81,7 +81,7 @@ def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) ->
     posterior = np.full((rows, classes), np.nan)
     found = label_posterior(Evidence(evidence, 1.0), [], labels, noise)
     if not data.copies.by_chance:
-        alike = data.copies.groups()[scored]
+        alike = data.copies.groups[scored]
         join_copies(found, labels, alike, noise)
         noise = replace(noise, share=with_surely_wrong(noise.share, surely_wrong(labels, alike), len(scored)))
     posterior[scored] = found

@@ -148,8 +148,8 @@ def label_probabilities(task: AuditTask, collected: Collected, progress: Progres
         without_training = label_posterior(reference, others, given, noise)
         places = np.searchsorted(scored, task.new_rows)
         found[places] = without_training[places]
-    if task.one_thing is not None:
-        alike = task.one_thing[scored]
+    if task.copies is not None and not task.copies.by_chance:
+        alike = task.copies.groups[scored]
         join_copies(found, given, alike, noise)
         noise = replace(noise, share=with_surely_wrong(noise.share, surely_wrong(given, alike), rows))
     if rows == task.rows:

@@ -15,6 +15,7 @@ from labelaudit.audit.inputs import FeatureInputs, ImageInputs, Inputs
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches
 from labelaudit.data.content import Cells
+from labelaudit.data.copies import Copies
 from labelaudit.data.splits import Fold, cross_audit, distinct_rows, hold_out
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
@@ -139,7 +140,7 @@ def optimizer_of(training: TrainingConfig) -> Optimizer:
 
 
 def choose_folds(
-    audited: Rows, test_rows: Rows, labels: Labels, config: AuditConfig, *, small: bool, alike: Rows | None = None
+    audited: Rows, test_rows: Rows, labels: Labels, config: AuditConfig, copies: Copies | None = None, *, small: bool
 ) -> list[Fold]:
     """Which rows train and which are the query: the test set, a held-out share, or each part for the others.
 
@@ -148,8 +149,8 @@ def choose_folds(
         test_rows: Rows of the test set; none without one.
         labels: Class indices of all rows.
         config: The settings.
+        copies: Which rows hold the same, and share a fold; None if none do.
         small: Whether the network is a small one (`is_small`).
-        alike: The group of copies of every row, −1 for none; None if there are no copies.
 
     Raises:
         InputError: All rows of each class are copies of one; a held-out share leaves some class without a row on either
@@ -160,17 +161,18 @@ def choose_folds(
         raise InputError(f"`folds` and `{other}` exclude each other: with a query of its own, there is one fine-tune")
     if len(test_rows):
         return [Fold(audited, test_rows)]
+    alike = None if copies is None else copies.groups[audited]
     if config.test_fraction is not None:
-        groups = None if alike is None else alike[audited]
-        return hold_out(audited, labels[audited], config.test_fraction, config.seed, groups)
-    largest_class = int(np.bincount(labels[distinct_rows(audited, alike)]).max())
+        return hold_out(audited, labels[audited], config.test_fraction, config.seed, alike)
+    places = distinct_rows(np.arange(len(audited)), alike)
+    largest_class = int(np.bincount(labels[audited[places]]).max())
     if largest_class < 2:
         raise InputError("all rows of each class hold the same: there is nothing to learn from them")
     if config.folds == "auto":
         parts = max(2, min(automatic_folds(len(audited), small=small), largest_class))
     elif (parts := int(config.folds)) > largest_class:
         raise InputError(f"`folds` {parts}: no class has more than {largest_class} rows that differ; choose no more")
-    return cross_audit(audited, labels[audited], config.seed, parts, None if alike is None else alike[audited])
+    return cross_audit(audited, labels[audited], config.seed, parts, alike)
 
 
 def automatic_folds(rows: int, *, small: bool) -> int:

@@ -11,6 +11,7 @@ import pandas as pd
 from labelaudit.audit.setup import may_be_refitted
 from labelaudit.audit.stages import AuditSize
 from labelaudit.data.batches import Batches
+from labelaudit.data.copies import Copies
 from labelaudit.data.splits import Fold
 from labelaudit.models.flat import FlatModel
 from labelaudit.types import Rows
@@ -45,8 +46,7 @@ class AuditTask:
         advice: From the held-out accuracy and what always naming the most frequent class would reach, what to do about
             a network that is too weak to tell wrong labels from hard rows; None where it is not.
         order: The audited rows by their content (`by_content`), for the trees' folds; None for that of the input.
-        alike: The group of copies that each row is in, −1 for none, shape (N,); None if there are no copies.
-        one_thing: The same where copies are sure to be one thing, with one true label; None where they are not.
+        copies: Which rows hold the same; None if none do.
     """
 
     view: View
@@ -59,8 +59,7 @@ class AuditTask:
     small: bool = False
     advice: Callable[[float, float], str | None] = lambda accuracy, most_frequent: None
     order: Rows | None = None
-    alike: Rows | None = None
-    one_thing: Rows | None = None
+    copies: Copies | None = None
 
     @property
     def scored(self) -> Rows:

@@ -272,7 +272,7 @@ def folds_of(data: AuditData, before: Baseline, changes: Changes) -> list[Fold]:
     count = int(before.fold_of.max()) + 1
     usable = np.zeros(len(data.dataset), dtype=bool)
     usable[data.audited] = True
-    alike = data.copies.groups()
+    alike = data.copies.groups
     fold_of = with_copies(fold_of, alike)
     homeless = ordered(usable & ~query & (fold_of < 0))
     dealt = distinct_rows(homeless[np.argsort(data.labels[homeless], kind="stable")], alike)

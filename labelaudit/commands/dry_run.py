@@ -245,8 +245,8 @@ def _folds(
     audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited))
     if hashes is not None:
         audited, test_rows = (by_content(some, labels, hashes) for some in (audited, test_rows))
-    alike = None if hashes is None else find_copies(parts, hashes).groups()
-    return choose_folds(audited, test_rows, labels, config, small=small, alike=alike)
+    copies = None if hashes is None else find_copies(parts, hashes)
+    return choose_folds(audited, test_rows, labels, config, copies, small=small)
 
 
 def _some(dataset: Dataset) -> Dataset:

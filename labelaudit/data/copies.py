@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ class Copies:
     rows: int
     by_chance: bool
 
+    @cached_property
     def groups(self) -> NDArray[np.int64]:
         """The group of each audited row that another one equals, from 0 in the rows' order; −1 of others, (N,)."""
         content = self.content[: self.rows]

@@ -65,7 +65,7 @@ def build_report(
     status, reason = _statuses(data, labels, scored)
     suggested, p_suggested = _suggestions(ranking, audit)
     similar = partial(similar_rows, audit.findings.sketches, audit.findings.networks.fold_of, labels, ranking)
-    groups = data.copies.groups()
+    groups = data.copies.groups
     terms = [audit.terms.get(row) if ranking.suggested[row] != NO_LABEL else None for row in range(rows)]
     table = pa.table(
         {

@@ -30,20 +30,20 @@ def copies_in(*contents, problems=None) -> Copies:
 def test_texts_are_alike_whatever_their_white_space_and_the_way_characters_are_spelled():
     texts = ("caf\u00e9 au lait", "tea", " cafe\u0301  au\nlait ", "Tea", "ﬁne", "fine", "tea")
     found = copies_in(Texts(texts))
-    assert found.groups().tolist() == [0, 1, 0, -1, 2, 2, 1]
+    assert found.groups.tolist() == [0, 1, 0, -1, 2, 2, 1]
     assert not found.by_chance
 
 
 def test_what_is_empty_or_unreadable_is_no_copy():
     content, problems = Texts(("", " ", None, "a", "a", "a")), (None, None, "no text", None, None, "cut off")
-    assert copies_in(content, problems=problems).groups().tolist() == [-1, -1, -1, 0, 0, -1]
-    assert copies_in(Vectors(np.zeros((4, 0), np.float32))).groups().tolist() == [-1] * 4
-    assert copies_in(Cells(pd.DataFrame(index=range(4)))).groups().tolist() == [-1] * 4
+    assert copies_in(content, problems=problems).groups.tolist() == [-1, -1, -1, 0, 0, -1]
+    assert copies_in(Vectors(np.zeros((4, 0), np.float32))).groups.tolist() == [-1] * 4
+    assert copies_in(Cells(pd.DataFrame(index=range(4)))).groups.tolist() == [-1] * 4
 
 
 def test_cells_are_alike_whatever_type_their_column_has():
     frame = pd.DataFrame({"a": [1, 1.0, 2, 1], "b": ["x", "x", "x", "y"]})
-    assert copies_in(Cells(frame)).groups().tolist() == [0, 0, -1, -1]
+    assert copies_in(Cells(frame)).groups.tolist() == [0, 0, -1, -1]
 
 
 def test_images_are_alike_as_files(tmp_path):
@@ -51,7 +51,7 @@ def test_images_are_alike_as_files(tmp_path):
     first = sorted((data / "0").iterdir())[0]
     (data / "1" / "again.png").write_bytes(first.read_bytes())
     dataset = load_dataset(data, SourceConfig())
-    groups = find_copies([dataset], hash_rows(dataset, ignore)).groups()
+    groups = find_copies([dataset], hash_rows(dataset, ignore)).groups
     names = [name for name, group in zip(dataset.ids, groups, strict=True) if group == 0]
     assert sorted(names) == [f"0/{first.name}", "1/again.png"]
     assert (groups >= 0).sum() == 2
@@ -61,7 +61,7 @@ def test_rows_that_the_test_set_has_too():
     found = copies_in(Texts(("a", "b", "c", "c")), Texts(("b", "d", "b ", "c")))
     assert found.in_test().tolist() == [False, True, True, True]
     assert found.audited_too().tolist() == [True, False, True, True]
-    assert found.groups().tolist() == [-1, -1, 0, 0]  # of audited rows alone
+    assert found.groups.tolist() == [-1, -1, 0, 0]  # of audited rows alone
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_many_rows_that_are_alike_may_be_so_by_chance_where_they_say_little(colu
     numbers[:20] = numbers[20:40]
     content = Vectors(numbers) if kind == "vectors" else Cells(pd.DataFrame(numbers).add_prefix("column"))
     found = copies_in(content)
-    assert (found.groups() >= 0).sum() >= 40
+    assert (found.groups >= 0).sum() >= 40
     assert found.by_chance is by_chance
 
 
