@@ -55,6 +55,11 @@ class SourceConfig(_Settings):
     )
     split: str | None = _described(None, "Split of a Hugging Face dataset.", shown="train, or the only one")
     id_column: str | None = _described(None, "Column with unique row ids.", shown="guessed")
+    group_column: str | None = _described(
+        None,
+        "Column that says which rows belong together, such as patient or video: they share a fold.",
+        shown="none; copies always share one",
+    )
     separator: str | None = _described(
         None,
         "What separates the cells of a CSV, such as ';' or '\\t'.",

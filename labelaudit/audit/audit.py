@@ -133,7 +133,7 @@ def audit(
     assert inputs is not None  # or there is nothing to train
     audited, test = (by_content(rows, labels, data.hashes) for rows in (data.audited, data.test_rows))
     small = is_small(inputs, len(data.classes))
-    folds = warm_start.folds if warm_start else choose_folds(audited, test, labels, config, data.copies, small=small)
+    folds = warm_start.folds if warm_start else choose_folds(audited, test, labels, config, data.together, small=small)
     asked = config.training
     fit_on = training_rows(folds, labels, data.hashes)
     check_room(AuditSize(len(fit_on), len(data.classes), len(folds)))
@@ -171,6 +171,7 @@ def audit(
         advice=partial(advice_on_weak, inputs.images, inputs.defaults),
         order=audited,
         copies=data.copies,
+        together=data.together,
     )
     findings = audit_folds(task, config, progress, checkpoints)
     _note_query_shift(data, labels, findings, progress)

@@ -14,7 +14,7 @@ from labelaudit.audit.inputs import Inputs
 from labelaudit.audit.read_inputs import read_inputs
 from labelaudit.config import AuditConfig
 from labelaudit.data.cells import some_names
-from labelaudit.data.copies import Copies, find_copies
+from labelaudit.data.copies import Copies, find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.images import ImageSummary
 from labelaudit.errors import InputError
@@ -41,7 +41,8 @@ class AuditData:
         device: Where networks are trained.
         dtype: The floating-point type of their parameters and inputs.
         copies: Which rows hold the same.
-        alone: Rows that are the only readable one of their class.
+        together: What audited rows have to share a fold, see `kept_together`.
+        alone: Rows that are the only readable one of their class, or share a fold with all others of it.
     """
 
     dataset: Dataset
@@ -56,6 +57,7 @@ class AuditData:
     device: torch.device
     dtype: torch.dtype
     copies: Copies
+    together: Rows
     alone: frozenset[int] = frozenset()
 
     @property
@@ -102,14 +104,15 @@ def read_data(
 
     labels = class_indices(parts, classes)
     readable = np.array([problem is None for problem in problems])
+    copies = find_copies(parts, hashes)
+    together = kept_together(copies, dataset.groups)
     usable = np.flatnonzero(readable & (labels != NO_LABEL))
     audited, test_rows = usable[usable < rows], usable[usable >= rows]
     alone = np.zeros(0, dtype=np.int64)
     if not going_on:
-        alone = rows_alone(dataset, classes, labels, audited)
-        _note_small_classes(dataset, classes, labels, audited, progress)
+        alone = rows_alone(dataset, classes, labels, audited, together)
+        _note_small_classes(dataset, classes, labels, audited, alone, progress)
         audited = np.setdiff1d(audited, alone)
-    copies = find_copies(parts, hashes)
     if test is not None:
         test_rows = test_rows[~_is_audited(dataset, test, copies, test_rows, progress)]
         if len(test_rows) == 0:
@@ -127,6 +130,7 @@ def read_data(
         device=device,
         dtype=choose_dtype(config.dtype),
         copies=copies,
+        together=together,
         alone=frozenset(alone.tolist()),
     )
 
@@ -184,8 +188,17 @@ def check_readable(dataset: Dataset, problems: Problems, allowed: float) -> None
         )
 
 
-def rows_alone(dataset: Dataset, classes: tuple[str, ...], labels: Labels, audited: Rows) -> Rows:
-    """The rows that are the only readable one of their class: no query can have one like them.
+def rows_alone(
+    dataset: Dataset, classes: tuple[str, ...], labels: Labels, audited: Rows, together: Rows | None = None
+) -> Rows:
+    """The rows that are the only readable one of their class, or share a fold with all others: no query has their like.
+
+    Args:
+        dataset: The rows.
+        classes: Class names.
+        labels: Class indices of all rows.
+        audited: The readable, labelled rows.
+        together: What rows share a fold, see `kept_together`; None if none have to.
 
     Raises:
         InputError: The labels are quantities or free texts, or fewer than two classes are left without them.
@@ -197,11 +210,20 @@ def rows_alone(dataset: Dataset, classes: tuple[str, ...], labels: Labels, audit
             f"{dataset.source} has {present} different labels in {len(audited)} rows: is that the label column "
             f"(`label_column`)? Quantities and free texts cannot be audited"
         )
-    alone: Rows = audited[counts[labels[audited]] == 1]
-    if (counts > 1).sum() < 2:
+    apart = counts if together is None else _groups_of_classes(labels[audited], together[audited], len(classes))
+    alone: Rows = audited[apart[labels[audited]] == 1]
+    if (apart > 1).sum() < 2:
         named = f"; alone are {_named(dataset, alone)}" if len(alone) else ""
-        raise InputError(f"{dataset.source} has fewer than two classes of two readable rows or more{named}")
+        like = " that are no copies, and in no one group" if (counts > 1).sum() >= 2 else ""
+        raise InputError(f"{dataset.source} has fewer than two classes of two readable rows or more{like}{named}")
     return alone
+
+
+def _groups_of_classes(labels: Labels, together: Rows, classes: int) -> NDArray[np.int64]:
+    """In how many groups the rows of each class are, each row that belongs to no other being one, shape (C,)."""
+    own = np.where(together < 0, np.arange(len(together)), together + len(together))
+    counts: NDArray[np.int64] = np.bincount(np.unique(np.stack([labels, own]), axis=1)[0], minlength=classes)
+    return counts
 
 
 def _named(dataset: Dataset, rows: Rows) -> str:
@@ -209,14 +231,18 @@ def _named(dataset: Dataset, rows: Rows) -> str:
 
 
 def _note_small_classes(
-    dataset: Dataset, classes: tuple[str, ...], labels: Labels, audited: Rows, progress: Progress
+    dataset: Dataset, classes: tuple[str, ...], labels: Labels, audited: Rows, together: Rows, progress: Progress
 ) -> None:
-    """Say which classes have one readable row or none."""
+    """Say which classes have one readable row or none, or rows that are all `together`."""
     counts = np.bincount(labels[audited], minlength=len(classes))
     alone = audited[counts[labels[audited]] == 1]
     if len(alone):
         classes_with_one = format_count(len(alone), "class has one row only, which", "classes have one row only, which")
         progress.note(f"{classes_with_one} cannot be scored: {_named(dataset, alone)}. Are they misspelt?")
+    if len(together) > len(alone):
+        names = sorted({classes[labels[row]] for row in together} - {classes[labels[row]] for row in alone})
+        said = "all rows of a class are copies or of one group, so that no query has their like: they cannot be scored"
+        progress.note(f"{said}: {some_names(names)}")
     with_rows = set(dataset.labels)
     empty = [name for name, count in zip(classes, counts, strict=True) if count == 0 and name in with_rows]
     if empty:

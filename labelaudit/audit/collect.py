@@ -180,9 +180,9 @@ def collect(task: AuditTask, config: AuditConfig, progress: Forecast, checkpoint
     if task.table is not None:
         rows = task.scored if task.order is None else task.order[np.isin(task.order, task.scored)]
         collected.by_trees = cells(task.rows, task.classes, np.nan)
-        alike = None if task.copies is None else task.copies.groups[rows]
+        together = None if task.together is None else task.together[rows]
         collected.by_trees[rows] = grow_trees(
-            task.table, rows, labels, task.classes, config.seed, progress, checkpoints, alike
+            task.table, rows, labels, task.classes, config.seed, progress, checkpoints, together
         )
     for number, fold in enumerate(folds):
         network_seed, order_seed = np.random.SeedSequence([config.seed, number]).generate_state(2).tolist()
@@ -209,7 +209,7 @@ def grow_trees(
     seed: int,
     progress: Progress,
     checkpoints: Checkpoints | None,
-    alike: Rows | None = None,
+    together: Rows | None = None,
 ) -> Floats:
     """Out-of-fold log-probabilities of rows by boosted trees, shape (n, C); rank 0 grows them for all."""
     group = process_group()
@@ -219,7 +219,7 @@ def grow_trees(
         found = saved["log_probabilities"]
     elif group.is_leader:
         with progress.stage("Growing trees", PARTS * len(rows)) as advance:
-            found = torch.from_numpy(Trees(table, rows).out_of_fold(labels, rows, classes, seed, advance, alike))
+            found = torch.from_numpy(Trees(table, rows).out_of_fold(labels, rows, classes, seed, advance, together))
         if part is not None:
             part.save("result", {"log_probabilities": found})
     log_p: Floats = group.broadcast(found, torch.empty(len(rows), classes, dtype=torch.float64)).numpy()

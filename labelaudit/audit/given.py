@@ -15,7 +15,7 @@ from labelaudit.audit.collect import Networks
 from labelaudit.audit.doubts import why_unreliable
 from labelaudit.audit.judge import Findings
 from labelaudit.config import AuditConfig, TrainingConfig
-from labelaudit.data.copies import find_copies
+from labelaudit.data.copies import find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.detection.accuracy import Predictions, held_out_accuracy
@@ -47,6 +47,7 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
     readable = np.array([problem is None for problem in dataset.problems])
     audited = np.flatnonzero(readable & (labels != NO_LABEL))
     alone = rows_alone(dataset, classes, labels, audited)
+    copies = find_copies([dataset], hashes)
     return AuditData(
         dataset=dataset,
         test=None,
@@ -59,7 +60,8 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
         test_rows=np.zeros(0, dtype=np.int64),
         device=torch.device("cpu"),
         dtype=torch.float32,
-        copies=find_copies([dataset], hashes),
+        copies=copies,
+        together=kept_together(copies, dataset.groups),
         alone=frozenset(alone.tolist()),
     )
 

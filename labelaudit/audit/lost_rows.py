@@ -78,5 +78,5 @@ def _without(data: AuditData, lost: dict[int, str], allowed: float, *, every_cla
         raise InputError(f"images of {data.test.source} changed or vanished during the run: {first}", option="test")
     if not every_class:
         return left
-    alone = rows_alone(left.dataset, left.classes, left.labels, left.audited)
+    alone = rows_alone(left.dataset, left.classes, left.labels, left.audited, left.together)
     return replace(left, audited=np.setdiff1d(left.audited, alone), alone=left.alone | frozenset(alone.tolist()))

@@ -15,7 +15,6 @@ from labelaudit.audit.inputs import FeatureInputs, ImageInputs, Inputs
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches
 from labelaudit.data.content import Cells
-from labelaudit.data.copies import Copies
 from labelaudit.data.splits import Fold, cross_audit, distinct_rows, hold_out
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
@@ -140,7 +139,7 @@ def optimizer_of(training: TrainingConfig) -> Optimizer:
 
 
 def choose_folds(
-    audited: Rows, test_rows: Rows, labels: Labels, config: AuditConfig, copies: Copies | None = None, *, small: bool
+    audited: Rows, test_rows: Rows, labels: Labels, config: AuditConfig, together: Rows | None = None, *, small: bool
 ) -> list[Fold]:
     """Which rows train and which are the query: the test set, a held-out share, or each part for the others.
 
@@ -149,7 +148,7 @@ def choose_folds(
         test_rows: Rows of the test set; none without one.
         labels: Class indices of all rows.
         config: The settings.
-        copies: Which rows hold the same, and share a fold; None if none do.
+        together: What rows share a fold, see `kept_together`; None if none have to.
         small: Whether the network is a small one (`is_small`).
 
     Raises:
@@ -161,10 +160,10 @@ def choose_folds(
         raise InputError(f"`folds` and `{other}` exclude each other: with a query of its own, there is one fine-tune")
     if len(test_rows):
         return [Fold(audited, test_rows)]
-    alike = None if copies is None else copies.groups[audited]
+    together = None if together is None else together[audited]
     if config.test_fraction is not None:
-        return hold_out(audited, labels[audited], config.test_fraction, config.seed, alike)
-    places = distinct_rows(np.arange(len(audited)), alike)
+        return hold_out(audited, labels[audited], config.test_fraction, config.seed, together)
+    places = distinct_rows(np.arange(len(audited)), together)
     largest_class = int(np.bincount(labels[audited[places]]).max())
     if largest_class < 2:
         raise InputError("all rows of each class hold the same: there is nothing to learn from them")
@@ -172,7 +171,7 @@ def choose_folds(
         parts = max(2, min(automatic_folds(len(audited), small=small), largest_class))
     elif (parts := int(config.folds)) > largest_class:
         raise InputError(f"`folds` {parts}: no class has more than {largest_class} rows that differ; choose no more")
-    return cross_audit(audited, labels[audited], config.seed, parts, alike)
+    return cross_audit(audited, labels[audited], config.seed, parts, together)
 
 
 def automatic_folds(rows: int, *, small: bool) -> int:

@@ -47,6 +47,7 @@ class AuditTask:
             a network that is too weak to tell wrong labels from hard rows; None where it is not.
         order: The audited rows by their content (`by_content`), for the trees' folds; None for that of the input.
         copies: Which rows hold the same; None if none do.
+        together: What rows have to share a fold, see `kept_together`; None if none have to.
     """
 
     view: View
@@ -60,6 +61,7 @@ class AuditTask:
     advice: Callable[[float, float], str | None] = lambda accuracy, most_frequent: None
     order: Rows | None = None
     copies: Copies | None = None
+    together: Rows | None = None
 
     @property
     def scored(self) -> Rows:

@@ -34,7 +34,7 @@ from labelaudit.correction.reviewed import ReviewableRows, match_reviews, read_r
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.sources import load_dataset, load_test_set
-from labelaudit.data.splits import Fold, by_content, distinct_rows, with_copies
+from labelaudit.data.splits import Fold, by_content, distinct_rows, with_others
 from labelaudit.detection.posterior import adapt_to_own_rate
 from labelaudit.detection.ranking import Ranking, rank_rows
 from labelaudit.errors import InputError
@@ -256,7 +256,7 @@ def update_config(before: Baseline, device: str) -> AuditConfig:
 
 
 def folds_of(data: AuditData, before: Baseline, changes: Changes) -> list[Fold]:
-    """The baseline's folds, with the rows that are new dealt out evenly, class by class, and copies to their like."""
+    """The baseline's folds, with new rows dealt to those they share a fold with, or else out evenly, class by class."""
 
     def ordered(chosen: NDArray[np.bool_]) -> Rows:
         return by_content(np.flatnonzero(chosen), data.labels, data.hashes)
@@ -272,12 +272,11 @@ def folds_of(data: AuditData, before: Baseline, changes: Changes) -> list[Fold]:
     count = int(before.fold_of.max()) + 1
     usable = np.zeros(len(data.dataset), dtype=bool)
     usable[data.audited] = True
-    alike = data.copies.groups
-    fold_of = with_copies(fold_of, alike)
+    fold_of = with_others(fold_of, data.together)
     homeless = ordered(usable & ~query & (fold_of < 0))
-    dealt = distinct_rows(homeless[np.argsort(data.labels[homeless], kind="stable")], alike)
+    dealt = distinct_rows(homeless[np.argsort(data.labels[homeless], kind="stable")], data.together)
     fold_of[dealt] = np.arange(len(dealt)) % count
-    fold_of = with_copies(fold_of, alike)
+    fold_of = with_others(fold_of, data.together)
     if count == 1:
         return [Fold(ordered(usable & ~query), ordered(usable & query))]
     held_out_by = (fold_of - 1) % count  # a row belongs to the fold after the one that holds it out

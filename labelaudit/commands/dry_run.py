@@ -34,7 +34,7 @@ from labelaudit.commands.scan_plan import ScanPlan, Stage
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches, TextFeatures
 from labelaudit.data.content import EncodedImages
-from labelaudit.data.copies import find_copies
+from labelaudit.data.copies import find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset, load_test_set
@@ -242,11 +242,12 @@ def _folds(
     present = np.array([problem is None for part in parts for problem in part.problems])
     usable = np.flatnonzero(present & (labels != NO_LABEL))
     audited, test_rows = usable[usable < len(dataset)], usable[usable >= len(dataset)]
-    audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited))
+    copies = find_copies(parts, hashes or (None,) * len(labels))  # of images the files have not been read
+    together = kept_together(copies, dataset.groups)
+    audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited, together))
     if hashes is not None:
         audited, test_rows = (by_content(some, labels, hashes) for some in (audited, test_rows))
-    copies = None if hashes is None else find_copies(parts, hashes)
-    return choose_folds(audited, test_rows, labels, config, copies, small=small)
+    return choose_folds(audited, test_rows, labels, config, together, small=small)
 
 
 def _some(dataset: Dataset) -> Dataset:

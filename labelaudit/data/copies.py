@@ -10,10 +10,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from labelaudit.data.content import Cells, Content, Texts, Vectors
 from labelaudit.data.dataset import NO_LABEL, Dataset
-from labelaudit.types import Hashes, Labels
+from labelaudit.types import Hashes, Labels, Rows
 
 OFTEN = 0.01  # of a table's rows that are like an earlier one, from which on rows may be alike by chance
 RICH = 6.0  # times log₂ N: bits in which two rows differ on average, from which on they may not
@@ -55,6 +57,33 @@ class Copies:
         """Whether an audited row holds the same, for each row of the test set, shape (M,)."""
         content = self.content[self.rows :]
         return (content >= 0) & np.isin(content, self.content[: self.rows])
+
+
+def kept_together(copies: Copies, groups: Sequence[str | None]) -> Rows:
+    """What rows have to share a fold: copies, and rows of one group, directly or by other rows.
+
+    Rows that are alike by chance need not: they are what is to be learnt from.
+
+    Args:
+        copies: Which rows hold the same.
+        groups: The group of each row, None for none, N of them; or nothing.
+
+    Returns:
+        A number for each row, the same for rows that belong together, −1 for those that belong to no other, (N,).
+    """
+    alike = np.full(copies.rows, -1) if copies.by_chance else copies.groups
+    if not groups:
+        return alike
+    named = pd.factorize(np.array(groups, dtype=object))[0]
+    ends = [np.where(codes < 0, -1, codes + start) for codes, start in ((alike, 0), (named, copies.rows))]
+    rows, nodes = np.arange(copies.rows), 3 * copies.rows
+    starts = [2 * copies.rows + rows[end >= 0] for end in ends]
+    edges = np.concatenate(starts), np.concatenate([end[end >= 0] for end in ends])
+    graph = coo_matrix((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(nodes, nodes))
+    component = connected_components(graph, directed=False)[1][2 * copies.rows :]
+    counts = np.bincount(component)
+    found: Rows = np.where(counts[component] > 1, pd.factorize(component)[0], -1)
+    return found
 
 
 def find_copies(parts: Sequence[Dataset], hashes: Hashes) -> Copies:

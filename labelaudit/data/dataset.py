@@ -26,6 +26,7 @@ class Dataset:
         content: What the rows consist of.
         notes: What was guessed or left out, for the user to read.
         settings: How it was read, with nothing left to guess.
+        groups: What each row belongs to (a patient, a video), None where nothing is said; empty if nothing is of any.
         class_order: All class names in the source's own order, also those no row has; empty if it has none.
     """
 
@@ -38,6 +39,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     settings: SourceConfig = field(default_factory=SourceConfig)
     class_order: tuple[str, ...] = ()
+    groups: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

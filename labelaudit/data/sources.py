@@ -81,6 +81,8 @@ def load_dataset(source: object, config: SourceConfig | None = None, splits: tup
         if config.vectors is None:
             raise
         dataset = _open(source, config.model_copy(update={"feature_columns": (), "kind": "table"}), splits)
+    if config.group_column is not None and not dataset.groups:
+        raise InputError(f"{dataset.source} is no table, and has no columns", option="group_column")
     if (note := twins_note(class_name_twins(dataset.labels))) is not None:
         dataset = replace(dataset, notes=(*dataset.notes, note))
     return dataset if config.vectors is None else _with_vectors(dataset, config.vectors)

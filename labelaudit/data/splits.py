@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from labelaudit.errors import InputError
 from labelaudit.types import Hashes, Labels, Rows
+
+MOSTLY_ALONE = 0.5  # groups and rows that are in none, by rows, above which few rows are in groups
 
 
 @dataclass(frozen=True)
@@ -39,46 +42,52 @@ def training_rows(folds: list[Fold], labels: Labels, hashes: Hashes) -> Rows:
     return by_content(np.unique(np.concatenate([fold.train for fold in folds])), labels, hashes)
 
 
-def distinct_rows(rows: Rows, alike: Rows | None) -> Rows:
-    """The first row of each group of copies, and all that are like no other, in their order.
+def distinct_rows(rows: Rows, together: Rows | None) -> Rows:
+    """The first row of each group that shares a fold, and all rows that are in none, in their order.
 
     Args:
         rows: Row numbers.
-        alike: The group of every row, −1 for none (`Copies.groups`); None if there are no copies.
+        together: The group of every row, −1 for none (`kept_together`); None if there are no groups.
     """
-    return rows if alike is None else rows[_leaders(alike[rows])[0]]
+    return rows if together is None else rows[_leaders(together[rows])[0]]
 
 
-def cross_audit(rows: Rows, labels: Rows, seed: int, parts: int = 2, alike: Rows | None = None) -> list[Fold]:
+def cross_audit(rows: Rows, labels: Rows, seed: int, parts: int = 2, together: Rows | None = None) -> list[Fold]:
     """Parts of about equal size, stratified by label; fold k trains on all but part k, its query (docs/method.md).
 
-    A class with fewer rows than parts has at most one row in each. Copies share a part: a network that was trained on
-    one would know the others.
+    A class with fewer rows than parts has at most one row in each. Copies and rows of one group share a part: a network
+    that was trained on one would know the others.
 
     Args:
         rows: Row numbers, shape (N,).
         labels: Their class indices, shape (N,); some class has at least as many distinct rows as there are parts.
         seed: Of the draw.
         parts: K ≥ 2.
-        alike: The group of copies that each is in, −1 for none, shape (N,).
+        together: The group that each is in, −1 for none, shape (N,).
     """
-    split = StratifiedKFold(n_splits=parts, shuffle=True, random_state=seed)
-    leaders, leader_of = _leaders(np.full(len(rows), -1) if alike is None else alike)
-    part_of = np.empty(len(leaders), dtype=np.int64)
+    leaders, leader_of = _leaders(np.full(len(rows), -1) if together is None else together)
+    options: dict[str, Any] = {"n_splits": parts, "shuffle": True, "random_state": seed}
+    part_of = np.empty(len(rows), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        for part, (_, query) in enumerate(split.split(leaders, labels[leaders])):
-            part_of[query] = part
-    return [Fold(rows[part_of[leader_of] != part], rows[part_of[leader_of] == part]) for part in range(parts)]
+        if len(leaders) > MOSTLY_ALONE * len(rows):
+            part_of_leader = np.empty(len(leaders), dtype=np.int64)
+            for part, (_, query) in enumerate(StratifiedKFold(**options).split(leaders, labels[leaders])):
+                part_of_leader[query] = part
+            part_of = part_of_leader[leader_of]
+        else:  # groups are so large that the labels of their first rows do not tell those of the others
+            for part, (_, query) in enumerate(StratifiedGroupKFold(**options).split(rows, labels, leader_of)):
+                part_of[query] = part
+    return [Fold(rows[part_of != part], rows[part_of == part]) for part in range(parts)]
 
 
-def hold_out(rows: Rows, labels: Rows, fraction: float, seed: int, alike: Rows | None = None) -> list[Fold]:
-    """A share of the rows, stratified by label, is the query; the rest is audited. Copies stay together.
+def hold_out(rows: Rows, labels: Rows, fraction: float, seed: int, together: Rows | None = None) -> list[Fold]:
+    """A share of the rows, stratified by label, is the query; the rest is audited. Groups stay together.
 
     Raises:
         InputError: The share leaves some class without a row on either side.
     """
-    leaders, leader_of = _leaders(np.full(len(rows), -1) if alike is None else alike)
+    leaders, leader_of = _leaders(np.full(len(rows), -1) if together is None else together)
     try:
         places = np.arange(len(leaders))
         train, _ = train_test_split(places, test_size=fraction, stratify=labels[leaders], random_state=seed)
@@ -91,23 +100,23 @@ def hold_out(rows: Rows, labels: Rows, fraction: float, seed: int, alike: Rows |
     return [Fold(rows[trains], rows[~trains])]
 
 
-def with_copies(fold_of: Rows, alike: Rows) -> Rows:
-    """The fold of each row, −1 for none; a row that is in none gets that of a copy which is in one.
+def with_others(fold_of: Rows, together: Rows) -> Rows:
+    """The fold of each row, −1 for none; a row that is in none gets that of its group.
 
     Args:
         fold_of: The folds, −1 for none, shape (N,).
-        alike: The group of copies that each row is in, −1 for none, shape (N,).
+        together: The group that each row is in, −1 for none, shape (N,).
     """
-    fold_of_group = np.full(len(alike) + 1, -1)  # the last one stands for no group
-    placed = np.flatnonzero((fold_of >= 0) & (alike >= 0))[::-1]  # of several the first counts
-    fold_of_group[alike[placed]] = fold_of[placed]
-    return np.where(fold_of < 0, fold_of_group[alike], fold_of)
+    fold_of_group = np.full(len(together) + 1, -1)  # the last one stands for no group
+    placed = np.flatnonzero((fold_of >= 0) & (together >= 0))[::-1]  # of several the first counts
+    fold_of_group[together[placed]] = fold_of[placed]
+    return np.where(fold_of < 0, fold_of_group[together], fold_of)
 
 
-def _leaders(alike: Rows) -> tuple[Rows, Rows]:
+def _leaders(together: Rows) -> tuple[Rows, Rows]:
     """The first place of each group, and each place that is in none; and for every place, which of these it follows."""
-    places = np.arange(len(alike))
-    own = np.where(alike < 0, places, alike + len(alike))  # a number for each group, and for each place in none
+    places = np.arange(len(together))
+    own = np.where(together < 0, places, together + len(together))  # a number for each group, and for what is in none
     _, first, follows = np.unique(own, return_index=True, return_inverse=True)
     leaders: Rows
     leaders, order = np.unique(first, return_inverse=True)

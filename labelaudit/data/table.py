@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from labelaudit.config import SourceConfig
 from labelaudit.data.cells import Feature, feature_of, is_encoded, is_list, some_names, writes_decimal_commas
+from labelaudit.data.column_names import require, require_all
 from labelaudit.data.content import Cells, Content, Texts, Vectors
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.labels import Labels, name_labels
@@ -65,6 +66,7 @@ def dataset_of(
     """
     if table.num_rows == 0:
         raise InputError(f"{source} holds no rows")
+    table, groups = _without_groups(table, config, source)
     columns = choose_columns(table, config, source)
     labels = read_labels(table, columns.label, source, config.classes)
     said = [*notes, columns.guessed, *labels.notes]
@@ -92,7 +94,23 @@ def dataset_of(
         notes=tuple(note for note in said if note),
         settings=_resolved(config, columns),
         class_order=labels.order,
+        groups=groups,
     )
+
+
+def _without_groups(table: pa.Table, config: SourceConfig, source: str) -> tuple[pa.Table, tuple[str | None, ...]]:
+    """The table without its group column, and what that says of each row; nothing where there is none.
+
+    Raises:
+        InputError: There is no such column, or it is the label's.
+    """
+    if config.group_column is None:
+        return table, ()
+    name = require(table, config.group_column, "`group_column`", source)
+    if config.label_column is not None and name in require_all(table, config.label_column, "`label_column`", source):
+        raise InputError(f"{source}: {name!r} is the label column, and no group", option="group_column")
+    values = (None if value is None else str(value).strip() for value in table[name].to_pylist())
+    return table.drop_columns([name]), tuple(value or None for value in values)
 
 
 def _kind_text(table: pa.Table, columns: Columns) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.metadata import version
@@ -242,6 +243,7 @@ def _statuses(
 ) -> tuple[list[str], list[str | None]]:
     status: list[str] = []
     reason: list[str | None] = []
+    of_class = Counter(int(labels[row]) for row in data.alone)
     for row, problem in enumerate(data.problems):
         if scored[row]:
             status.append("scored")
@@ -251,7 +253,8 @@ def _statuses(
             reason.append(problem)
         elif row in data.alone:
             status.append("unscorable")
-            reason.append("the only row of its class")
+            only = of_class[labels[row]] == 1
+            reason.append("the only row of its class" if only else "all rows of its class are copies or of one group")
         elif labels[row] == NO_LABEL:
             status.append("unlabelled")
             reason.append("no label given")

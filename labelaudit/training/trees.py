@@ -65,7 +65,7 @@ class Trees:
         classes: int,
         seed: int,
         advance: Callable[[int], None],
-        alike: Rows | None = None,
+        together: Rows | None = None,
     ) -> Floats:
         """Log-probabilities of rows by trees that were fitted on the other parts of them.
 
@@ -75,15 +75,15 @@ class Trees:
             classes: C.
             seed: Of the parts.
             advance: Told of the rows that each of the parts' trees cost.
-            alike: The group of copies that each of the rows is in, −1 for none, shape (n,): a group shares a part.
+            together: The group that each of the rows is in, −1 for none, shape (n,): a group shares a part.
 
         Returns:
             Shape (n, C).
         """
-        distinct = distinct_rows(np.arange(len(rows)), alike)
+        distinct = distinct_rows(np.arange(len(rows)), together)
         parts = int(min(PARTS, np.bincount(labels[rows][distinct]).max()))
         log_p = np.full((len(rows), classes), np.nan)
-        for fold in cross_audit(np.arange(len(rows)), labels[rows], seed, parts, alike):
+        for fold in cross_audit(np.arange(len(rows)), labels[rows], seed, parts, together):
             log_p[fold.query] = self.fit_and_predict(labels, rows[fold.train], rows[fold.query], classes)
             advance(len(rows))
         return log_p

@@ -8,7 +8,7 @@ import pytest
 
 from labelaudit.config import SourceConfig
 from labelaudit.data.content import Cells, Texts, Vectors
-from labelaudit.data.copies import Copies, contradicting, find_copies
+from labelaudit.data.copies import Copies, contradicting, find_copies, kept_together
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.sources import load_dataset
@@ -78,6 +78,15 @@ def test_many_rows_that_are_alike_may_be_so_by_chance_where_they_say_little(colu
     assert found.by_chance is by_chance
 
 
+def test_what_is_alike_by_chance_is_not_kept_together():
+    frame = pd.DataFrame({"town": [*"abcd"] * 10})
+    copies = copies_in(Cells(frame))
+    assert copies.by_chance
+    assert kept_together(copies, ()).tolist() == [-1] * 40
+    groups = ("p", "p", *[None] * 38)
+    assert kept_together(copies, groups).tolist() == [0, 0, *[-1] * 38]
+
+
 def test_a_few_rows_that_are_alike_are_copies_even_in_a_small_table():
     numbers = np.arange(400, dtype=np.float32)[:, None]
     numbers[1] = numbers[0]
@@ -89,3 +98,14 @@ def test_copies_with_different_labels():
     labels = np.array([0, 0, 4, 4, 0, 9, 1, -1, 1, -1, -1])
     assert np.flatnonzero(contradicting(groups, labels)).tolist() == [2, 3, 4]
     assert not contradicting(np.full(3, -1), np.array([0, 1, 2])).any()
+
+
+def test_what_has_to_share_a_fold_are_copies_and_groups_directly_or_by_others():
+    copies = copies_in(Texts(("a", "b", "a", "c", "d", "e", "f", "f")))
+    assert kept_together(copies, ()).tolist() == [0, -1, 0, -1, -1, -1, 1, 1]
+    groups = ("p", "q", "q", "q", None, "r", None, None)
+    found = kept_together(copies, groups)  # row 0 is like row 2, which is of the group of rows 1 and 3
+    assert found[[0, 1, 2, 3]].tolist() == [found[0]] * 4
+    assert found[[4, 5]].tolist() == [-1, -1]
+    assert found[6] == found[7] != found[0]
+    assert len(set(found.tolist())) == 3

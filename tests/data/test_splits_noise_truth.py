@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelaudit.data.flips import plant_flips
-from labelaudit.data.splits import cross_audit, distinct_rows, hold_out, with_copies
+from labelaudit.data.splits import cross_audit, distinct_rows, hold_out, with_others
 from labelaudit.data.truth import read_truth
 from labelaudit.errors import InputError
 
@@ -52,7 +52,7 @@ def test_of_copies_the_first_stands_for_all():
 
 def test_a_row_without_a_fold_goes_to_its_copies():
     fold_of, alike = np.array([-1, 1, 0, -1, -1, -1]), np.array([3, -1, 3, 0, 0, -1])
-    assert with_copies(fold_of, alike).tolist() == [0, 1, 0, -1, -1, -1]
+    assert with_others(fold_of, alike).tolist() == [0, 1, 0, -1, -1, -1]
 
 
 def test_hold_out_is_stratified_and_refuses_what_cannot_be():
@@ -133,3 +133,14 @@ def test_decisions_are_a_truth(tmp_path):
         (tmp_path / "d.csv").write_text(f"id,label,decision,new_label\n{line}\n")
         with pytest.raises(InputError, match=message):
             read_truth(tmp_path / "d.csv", ("a",), ("0", "1"))
+
+
+def test_large_groups_of_several_classes_share_a_part_and_every_part_has_every_class():
+    generator = np.random.default_rng(0)
+    patients, labels = generator.integers(0, 30, 600), generator.integers(0, 3, 600)
+    folds = cross_audit(np.arange(600), labels, 0, 3, patients)
+    for fold in folds:
+        assert not set(patients[fold.query]) & set(patients[fold.train])
+        assert 170 < len(fold.query) < 230
+        assert (np.bincount(labels[fold.query], minlength=3) > 40).all()
+    assert np.array_equal(np.sort(np.concatenate([fold.query for fold in folds])), np.arange(600))
