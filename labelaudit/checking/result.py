@@ -29,6 +29,9 @@ class ChangedRow:
         path: The row's own file, or the table it is in; as the user would write it.
         line: The line in that table, from 1; None if the row is a file.
         problem: Why it could not be scored; None if it was.
+        contradicts: The id of a copy of it that has another label; None if there is none.
+        contradicts_label: That label; None if there is none.
+        in_test: Whether the test set has a copy of it.
     """
 
     id: str
@@ -44,6 +47,19 @@ class ChangedRow:
     path: str
     line: int | None
     problem: str | None = None
+    contradicts: str | None = None
+    contradicts_label: str | None = None
+    in_test: bool = False
+
+    @property
+    def contradiction(self) -> bool:
+        """Whether it has a copy with another label, and nobody has accepted it."""
+        return self.contradicts is not None and not self.accepted
+
+    @property
+    def leak(self) -> bool:
+        """Whether the test set has it, too, and nobody has accepted that."""
+        return self.in_test and not self.accepted
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from labelaudit.checking.changes import Changes
 from labelaudit.checking.formats.wording import printable
 from labelaudit.checking.result import Change, ChangedRow
 from labelaudit.data.class_names import Twins, class_name_twins
+from labelaudit.data.copies import contradicting
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.table_files import row_lines
 from labelaudit.detection.ranking import Ranking
@@ -23,8 +24,11 @@ from labelaudit.errors import InputError
 from labelaudit.report.report import Report
 from labelaudit.report.wording import range_in_words, range_level, share_in_words
 from labelaudit.runtime.regular_files import require_regular
-from labelaudit.types import Hashes
+from labelaudit.types import FailOn, Hashes
 from labelaudit.units import format_count
+
+FAIL_ON: frozenset[FailOn] = frozenset({"suspects", "contradictions", "leaks", "class-names"})
+"""What makes a check fail unless it is told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,14 @@ class Limits:
         suspects: The most new suspects; None for any number.
         share: The largest share of suspects in the new rows, 0 to 1; None for any.
         relabelled: Whether rows may have got another label without being accepted.
-        cannot_tell: Whether wrong labels may be such that they cannot be told from a network that is unsure.
+        fail_on: What makes a check fail at all. By `suspects` the two limits on them count, and whether they can be
+            judged; by `cannot-tell`, whether wrong labels can be told from a network that is unsure.
     """
 
     suspects: int | None = 0
     share: float | None = None
     relabelled: bool = True
-    cannot_tell: bool = True
+    fail_on: frozenset[FailOn] = FAIL_ON
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,9 @@ class ShareSaid:
         told = share_in_words(noise)
         if noise["doubt"] is not None:
             return cls(noise)
-        if not limits.cannot_tell:
+        if "cannot-tell" in limits.fail_on:
             return cls(noise, failure=told)
-        return cls(noise, warnings=(f"{told}. `fail_on` cannot-tell makes it a failure",))
+        return cls(noise, warnings=(f"{told}. cannot-tell in `fail_on` makes it a failure",))
 
 
 def changed_rows(
@@ -113,6 +118,7 @@ def changed_rows(
         ("relabelled", changes.relabelled),
     )
     kinds = {row: change for change, rows in parts for row in rows}
+    others, in_test = contradicted_copies(data, changes), data.copies.in_test()
     rows_found = []
     for row in changes.new:
         scored = ranking.rank[row] > 0
@@ -137,9 +143,32 @@ def changed_rows(
                 else dataset.source,
                 line=None if lines is None else lines[row],
                 problem=problem,
+                contradicts=None if row not in others else dataset.ids[others[row]],
+                contradicts_label=None if row not in others else names[data.labels[others[row]]],
+                in_test=bool(in_test[row]) and not data.copies.by_chance,
             )
         )
     return tuple(sorted(rows_found, key=lambda row: -1 if row.score is None else row.score, reverse=True))
+
+
+def contradicted_copies(data: AuditData, changes: Changes) -> dict[int, int]:
+    """For each new row with a copy that has another label such a copy.
+
+    Copies that are not new decide, where there are some. Where rows may be alike by chance there is no contradiction.
+    """
+    if data.copies.by_chance:
+        return {}
+    labels, groups, new = data.labels[: len(data.dataset)], data.copies.groups, set(changes.new)
+    members: dict[int, list[int]] = {}
+    for row in np.flatnonzero(contradicting(groups, labels)).tolist():
+        members.setdefault(int(groups[row]), []).append(row)
+    found: dict[int, int] = {}
+    for rows in members.values():
+        judges = [row for row in rows if row not in new] or rows
+        for row in (row for row in rows if row in new):
+            others = [judge for judge in judges if labels[judge] != labels[row]]
+            found |= {row: others[0]} if others else {}
+    return found
 
 
 def ranking_in(report: Report) -> Ranking:
@@ -183,14 +212,21 @@ def reasons_to_fail(
         twins: Class names that look like one.
         share: What is said of the share of wrong labels; None where nothing is new.
     """
-    failures = [f"class names that look like one: {pair}" for pair in twins]
-    suspects = sum(row.suspect for row in rows)
-    if doubt is not None:
+    named, kinds = [f"class names that look like one: {pair}" for pair in twins], limits.fail_on
+    failures = named if "class-names" in kinds else []
+    suspects = sum(row.suspect for row in rows) if "suspects" in kinds else 0
+    if doubt is not None and "suspects" in kinds:
         failures.append(f"the new labels cannot be judged: {doubt}")
     elif share is not None and share.failure is not None:
         failures.append(share.failure)
     if limits.suspects is not None and suspects > limits.suspects:
         failures.append(f"{format_count(suspects, 'new suspect')}, {limits.suspects} allowed")
+    contradictions = sum(row.contradiction for row in rows)
+    if contradictions and "contradictions" in kinds:
+        failures.append(f"{format_count(contradictions, 'new row has', 'new rows have')} a copy with another label")
+    leaks = sum(row.leak for row in rows)
+    if leaks and "leaks" in kinds:
+        failures.append(f"{format_count(leaks, 'new row is', 'new rows are')} in the test set, too")
     if limits.share is not None and rows and suspects / len(rows) > limits.share:
         failures.append(
             f"{suspects / len(rows):.1%} of the {len(rows)} new rows are suspects, {limits.share:.1%} allowed"

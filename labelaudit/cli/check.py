@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from typer import Argument, Option
@@ -15,6 +15,7 @@ from labelaudit.cli.console import Console
 from labelaudit.cli.exit_codes import ending_in_exit_codes, until_the_end
 from labelaudit.cli.options import Quiet, with_choices
 from labelaudit.cli.spelling import spell_options
+from labelaudit.errors import InputError
 from labelaudit.runtime.commits import finish
 from labelaudit.runtime.files import check_output_file
 from labelaudit.runtime.locks import locked
@@ -56,13 +57,17 @@ MaxNewSuspects = Annotated[
 ]
 MaxNewShare = Annotated[
     float | None,
-    Option(min=0, max=1, metavar="X", help="Largest share of suspects in the new rows [0 to 1].", show_default="any"),
+    Option(min=0, max=1, metavar="X", help="Largest share of suspects in new rows [0 to 1].", show_default="any"),
 ]
 FailOnRelabelled = Annotated[
     bool, Option("--fail-on-relabelled", help="Fail on rows with a new label, unless accepted.")
 ]
 FailOnOption = Annotated[
-    FailOn | None, Option(metavar="CHOICE", help="Also fail on this: cannot-tell.", show_default="none")
+    str,
+    Option(
+        metavar="A,B",
+        help="What to fail on; there is cannot-tell, too.",
+    ),
 ]
 FINDINGS = 1  # the exit code
 
@@ -81,7 +86,7 @@ def check(
     max_new_suspects: MaxNewSuspects = None,
     max_new_share: MaxNewShare = None,
     fail_on_relabelled: FailOnRelabelled = False,
-    fail_on: FailOnOption = None,
+    fail_on: FailOnOption = "suspects,contradictions,leaks,class-names",
     accepted: Annotated[
         Path | None,
         Option(metavar="FILE", help="Text file with ids of right rows.", show_default="none"),
@@ -106,9 +111,9 @@ def check(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Audit what is new since a baseline, and fail on new suspects only.
+    """Audit what is new since a baseline, and fail on what is wrong with that only.
 
-    Exit codes: 0 passed, 1 new suspects, 2 unusable input, 3 the run failed.
+    Exit codes: 0 passed, 1 failed, 2 unusable input, 3 the run failed.
     """
     console = Console(quiet=quiet, as_json=False)
     with ending_in_exit_codes(console):
@@ -131,7 +136,7 @@ def check(
             suspects=None if any_number else max_new_suspects or 0,
             share=max_new_share,
             relabelled=not fail_on_relabelled,
-            cannot_tell=fail_on != "cannot-tell",
+            fail_on=kinds_in(fail_on),
         )
         result = run_check(source, baseline, limits, accepted, test, refresh, device, console, model, reviewed)
         failures, notes, warnings = (
@@ -141,6 +146,20 @@ def check(
         if report is not None:
             write_page(result, report, console)
     raise typer.Exit(FINDINGS if result.failures else 0)
+
+
+def kinds_in(fail_on: str) -> frozenset[FailOn]:
+    """What is to make a check fail.
+
+    Raises:
+        InputError: It names something else, or nothing.
+    """
+    known: tuple[FailOn, ...] = get_args(FailOn)
+    named = [name.strip() for name in fail_on.split(",")]
+    for name in named:
+        if name not in known:
+            raise InputError(f"{name!r} is not one of {', '.join(known)}", option="fail_on")
+    return frozenset(kind for kind in known if kind in named)
 
 
 def deliver(result: CheckResult, format: Format, out: Path | None, console: Console) -> None:

@@ -169,6 +169,41 @@ def test_a_renamed_class_is_no_change(updated):
     assert again.changes[0].label == "seven"
 
 
+def test_new_rows_that_contradict_a_copy_fail_until_accepted_or_not_asked_for(updated):
+    old = sorted((updated / "data" / "3").iterdir())[0]
+    (new,) = add(updated, "8", "8", 1)
+    shutil.copy(old, updated / "data" / "5" / "twin.png")
+    shutil.copy(updated / "data" / new, updated / "data" / "4" / "both-new.png")
+    shutil.copy(old, updated / "data" / "3" / "same.png")
+    many = Limits(suspects=None)
+    result = check(updated / "data", updated / "baseline", limits=many)
+    found = {row.id: (row.contradicts, row.contradicts_label) for row in result.changes if row.contradiction}
+    assert found == {"5/twin.png": (f"3/{old.name}", "3"), new: ("4/both-new.png", "4"), "4/both-new.png": (new, "8")}
+    assert result.failures == ("3 new rows have a copy with another label",)
+    suspects_alone = dataclasses.replace(many, fail_on=frozenset({"suspects"}))
+    assert check(updated / "data", updated / "baseline", limits=suspects_alone).failures == ()
+    (updated / "ok.txt").write_text("\n".join(found))
+    accepted = check(updated / "data", updated / "baseline", limits=many, accepted=updated / "ok.txt")
+    assert accepted.failures == ()
+
+
+def test_new_rows_that_the_test_set_has_are_leaks(tmp_path):
+    for folder, rows in (("data", slice(0, 12)), ("test", slice(12, 18))):
+        for digit in "017":
+            (tmp_path / folder / digit).mkdir(parents=True)
+            for file in right_digits(digit)[rows]:
+                shutil.copy(file, tmp_path / folder / digit)
+    config = AuditConfig(model=ModelConfig(name="lr"), training=TrainingConfig(epochs=2))
+    report, audit = scan_and_keep(tmp_path / "data", tmp_path / "test", config=config)
+    (tmp_path / "baseline").mkdir()
+    save_baseline(tmp_path / "baseline", report, audit)
+    for file in right_digits("0")[11:14]:  # the first is in the data, the others in the test set
+        shutil.copy(file, tmp_path / "data" / "0" / f"new-{file.name}")
+    result = check(tmp_path / "data", tmp_path / "baseline", limits=Limits(suspects=None))
+    assert [row.leak for row in sorted(result.changes, key=lambda row: row.row)] == [False, True, True]
+    assert "2 new rows are in the test set, too" in result.failures
+
+
 def test_names_that_are_no_line_are_accepted_as_they_are_printed(updated):
     names = [b"new\nline.png", b"\xff\xfe.png", b"=cmd 'quo\"te.png", b"#7.png", b"<script>.png"]
     for name, file in zip(names, right_digits("0")[-5:], strict=True):
@@ -434,7 +469,9 @@ def test_a_gate_that_cannot_tell_does_not_pass_in_silence(tmp_path):
         assert "how many labels are wrong" in render(result, form), form
     assert "::warning title=Cannot be relied on::Cannot tell" in render(result, "github")
     assert read_json(render(result, "json")) == result
-    strict = check(tmp_path / "t.csv", tmp_path / "baseline", limits=dataclasses.replace(many, cannot_tell=False))
+    strict = check(
+        tmp_path / "t.csv", tmp_path / "baseline", limits=dataclasses.replace(many, fail_on=frozenset({"cannot-tell"}))
+    )
     assert (len(strict.failures), strict.warnings) == (1, ())
     done = CliRunner().invoke(
         app, ["check", str(tmp_path / "t.csv"), "--baseline", str(tmp_path / "baseline"), "--max-new-suspects", "20",

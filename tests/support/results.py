@@ -49,6 +49,11 @@ UNREADABLE = replace(
     ADDED, id="5/b.png", row=30, change="changed", label="5", old_label="5", score=None, influence=None,
     path="data/new/5/b.png", problem="cannot be decoded",
 )  # fmt: skip
+CONTRADICTING = replace(
+    ADDED, id="1/twin.png", row=40, label="1", score=0.375, path="data/new/1/twin.png", contradicts="0/first.png",
+    contradicts_label="0",
+)  # fmt: skip
+LEAKING = replace(ADDED, id="0/leak.png", row=41, path="data/new/0/leak.png", in_test=True)
 
 CHANGED = replace(NOTHING, rows=601, changes=(ADDED,), removed=2)
 FAILED = replace(
@@ -58,6 +63,17 @@ FAILED = replace(
     changes=(SUSPECT, RELABELLED_SUSPECT, RELABELLED, ADDED, UNREADABLE),
     failures=("2 new suspects, 0 allowed",),
     notes=("guessed labels: column 'label'",),
+)
+COPIES = replace(
+    NOTHING,
+    rows=602,
+    changes=(
+        CONTRADICTING,
+        LEAKING,
+        replace(CONTRADICTING, id="1/ok.png", accepted=True),
+        replace(LEAKING, id="0/ok.png", accepted=True),
+    ),
+    failures=("1 new row has a copy with another label", "1 new row is in the test set, too"),
 )
 ALLOWED = replace(FAILED, failures=())
 FAILED_RELABELLED = replace(

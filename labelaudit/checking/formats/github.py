@@ -9,7 +9,9 @@ from labelaudit.checking.formats.locations import relative_path
 from labelaudit.checking.formats.markdown import render_markdown
 from labelaudit.checking.formats.wording import (
     accepted_rows,
+    contradictions,
     describe,
+    leaks,
     name,
     printable,
     relabelled,
@@ -36,11 +38,15 @@ def render_github(result: CheckResult) -> str:
     level = "error" if result.failures else "warning"
     lines = [_command(level, verdict(result), printable(failure)) for failure in result.failures[:SHOWN]]
     room = SHOWN - len(lines)
-    lines += [_annotation(level, f"Suspect label {name(row.label)}", row) for row in result.suspects[:room]]
+    worst = [(row, f"Suspect label {name(row.label)}") for row in result.suspects]
+    worst += [(row, f"Contradicting label {name(row.label)}") for row in contradictions(result)]
+    worst += [(row, "In the test set") for row in leaks(result)]
+    lines += [_annotation(level, title, row) for row, title in worst[:room]]
     warnings = [(row, "Relabelled") for row in relabelled(result)] + [(row, "Not scored") for row in unscored(result)]
-    warnings_room = SHOWN if result.failures else max(SHOWN - len(result.suspects[:room]), 0)
+    warnings_room = SHOWN if result.failures else max(SHOWN - len(worst[:room]), 0)
     lines += [_annotation("warning", title, row) for row, title in warnings[:warnings_room]]
-    lines += [_rest("suspect", result.suspects[room:])]
+    left = [row for row, _ in worst[room:]]
+    lines += [_rest("suspect" if all(row.suspect for row in left) else "finding", left)]
     lines += [_rest("row to look at", [row for row, _ in warnings[warnings_room:]], "rows to look at")]
     accepted = accepted_rows(result)
     if accepted:

@@ -22,6 +22,8 @@ def render_json(result: CheckResult) -> str:
         "baseline": result.baseline,
         **counts(result),
         "suspects": len(result.suspects),
+        "contradictions": sum(row.contradiction for row in result.changes),
+        "leaks": sum(row.leak for row in result.changes),
         "threshold": result.threshold,
         "seconds": result.seconds,
         "failures": list(result.failures),

@@ -6,8 +6,10 @@ import xml.etree.ElementTree as ET
 
 from labelaudit.checking.formats.wording import (
     accepted_rows,
+    contradictions,
     counts,
     describe,
+    leaks,
     printable,
     relabelled,
     summary,
@@ -20,6 +22,7 @@ from labelaudit.units import format_count
 
 SHOWN = 50
 _CLASS = "labelaudit.check"
+_TYPES = {kind: f"labelaudit.{kind}" for kind in ("contradiction", "leak")} | {"suspect": "labelaudit.suspect-label"}
 
 
 def render_junit(result: CheckResult) -> str:
@@ -28,7 +31,10 @@ def render_junit(result: CheckResult) -> str:
     The verdict's case fails if and only if the check does, and says why; suspects fail only then, for a CI server fails
     the build for any failing case. The many other rows are one passing case.
     """
-    suspects, problems, others = result.suspects, unscored(result), relabelled(result)
+    suspects, problems, others = list(result.suspects), unscored(result), relabelled(result)
+    kinds = ["suspect"] * len(suspects)
+    for kind, found in (("contradiction", contradictions(result)), ("leak", leaks(result))):
+        suspects, kinds = [*suspects, *found], [*kinds, *[kind] * len(found)]
     rest = len(result.changes) - len(suspects) - len(problems)
     tests = 1 + len(suspects) + len(problems) + (rest > 0)
     failures = 1 + len(suspects) if result.failures else 0
@@ -70,10 +76,10 @@ def render_junit(result: CheckResult) -> str:
     if said:
         ET.SubElement(case, "system-out").text = "\n".join(said)
 
-    for row in suspects:
-        case = ET.SubElement(suite, "testcase", classname=f"{_CLASS}.suspect", name=printable(row.id), time="0")
+    for row, kind in zip(suspects, kinds, strict=True):
+        case = ET.SubElement(suite, "testcase", classname=f"{_CLASS}.{kind}", name=printable(row.id), time="0")
         if result.failures:
-            failure = ET.SubElement(case, "failure", type="labelaudit.suspect-label", message=describe(row))
+            failure = ET.SubElement(case, "failure", type=_TYPES[kind], message=describe(row))
             failure.text = f"{where(row)}: {describe(row)}"
         else:
             ET.SubElement(case, "system-out").text = f"{where(row)}: {describe(row)}"

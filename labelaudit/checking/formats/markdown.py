@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 
 from labelaudit.checking.formats.wording import (
+    CONTRADICTIONS,
+    LEAKS,
     accepted_rows,
     change,
+    contradictions,
     counts,
+    describe,
+    leaks,
     name,
     printable,
     relabelled,
@@ -49,6 +54,11 @@ def render_markdown(result: CheckResult) -> str:
             )
             + _more(len(result.suspects))
         )
+    for found, title in ((contradictions(result), CONTRADICTIONS), (leaks(result), LEAKS)):
+        if found:
+            parts.append(f"#### {format_count(len(found), 'new row')} {title}")
+            rows = [[_code(row.id), _sentence(describe(row)), _place(row)] for row in found[:SHOWN]]
+            parts.append(_table(["row", "what", "where"], rows) + _more(len(found)))
     others = relabelled(result)
     if others:
         parts.append(f"#### {format_count(len(others), 'relabelled row')} not suspect")

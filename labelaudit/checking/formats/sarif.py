@@ -8,7 +8,15 @@ from importlib.metadata import version
 from typing import Any
 
 from labelaudit.checking.formats.locations import uri
-from labelaudit.checking.formats.wording import accepted_rows, describe, printable, relabelled, unscored
+from labelaudit.checking.formats.wording import (
+    accepted_rows,
+    contradictions,
+    describe,
+    leaks,
+    printable,
+    relabelled,
+    unscored,
+)
 from labelaudit.checking.result import ChangedRow, CheckResult
 from labelaudit.data.class_names import Twins
 from labelaudit.units import format_count
@@ -58,6 +66,30 @@ _RULES = [
         "defaultConfiguration": {"level": "error"},
         "properties": {"tags": ["data-quality"]},
     },
+    {
+        "id": "labelaudit/contradiction",
+        "name": "Contradiction",
+        "shortDescription": {"text": "A copy of this row has another label."},
+        "fullDescription": {"text": "Both rows hold the same. At least one of their labels is wrong."},
+        "help": {
+            "text": "Look at both, correct the wrong label, and drop one row; or accept this one by its id.",
+            "markdown": "Look at both, correct the wrong label, and drop one row; or accept this one by its id.",
+        },
+        "defaultConfiguration": {"level": "error"},
+        "properties": {"tags": ["data-quality"]},
+    },
+    {
+        "id": "labelaudit/leak",
+        "name": "Leak",
+        "shortDescription": {"text": "The test set has this row, too."},
+        "fullDescription": {"text": "What is trained on is not fit to be tested on: figures would be too good."},
+        "help": {
+            "text": "Drop the row here or in the test set; or accept it by its id.",
+            "markdown": "Drop the row here or in the test set; or accept it by its id.",
+        },
+        "defaultConfiguration": {"level": "error"},
+        "properties": {"tags": ["data-quality"]},
+    },
 ]
 
 
@@ -67,7 +99,10 @@ def render_sarif(result: CheckResult) -> str:
     Suspects are errors if the check fails, else warnings. Accepted ones are left out: GitHub knows no suppressions and
     would show them as open.
     """
-    found = [(row, 0, "error" if result.failures else "warning") for row in result.suspects]
+    level = "error" if result.failures else "warning"
+    found = [(row, 0, level) for row in result.suspects]
+    found += [(row, 3, level) for row in contradictions(result)]
+    found += [(row, 4, level) for row in leaks(result)]
     found += [(row, 1, "warning") for row in relabelled(result)]
     accepted, problems = accepted_rows(result), unscored(result)
     notifications = [("error", failure) for failure in result.failures]

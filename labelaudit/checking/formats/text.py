@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from labelaudit.checking.formats.wording import (
+    CONTRADICTIONS,
+    LEAKS,
     accepted_rows,
     change,
+    contradictions,
     describe,
+    leaks,
     name,
     printable,
     relabelled,
@@ -34,6 +38,10 @@ def render_text(result: CheckResult) -> str:
             ],
             len(result.suspects),
         )
+    for rows, title in ((contradictions(result), CONTRADICTIONS), (leaks(result), LEAKS)):
+        if rows:
+            lines += ["", f"{format_count(len(rows), 'new row')} {title}"]
+            lines += [f"  {where(row)} {describe(row)}" for row in rows[:SHOWN]] + _more(len(rows))
     others = relabelled(result)
     if others:
         lines += ["", f"{format_count(len(others), 'relabelled row')} not suspect"]

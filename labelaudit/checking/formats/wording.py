@@ -6,6 +6,7 @@ from labelaudit.checking.result import ChangedRow, CheckResult
 from labelaudit.units import format_count
 
 NONE = "–"
+CONTRADICTIONS, LEAKS = "with a copy that has another label", "that the test set has, too"
 
 
 def printable(text: str) -> str:
@@ -45,7 +46,21 @@ def relabelled(result: CheckResult) -> tuple[ChangedRow, ...]:
     return tuple(
         row
         for row in result.changes
-        if row.change == "relabelled" and not row.suspect and not row.accepted and row.problem is None
+        if row.change == "relabelled"
+        and not (row.suspect or row.contradiction or row.leak or row.accepted)
+        and row.problem is None
+    )
+
+
+def contradictions(result: CheckResult) -> tuple[ChangedRow, ...]:
+    """The rows that have a copy with another label, and are no suspects."""
+    return tuple(row for row in result.changes if row.contradiction and not row.suspect and row.problem is None)
+
+
+def leaks(result: CheckResult) -> tuple[ChangedRow, ...]:
+    """The rows that the test set has, too, and of which nothing worse is said."""
+    return tuple(
+        row for row in result.changes if row.leak and not (row.suspect or row.contradiction) and row.problem is None
     )
 
 
@@ -55,11 +70,17 @@ def unscored(result: CheckResult) -> tuple[ChangedRow, ...]:
 
 
 def accepted_rows(result: CheckResult) -> tuple[ChangedRow, ...]:
-    """The rows that would be suspects or relabelled, had nobody accepted them."""
+    """The rows that would be suspects, contradictions, leaks or relabelled, had nobody accepted them."""
     return tuple(
         row
         for row in result.changes
-        if row.accepted and (row.change == "relabelled" or (row.score is not None and row.score > result.threshold))
+        if row.accepted
+        and (
+            row.change == "relabelled"
+            or row.contradicts is not None
+            or row.in_test
+            or (row.score is not None and row.score > result.threshold)
+        )
     )
 
 
@@ -68,10 +89,14 @@ def describe(row: ChangedRow) -> str:
     if row.problem is not None:
         return f"could not be scored: {printable(row.problem)} ({change(row)})"
     score = "" if row.score is None else f"score {row.score:.3f}; "
+    copies = "" if not row.contradiction else f"; its copy {name(row.contradicts)} is {name(row.contradicts_label)}"
+    copies += "; in the test set, too" if row.leak else ""
+    if copies and not row.suspect:
+        return f"labelled {name(row.label)}{copies} ({score}{change(row)})"
     if not row.suspect:
         return f"relabelled from {name(row.old_label)} to {name(row.label)} ({score.removesuffix('; ') or 'no score'})"
     suggested = "" if row.suggested_label is None else f", more probably {name(row.suggested_label)}"
-    return f"labelled {name(row.label)}{suggested} ({score}{change(row)})"
+    return f"labelled {name(row.label)}{suggested} ({score}{change(row)}){copies}"
 
 
 def change(row: ChangedRow) -> str:

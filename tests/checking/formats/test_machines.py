@@ -25,6 +25,7 @@ from tests.support.results import (
     ACCEPTED_ONLY,
     ALLOWED,
     CHANGED,
+    COPIES,
     FAILED,
     FAILED_RELABELLED,
     HOSTILE,
@@ -35,7 +36,7 @@ from tests.support.results import (
 )
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
-RESULTS = [NOTHING, CHANGED, FAILED, ALLOWED, FAILED_RELABELLED, ACCEPTED_ONLY, HOSTILE]
+RESULTS = [NOTHING, CHANGED, FAILED, ALLOWED, FAILED_RELABELLED, ACCEPTED_ONLY, HOSTILE, COPIES]
 
 
 @pytest.fixture(scope="module")
