@@ -59,7 +59,7 @@ Reviewed = Annotated[
     list[Path] | None,
     Option(
         metavar="FILE",
-        help="decisions.csv of earlier reviews, or several.",
+        help="decisions.csv of reviews, or several.",
         show_default="none",
         rich_help_panel=DATA,
     ),
