@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,10 @@ from labelaudit.config import AuditConfig
 from labelaudit.data.cells import some_names
 from labelaudit.data.copies import Copies, find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
+from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import ImageSummary
 from labelaudit.errors import InputError
-from labelaudit.progress import Progress
+from labelaudit.progress import Progress, ignore
 from labelaudit.runtime.machine import choose_device, choose_dtype
 from labelaudit.types import Hashes, Labels, Problems, Rows
 from labelaudit.units import format_count, listed
@@ -43,6 +45,7 @@ class AuditData:
         copies: Which rows hold the same.
         together: What audited rows have to share a fold, see `kept_together`.
         alone: Rows that are the only readable one of their class, or share a fold with all others of it.
+        other_splits: The names of other parts of the dataset that were looked at for copies.
     """
 
     dataset: Dataset
@@ -59,6 +62,7 @@ class AuditData:
     copies: Copies
     together: Rows
     alone: frozenset[int] = frozenset()
+    other_splits: tuple[str, ...] = ()
 
     @property
     def unlabelled(self) -> Rows:
@@ -75,6 +79,7 @@ def read_data(
     classes: tuple[str, ...] | None = None,
     custom_model: nn.Module | None = None,
     like: ImageSummary | None = None,
+    other_splits: Sequence[Dataset] = (),
 ) -> AuditData:
     """Check the labels, choose the model, read all rows.
 
@@ -86,6 +91,7 @@ def read_data(
         classes: The classes of an earlier audit, for a warm start; then some may have few rows or none.
         custom_model: A network made by the user, instead of one by name.
         like: What an earlier audit's network took, where this one goes on from it.
+        other_splits: Other parts of the dataset, in which audited rows should not be, too.
 
     Raises:
         InputError: The data cannot be audited; the message says why.
@@ -104,7 +110,8 @@ def read_data(
 
     labels = class_indices(parts, classes)
     readable = np.array([problem is None for problem in problems])
-    copies = find_copies(parts, hashes)
+    others = tuple(digest for split in other_splits for digest in hash_rows(split, ignore))
+    copies = find_copies(parts, (*hashes, *others), other_splits)
     together = kept_together(copies, dataset.groups)
     usable = np.flatnonzero(readable & (labels != NO_LABEL))
     audited, test_rows = usable[usable < rows], usable[usable >= rows]
@@ -132,6 +139,7 @@ def read_data(
         copies=copies,
         together=together,
         alone=frozenset(alone.tolist()),
+        other_splits=tuple(str(split.settings.split) for split in other_splits),
     )
 
 
@@ -260,7 +268,7 @@ def _is_audited(
         InputError: All are.
     """
     shared = copies.audited_too()[test_rows - copies.rows]
-    contents = copies.content[: copies.rows], copies.content[copies.rows :]
+    contents = copies.content[: copies.rows], copies.content[copies.rows : copies.rows + copies.test_rows]
     same = Counter(zip(contents[0], dataset.labels, strict=True)) == Counter(zip(contents[1], test.labels, strict=True))
     if copies.by_chance and not same:
         return np.zeros(len(test_rows), dtype=bool)

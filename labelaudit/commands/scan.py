@@ -23,7 +23,7 @@ from labelaudit.commands.given import check_alone, load_labels, read_views
 from labelaudit.config import AuditConfig
 from labelaudit.correction.reviewed import ReviewableRows, match_reviews, read_reviews, reviews_in
 from labelaudit.data.dataset import NO_LABEL, fingerprint
-from labelaudit.data.sources import load_dataset, load_test_set, with_labels
+from labelaudit.data.sources import load_dataset, load_other_splits, load_test_set, with_labels
 from labelaudit.data.truth import read_truth
 from labelaudit.detection.ranking import Ranking, rank_rows
 from labelaudit.errors import InputError
@@ -235,7 +235,8 @@ def open_data(
         dataset = load_dataset(source, config.source)
         test_set = None if test is None else load_test_set(test, dataset, config.source)
         config = config if custom_model is not None else choose_network(config, dataset, progress)
-        data = read_data(dataset, test_set, config, progress, custom_model=custom_model)
+        others = load_other_splits(source, dataset, test_set)
+        data = read_data(dataset, test_set, config, progress, custom_model=custom_model, other_splits=others)
     if process_group().size > 1:
         for what, value in identity(data, config).items():
             process_group().require_equal(what.replace("_", " "), json.dumps(value, sort_keys=True))

@@ -28,14 +28,16 @@ class Copies:
 
     Attributes:
         content: A number for what each row holds, the same for rows that hold the same; −1 where a row holds nothing
-            or cannot be read; of the audited rows and, after them, those of the test set, shape (N + M,).
+            or cannot be read; of the audited rows, then those of the test set, then those of other splits (N + M + K,).
         rows: N.
+        test_rows: M.
         by_chance: Whether rows may be alike without being the same thing: where they have few columns, or columns of
             few values, and many rows are alike.
     """
 
     content: NDArray[np.int64]
     rows: int
+    test_rows: int
     by_chance: bool
 
     @cached_property
@@ -49,13 +51,13 @@ class Copies:
         return groups
 
     def in_test(self) -> NDArray[np.bool_]:
-        """Whether a row of the test set holds the same, for each audited row, shape (N,)."""
+        """Whether a row of the test set, or of another split, holds the same, for each audited row, shape (N,)."""
         content = self.content[: self.rows]
         return (content >= 0) & np.isin(content, self.content[self.rows :])
 
     def audited_too(self) -> NDArray[np.bool_]:
         """Whether an audited row holds the same, for each row of the test set, shape (M,)."""
-        content = self.content[self.rows :]
+        content = self.content[self.rows : self.rows + self.test_rows]
         return (content >= 0) & np.isin(content, self.content[: self.rows])
 
 
@@ -86,7 +88,7 @@ def kept_together(copies: Copies, groups: Sequence[str | None]) -> Rows:
     return found
 
 
-def find_copies(parts: Sequence[Dataset], hashes: Hashes) -> Copies:
+def find_copies(parts: Sequence[Dataset], hashes: Hashes, other_splits: Sequence[Dataset] = ()) -> Copies:
     """Find rows that hold the same.
 
     Images are compared as files, numbers bit by bit, tables cell by cell, and texts without regard to white space and
@@ -94,14 +96,16 @@ def find_copies(parts: Sequence[Dataset], hashes: Hashes) -> Copies:
 
     Args:
         parts: The audited dataset and, if there is one, the test set.
-        hashes: Content hash of each row of theirs, one after the other; None where nothing could be read.
+        hashes: Content hash of each row of all, one after the other; None where nothing could be read.
+        other_splits: Other parts of the dataset, in which audited rows should not be, too.
     """
-    keys = np.array(list(_keys(parts, hashes)), dtype=object)
+    keys = np.array(list(_keys([*parts, *other_splits], hashes)), dtype=object)
     content = pd.factorize(keys)[0].astype(np.int64)
     rows = len(parts[0])
     known = content[:rows][content[:rows] >= 0]
     often = len(known) > 0 and len(np.unique(known)) < (1 - OFTEN) * len(known)
-    return Copies(content, rows, bool(often) and _may_coincide(parts[0].content))
+    test_rows = sum(map(len, parts[1:]))
+    return Copies(content, rows, test_rows, bool(often) and _may_coincide(parts[0].content))
 
 
 def _may_coincide(content: Content) -> bool:

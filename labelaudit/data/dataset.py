@@ -27,6 +27,7 @@ class Dataset:
         notes: What was guessed or left out, for the user to read.
         settings: How it was read, with nothing left to guess.
         groups: What each row belongs to (a patient, a video), None where nothing is said; empty if nothing is of any.
+        other_splits: The names of the other parts of the source, where it has several.
         class_order: All class names in the source's own order, also those no row has; empty if it has none.
     """
 
@@ -40,6 +41,7 @@ class Dataset:
     settings: SourceConfig = field(default_factory=SourceConfig)
     class_order: tuple[str, ...] = ()
     groups: tuple[str | None, ...] = ()
+    other_splits: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

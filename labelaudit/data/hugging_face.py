@@ -82,12 +82,13 @@ def dataset_of_hugging_face(
         InputError: It streams, has no such split, or is no dataset of labelled rows.
     """
     notes: list[str] = []
+    sizes: dict[str, int] = {}
     if isinstance(loaded, (datasets.IterableDataset, datasets.IterableDatasetDict)):
         raise InputError(
             f"{source} is a stream: an audit goes over its rows many times; load it without streaming=True"
         )
     if isinstance(loaded, datasets.DatasetDict):
-        sizes = {str(name): part.num_rows for name, part in loaded.items()}
+        sizes |= {str(name): part.num_rows for name, part in loaded.items()}
         split, notes = choose_split(sizes, config.split, splits, source)
         loaded = loaded[split]
     elif config.split is not None:
@@ -101,6 +102,7 @@ def dataset_of_hugging_face(
         kind=f"Hugging Face dataset, {dataset.kind}".replace("Parquet with images", "images"),
         notes=(*dataset.notes, *notes),
         settings=dataset.settings.model_copy(update={"split": split}),
+        other_splits=tuple(name for name in sizes if name != split),
     )
 
 

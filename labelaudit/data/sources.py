@@ -98,13 +98,39 @@ def load_test_set(source: object, audited: Dataset, config: SourceConfig) -> Dat
         InputError: There is nothing usable there, or it is the part that is audited.
     """
     columns = audited.settings.feature_columns if isinstance(audited.content, Cells) else config.feature_columns
-    test = load_dataset(source, config.model_copy(update={"split": None, "feature_columns": columns}), TEST)
+    update = {"split": None, "feature_columns": columns, "group_column": None}
+    test = load_dataset(source, config.model_copy(update=update), TEST)
     same = test.source == audited.source and isinstance(source, (str, Path))
     if same and test.settings.split == audited.settings.split:
         raise InputError(
             f"{source} is what is audited; name other data, or leave it out for the cross-audit", option="test"
         )
     return test
+
+
+def load_other_splits(source: object, audited: Dataset, test: Dataset | None) -> list[Dataset]:
+    """The other parts of a dataset with several, to see whether audited rows are in them, too.
+
+    Those that cannot be read like the audited one are left out: nothing else depends on them.
+
+    Args:
+        source: Where the audited part is from.
+        audited: That part.
+        test: The test set, which is none of them; None without one.
+    """
+    columns = audited.settings.feature_columns if isinstance(audited.content, Cells) else None
+    found = []
+    for split in audited.other_splits:
+        if test is not None and (test.source, test.settings.split) == (audited.source, split):
+            continue
+        update = {"split": split, "feature_columns": columns, "group_column": None, "vectors": None}
+        try:
+            part = load_dataset(source, audited.settings.model_copy(update=update))
+        except InputError:
+            continue
+        if type(part.content) is type(audited.content):
+            found.append(part)
+    return found
 
 
 def with_labels(inputs: object, labels: object) -> tuple[object, object]:
@@ -149,7 +175,8 @@ def _open(source: object, config: SourceConfig, splits: tuple[str, ...]) -> Data
     if not is_image_folder(path, inside) and (files := tables_in(path, inside)):
         found = read_folder(path, files, config, splits)
         dataset = dataset_of(found.table, str(path), (config.image_root or path,), config, found.notes)
-        return replace(dataset, settings=dataset.settings.model_copy(update={"split": found.split}))
+        settings = dataset.settings.model_copy(update={"split": found.split})
+        return replace(dataset, settings=settings, other_splits=found.other_splits)
     return open_folder(path, config)
 
 

@@ -36,11 +36,13 @@ class TableFile:
         table: Its rows; columns have unique names without blanks around them. Cells of a CSV are text.
         notes: What was recognised or is not as usual, in words.
         split: Which part of a folder it is, None where there are no parts.
+        other_splits: The names of the other parts.
     """
 
     table: pa.Table
     notes: tuple[str, ...] = ()
     split: str | None = None
+    other_splits: tuple[str, ...] = ()
 
 
 def table_suffix(path: Path) -> str | None:
@@ -181,7 +183,8 @@ def read_folder(folder: Path, files: Iterable[Path], config: SourceConfig, prefe
         raise InputError(f"the files in {folder} have different columns: {str(error).splitlines()[0]}") from error
     kind = "Parquet file" if table_suffix(paths[0]) in PARQUET else "table"
     notes = [f"read {format_count(len(paths), kind)}", *note, *tables[0].notes]
-    return TableFile(table, tuple(notes), chosen)
+    others = tuple(name for name in parts if name and name != chosen)
+    return TableFile(table, tuple(notes), chosen, others if chosen else ())
 
 
 def _split_of(file: Path) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from labelaudit.data.copies import contradicting
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.share import Share
 from labelaudit.runtime.large_arrays import blocks
@@ -21,14 +22,8 @@ def contradicting_rows(labels: Labels, alike: Rows) -> Rows:
         labels: Given class indices, shape (N,).
         alike: The group of copies that each row is in, −1 for none, shape (N,).
     """
-    members = np.flatnonzero(alike >= 0)
-    members = members[np.argsort(alike[members], kind="stable")]
-    _, group, sizes = np.unique(alike[members], return_inverse=True, return_counts=True)
-    starts = np.cumsum(sizes) - sizes
-    if not len(members):
-        return members
-    differ = np.minimum.reduceat(labels[members], starts) != np.maximum.reduceat(labels[members], starts)
-    found: Rows = members[differ[group]]
+    rows = np.flatnonzero(contradicting(alike, labels))
+    found: Rows = rows[np.argsort(alike[rows], kind="stable")]
     return found
 
 

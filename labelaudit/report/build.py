@@ -145,6 +145,7 @@ def _metadata(
         "dataset_fingerprint": dataset_fingerprint,
         "classes": list(data.classes),
         "alike_by_chance": data.copies.by_chance,
+        "other_splits": list(data.other_splits),
         "class_name_twins": [asdict(twins) for twins in class_name_twins(data.dataset.labels)],
         "seconds": {} if config.deterministic else seconds,
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from labelaudit.data.dataset import Dataset
@@ -52,8 +53,15 @@ def count_copies(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, 
         "contradicting_groups": int(contradicting["duplicate_group"].nunique()),
         "example": shown[["id", "label"]].to_numpy().tolist(),
         "in_test": int(frame["in_test"].sum()),
+        "places": _places(metadata),
         "alike_by_chance": bool(metadata.get("alike_by_chance")),
     }
+
+
+def _places(metadata: Mapping[str, Any]) -> list[str]:
+    """What rows should not be in, too: the test set, other splits."""
+    splits = [f"split {name!r}" for name in metadata.get("other_splits", [])]
+    return splits if metadata["test_source"] is None and splits else ["the test set", *splits]
 
 
 def copy_groups(frame: pd.DataFrame, dataset: Dataset) -> list[CopyGroup]:
@@ -65,16 +73,19 @@ def copy_groups(frame: pd.DataFrame, dataset: Dataset) -> list[CopyGroup]:
     """
     copies = frame[frame["duplicate_group"].notna() | frame["in_test"]]
     alone = -1 - copies["row"]  # of rows that only the test set has a copy of
-    groups = copies.groupby(copies["duplicate_group"].fillna(alone))
-    order = groups.agg(contradicts=("contradicts", "any"), in_test=("in_test", "any"), size=("row", "size"))
+    keys = copies["duplicate_group"].astype(np.float64).fillna(alone).astype(np.int64)
+    order = copies.groupby(keys).agg(
+        contradicts=("contradicts", "any"), in_test=("in_test", "any"), size=("row", "size")
+    )
     order = order.sort_values(["contradicts", "in_test", "size"], ascending=False, kind="stable").head(GROUPS)
-    chosen = [(group, _varied(groups.get_group(group))) for group in order.index]
+    everyone_of = {group: copies[keys == group] for group in order.index}
+    chosen = [(group, _varied(everyone_of[group])) for group in order.index]
     rows = [int(row) for _, members in chosen for row in members["row"]]
     hashes = dict(zip(frame["row"].iloc[rows], frame["content_hash"].iloc[rows], strict=True))
     previews = preview_rows(dataset.content, rows, hashes, SMALL_SIDE)
     found = []
     for (group, members), facts in zip(chosen, order.itertuples(), strict=True):
-        everyone = groups.get_group(group)
+        everyone = everyone_of[group]
         labels = everyone["label"].fillna("").value_counts(sort=True)
         probable = everyone.dropna(subset=["p_label", "label"]).groupby("label")["p_label"].mean()
         found.append(

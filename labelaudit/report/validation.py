@@ -125,6 +125,7 @@ class _Metadata(_Part):
     seconds: dict[str, float]
     images: _Images | None = None
     alike_by_chance: bool = False
+    other_splits: list[str] = []
     flips: _Flips | None = None
     refined: _Refined | None = None
     reviewed: _Reviewed | None = None

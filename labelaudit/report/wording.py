@@ -201,7 +201,7 @@ def copies_in_words(counts: Mapping[str, Any]) -> list[str]:
         )
     if counts["in_test"]:
         rows = format_count(counts["in_test"], "row is", "rows are")
-        said.append(f"{rows} in the test set, too: figures measured there are too good")
+        said.append(f"{rows} in {' or '.join(counts['places'])}, too: figures measured there are too good")
     if alike := counts["rows"] - counts["contradicting_rows"]:
         groups = format_count(counts["groups"] - counts["contradicting_groups"], "group")
         said.append(f"{format_count(alike, 'copy', 'copies')} with the same label, in {groups}")

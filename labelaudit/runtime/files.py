@@ -21,6 +21,7 @@ if sys.platform != "win32":
 
 
 UNFINISHED, RUN_FILE = "unfinished-run", "run.json"  # the folder of a run that can be resumed, and what says of which
+STREAMS = ("/dev/stdout", "/dev/stderr")
 PART_PATTERN = ".labelaudit.*.part"  # what a process that died while it wrote may leave behind
 
 
@@ -53,7 +54,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def _is_stream(path: Path) -> bool:
     """Whether a path is that of a device, a pipe or an open file of a process, which a new file must not replace."""
     named = Path(os.path.normpath(Path.cwd() / path))  # links are not followed: /dev/stdout may be one to a file
-    return any(named.is_relative_to(place) for place in ("/dev", "/proc")) or (path.exists() and not path.is_file())
+    of_process = str(named) in STREAMS or any(named.is_relative_to(place) for place in ("/dev/fd", "/proc"))
+    return of_process or (path.exists() and not path.is_file())
 
 
 def check_output_file(path: Path, option: str) -> None:

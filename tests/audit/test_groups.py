@@ -44,6 +44,12 @@ def test_a_group_shares_a_fold_and_is_no_feature(visits):
     assert report.accuracy.overall < 0.7
 
 
+def test_a_test_set_needs_no_groups(visits):
+    trusted = visits[100:].drop(columns="patient")
+    report, _ = scan_and_keep(visits[:100], trusted, config=CONFIG)
+    assert report.metadata["query"]["rows"] == "test set DataFrame, 100 rows"
+
+
 def test_a_check_keeps_groups_together(visits, tmp_path, monkeypatch):
     visits.insert(0, "id", [f"visit-{row}" for row in range(200)])
     visits[:180].to_csv(tmp_path / "visits.csv", index=False)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,17 @@ def test_devices_and_pipes_are_written_to_and_never_replaced(run, small, tmp_pat
     apply = ("apply", "labelaudit-baseline", "--decisions", "decisions.csv", "--manifest", "pipe.csv", "--overwrite")
     assert "pipe.csv was not written by labelaudit apply" in one_line(run(*apply))
     assert (tmp_path / "pipe.csv").is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no memory here is a folder below /dev")
+def test_files_in_memory_are_files_like_others(run, small, tmp_path):
+    """A folder below /dev, in which an old result is replaced, not added to."""
+    assert run("baseline", str(small), *QUICK).exit_code == 0
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        out = Path(folder) / "result.json"
+        for _ in range(2):
+            assert run("check", str(small), "--format", "json", "--out", str(out)).exit_code == 0
+            assert json.loads(out.read_text(encoding="utf-8"))["rows"] == 16
 
 
 def test_where_the_result_goes_is_looked_at_before_anything_is_computed(run, small, tmp_path):

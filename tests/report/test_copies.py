@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import datasets
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,7 +35,8 @@ def test_counts_and_words():
     counts = count_copies(report.to_pandas(), report.metadata)
     assert counts == {
         "rows": 5, "groups": 2, "contradicting_rows": 2, "contradicting_groups": 1,
-        "example": [["id 0", "a"], ["id 1", "b"]], "in_test": 2, "alike_by_chance": False,
+        "example": [["id 0", "a"], ["id 1", "b"]], "in_test": 2, "places": ["the test set"],
+        "alike_by_chance": False,
     }  # fmt: skip
     assert copies_in_words(counts) == [
         "2 copies with different labels, in 1 group: at least one of each is wrong; for example id 0 (a) and id 1 (b)",
@@ -97,6 +99,35 @@ def test_a_scan_finds_them(tmp_path):
     page = Page(render_html(report, report.dataset))
     assert "Copies" in page.texts
     assert any(text.startswith("2 copies with different labels, in 1 group") for text in page.texts)
+
+
+def weather(rows: int) -> pd.DataFrame:
+    generator = np.random.default_rng(rows)
+    texts = [" ".join(generator.choice(["red", "blue"] if row % 2 else ["wet", "dry"], 6)) + f" {rows}-{row}"
+             for row in range(rows)]  # fmt: skip
+    return pd.DataFrame({"text": texts, "label": ["colour" if row % 2 else "weather" for row in range(rows)]})
+
+
+@pytest.mark.parametrize("kind", ["saved", "tables"])
+def test_other_splits_of_the_dataset_are_looked_at(tmp_path, kind):
+    train, test, odd = weather(40), weather(10), weather(12).drop(columns="label")
+    test.loc[3, "text"] = f"{train['text'][7]} "
+    odd.loc[3, "text"] = train["text"][8]
+    if kind == "saved":
+        parts = {name: datasets.Dataset.from_pandas(part) for name, part in (("train", train), ("test", test))}
+        datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "data"))
+    else:
+        (tmp_path / "data").mkdir()
+        for name, part in (("train", train), ("test", test), ("validation", odd)):
+            part.to_csv(tmp_path / "data" / f"{name}.csv", index=False)
+    report = scan(tmp_path / "data", epochs=2)
+    assert np.flatnonzero(report.to_pandas()["in_test"]).tolist() == [7]
+    counts = count_copies(report.to_pandas(), report.metadata)
+    assert copies_in_words(counts) == ["1 row is in split 'test', too: figures measured there are too good"]
+    report.save(tmp_path / "r.html")
+    assert "in split 'test', too" in "".join(Page((tmp_path / "r.html").read_text()).texts)
+    with_test = scan(tmp_path / "data", test=tmp_path / "data", epochs=2)
+    assert count_copies(with_test.to_pandas(), with_test.metadata)["places"] == ["the test set"]
 
 
 @pytest.mark.parametrize(
