@@ -221,9 +221,13 @@ def rows_alone(
     apart = counts if together is None else _groups_of_classes(labels[audited], together[audited], len(classes))
     alone: Rows = audited[apart[labels[audited]] == 1]
     if (apart > 1).sum() < 2:
+        if (counts > 1).sum() >= 2:
+            raise InputError(
+                f"{dataset.source} has fewer than two classes with rows that are no copies of each other, and not all "
+                "of one group: there is nothing to be learnt from some that could be asked of others"
+            )
         named = f"; alone are {_named(dataset, alone)}" if len(alone) else ""
-        like = " that are no copies, and in no one group" if (counts > 1).sum() >= 2 else ""
-        raise InputError(f"{dataset.source} has fewer than two classes of two readable rows or more{like}{named}")
+        raise InputError(f"{dataset.source} has fewer than two classes of two readable rows or more{named}")
     return alone
 
 

@@ -15,7 +15,7 @@ from labelaudit.audit.inputs import FeatureInputs, ImageInputs, Inputs
 from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.batches import Batches
 from labelaudit.data.content import Cells
-from labelaudit.data.splits import Fold, cross_audit, distinct_rows, hold_out
+from labelaudit.data.splits import Fold, cross_audit, hold_out, most_parts
 from labelaudit.errors import InputError
 from labelaudit.models.flat import FlatModel
 from labelaudit.models.parts import SMALL_NETWORK, parameters_of, train_only
@@ -152,8 +152,8 @@ def choose_folds(
         small: Whether the network is a small one (`is_small`).
 
     Raises:
-        InputError: All rows of each class are copies of one; a held-out share leaves some class without a row on either
-            side; or the number of folds is given and there are too few rows, or there is no cross-audit.
+        InputError: A held-out share leaves some class without a row on either side; or the number of folds is given
+            and there are too few rows, or there is no cross-audit.
     """
     if config.folds != "auto" and (len(test_rows) or config.test_fraction is not None):
         other = "test" if len(test_rows) else "test_fraction"
@@ -163,14 +163,11 @@ def choose_folds(
     together = None if together is None else together[audited]
     if config.test_fraction is not None:
         return hold_out(audited, labels[audited], config.test_fraction, config.seed, together)
-    places = distinct_rows(np.arange(len(audited)), together)
-    largest_class = int(np.bincount(labels[audited[places]]).max())
-    if largest_class < 2:
-        raise InputError("all rows of each class hold the same: there is nothing to learn from them")
+    most = most_parts(labels[audited], together)
     if config.folds == "auto":
-        parts = max(2, min(automatic_folds(len(audited), small=small), largest_class))
-    elif (parts := int(config.folds)) > largest_class:
-        raise InputError(f"`folds` {parts}: no class has more than {largest_class} rows that differ; choose no more")
+        parts = max(2, min(automatic_folds(len(audited), small=small), most))
+    elif (parts := int(config.folds)) > most:
+        raise InputError(f"`folds` {parts}: the rows can be split into {most} parts at most; choose no more")
     return cross_audit(audited, labels[audited], config.seed, parts, together)
 
 

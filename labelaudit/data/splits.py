@@ -52,6 +52,18 @@ def distinct_rows(rows: Rows, together: Rows | None) -> Rows:
     return rows if together is None else rows[_leaders(together[rows])[0]]
 
 
+def most_parts(labels: Labels, together: Rows | None) -> int:
+    """Into how many parts `cross_audit` can split rows at most.
+
+    Args:
+        labels: Their class indices, shape (N,).
+        together: The group that each is in, −1 for none, shape (N,); None if there are no groups.
+    """
+    leaders = distinct_rows(np.arange(len(labels)), together)
+    of_class = int(np.bincount(labels[leaders]).max())
+    return len(leaders) if _are_large(leaders, labels) or of_class < 2 else of_class
+
+
 def cross_audit(rows: Rows, labels: Rows, seed: int, parts: int = 2, together: Rows | None = None) -> list[Fold]:
     """Parts of about equal size, stratified by label; fold k trains on all but part k, its query (docs/method.md).
 
@@ -60,9 +72,9 @@ def cross_audit(rows: Rows, labels: Rows, seed: int, parts: int = 2, together: R
 
     Args:
         rows: Row numbers, shape (N,).
-        labels: Their class indices, shape (N,); some class has at least as many distinct rows as there are parts.
+        labels: Their class indices, shape (N,).
         seed: Of the draw.
-        parts: K ≥ 2.
+        parts: K ≥ 2, at most `most_parts`.
         together: The group that each is in, −1 for none, shape (N,).
     """
     leaders, leader_of = _leaders(np.full(len(rows), -1) if together is None else together)
@@ -70,12 +82,12 @@ def cross_audit(rows: Rows, labels: Rows, seed: int, parts: int = 2, together: R
     part_of = np.empty(len(rows), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        if len(leaders) > MOSTLY_ALONE * len(rows):
+        if not _are_large(leaders, labels) and np.bincount(labels[leaders]).max() >= parts:
             part_of_leader = np.empty(len(leaders), dtype=np.int64)
             for part, (_, query) in enumerate(StratifiedKFold(**options).split(leaders, labels[leaders])):
                 part_of_leader[query] = part
             part_of = part_of_leader[leader_of]
-        else:  # groups are so large that the labels of their first rows do not tell those of the others
+        else:
             for part, (_, query) in enumerate(StratifiedGroupKFold(**options).split(rows, labels, leader_of)):
                 part_of[query] = part
     return [Fold(rows[part_of != part], rows[part_of == part]) for part in range(parts)]
@@ -111,6 +123,11 @@ def with_others(fold_of: Rows, together: Rows) -> Rows:
     placed = np.flatnonzero((fold_of >= 0) & (together >= 0))[::-1]  # of several the first counts
     fold_of_group[together[placed]] = fold_of[placed]
     return np.where(fold_of < 0, fold_of_group[together], fold_of)
+
+
+def _are_large(leaders: Rows, rows: Rows) -> bool:
+    """Whether groups have so many rows that the labels of their first ones do not tell those of the others."""
+    return len(leaders) <= MOSTLY_ALONE * len(rows)
 
 
 def _leaders(together: Rows) -> tuple[Rows, Rows]:

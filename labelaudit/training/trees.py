@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import OrdinalEncoder
 
-from labelaudit.data.splits import cross_audit, distinct_rows
+from labelaudit.data.splits import cross_audit, most_parts
 from labelaudit.types import Floats, Labels, Rows
 
 ITERATIONS, LEARNING_RATE, LEAVES = 100, 0.05, 15
@@ -80,8 +80,7 @@ class Trees:
         Returns:
             Shape (n, C).
         """
-        distinct = distinct_rows(np.arange(len(rows)), together)
-        parts = int(min(PARTS, np.bincount(labels[rows][distinct]).max()))
+        parts = min(PARTS, most_parts(labels[rows], together))
         log_p = np.full((len(rows), classes), np.nan)
         for fold in cross_audit(np.arange(len(rows)), labels[rows], seed, parts, together):
             log_p[fold.query] = self.fit_and_predict(labels, rows[fold.train], rows[fold.query], classes)

@@ -89,7 +89,18 @@ def test_a_class_of_one_group_is_not_scored_as_no_network_could_learn_it(visits)
     assert frame.loc[frame["label"] != "rare", "status"].eq("scored").all()
 
 
+def test_two_groups_are_two_folds(visits):
+    visits["patient"] = np.where(np.arange(200) % 2, "odd", "even")
+    report, audit = scan_and_keep(visits, config=CONFIG)
+    assert visits.assign(fold=audit.findings.networks.fold_of).groupby("patient")["fold"].nunique().tolist() == [1, 1]
+    assert report.table["status"].to_pylist() == ["scored"] * 200
+    with pytest.raises(InputError, match="`folds` 3: the rows can be split into 2 parts at most"):
+        scan(visits, group_column="patient", folds=3)
+    with pytest.raises(InputError, match="fewer than two classes with rows that are no copies of each other, and not"):
+        scan(visits.assign(patient=visits["label"]), group_column="patient")
+
+
 def test_copies_alone_are_nothing_to_learn_from():
     frame = pd.DataFrame({"text": ["yes please"] * 6 + ["no thanks"] * 6, "label": ["a"] * 6 + ["b"] * 6})
-    with pytest.raises(InputError, match="two readable rows or more that are no copies, and in no one group"):
+    with pytest.raises(InputError, match="fewer than two classes with rows that are no copies of each other"):
         scan(frame)

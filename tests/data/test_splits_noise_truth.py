@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labelaudit.data.flips import plant_flips
-from labelaudit.data.splits import cross_audit, distinct_rows, hold_out, with_others
+from labelaudit.data.splits import cross_audit, distinct_rows, hold_out, most_parts, with_others
 from labelaudit.data.truth import read_truth
 from labelaudit.errors import InputError
 
@@ -41,6 +41,16 @@ def test_copies_share_a_part_and_all_else_is_as_without_them():
     (fold,) = hold_out(ROWS, LABELS, 0.2, 1, ALIKE)
     assert not (set(ALIKE[fold.query // 2]) & set(ALIKE[fold.train // 2])) - {-1}
     assert len(fold.query) + len(fold.train) == 80
+
+
+def test_contradicting_pairs_alone_can_be_split():
+    labels, together = np.array([0, 1, 1, 0, 2, 0, 2]), np.array([0, 0, 1, 1, 2, 2, -1])
+    assert most_parts(labels[:4], together[:4]) == 2
+    first, second = cross_audit(np.arange(4), labels[:4], 0, 2, together[:4])
+    assert sorted([sorted(first.query.tolist()), sorted(second.query.tolist())]) == [[0, 1], [2, 3]]
+    assert most_parts(labels, together) == 2
+    folds = cross_audit(np.arange(7), labels, 0, 2, together)
+    assert all(not set(together[fold.train]) & set(together[fold.query]) - {-1} for fold in folds)
 
 
 def test_of_copies_the_first_stands_for_all():
