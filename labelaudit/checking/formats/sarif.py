@@ -23,73 +23,59 @@ from labelaudit.units import format_count
 
 MAX_RESULTS = 25_000  # GitHub refuses files with more, and shows the first 5,000
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+def _rule(kind: str, name: str, short: str, full: str, advice: str, level: str = "error") -> dict[str, Any]:
+    return {
+        "id": f"labelaudit/{kind}",
+        "name": name,
+        "shortDescription": {"text": short},
+        "fullDescription": {"text": full},
+        "help": {"text": advice, "markdown": advice},
+        "defaultConfiguration": {"level": level},
+        "properties": {"tags": ["data-quality"]},
+    }
+
+
+SUSPECT, RELABELLED, CLASS_NAME, CONTRADICTION, LEAK = range(5)  # places in the list of rules
 _RULES = [
-    {
-        "id": "labelaudit/suspect-label",
-        "name": "SuspectLabel",
-        "shortDescription": {"text": "The label of this row is probably wrong."},
-        "fullDescription": {
-            "text": "The row is new or changed, and its label is more probably wrong than the check's threshold allows."
-        },
-        "help": {
-            "text": "Look at the row. If the label is wrong, correct it; if it is right, add the row's id to the list "
-            "of accepted rows. The rank is 100 times the probability that the label is wrong.",
-            "markdown": "Look at the row. If the label is wrong, correct it; if it is right, add the row's id to the "
-            "list of accepted rows. The rank is 100 times the probability that the label is wrong.",
-        },
-        "defaultConfiguration": {"level": "error"},
-        "properties": {"tags": ["data-quality"]},
-    },
-    {
-        "id": "labelaudit/relabelled",
-        "name": "Relabelled",
-        "shortDescription": {"text": "This row has another label than in the baseline."},
-        "fullDescription": {"text": "The row's content is what it was, its label is not. The label is no suspect."},
-        "help": {
-            "text": "Make sure that the change was meant.",
-            "markdown": "Make sure that the change was meant.",
-        },
-        "defaultConfiguration": {"level": "warning"},
-        "properties": {"tags": ["data-quality"]},
-    },
-    {
-        "id": "labelaudit/class-name",
-        "name": "ClassName",
-        "shortDescription": {"text": "A new class name looks like another one."},
-        "fullDescription": {
-            "text": "The names differ in blanks, capitals, how characters are encoded, as numbers, or in one letter."
-        },
-        "help": {
-            "text": "If they are one class, correct the label of these rows; else make a new baseline.",
-            "markdown": "If they are one class, correct the label of these rows; else make a new baseline.",
-        },
-        "defaultConfiguration": {"level": "error"},
-        "properties": {"tags": ["data-quality"]},
-    },
-    {
-        "id": "labelaudit/contradiction",
-        "name": "Contradiction",
-        "shortDescription": {"text": "A copy of this row has another label."},
-        "fullDescription": {"text": "Both rows hold the same. At least one of their labels is wrong."},
-        "help": {
-            "text": "Look at both, correct the wrong label, and drop one row; or accept this one by its id.",
-            "markdown": "Look at both, correct the wrong label, and drop one row; or accept this one by its id.",
-        },
-        "defaultConfiguration": {"level": "error"},
-        "properties": {"tags": ["data-quality"]},
-    },
-    {
-        "id": "labelaudit/leak",
-        "name": "Leak",
-        "shortDescription": {"text": "The test set has this row, too."},
-        "fullDescription": {"text": "What is trained on is not fit to be tested on: figures would be too good."},
-        "help": {
-            "text": "Drop the row here or in the test set; or accept it by its id.",
-            "markdown": "Drop the row here or in the test set; or accept it by its id.",
-        },
-        "defaultConfiguration": {"level": "error"},
-        "properties": {"tags": ["data-quality"]},
-    },
+    _rule(
+        "suspect-label",
+        "SuspectLabel",
+        "The label of this row is probably wrong.",
+        "The row is new or changed, and its label is more probably wrong than the check's threshold allows.",
+        "Look at the row. If the label is wrong, correct it; if it is right, add the row's id to the list of accepted "
+        "rows. The rank is 100 times the probability that the label is wrong.",
+    ),
+    _rule(
+        "relabelled",
+        "Relabelled",
+        "This row has another label than in the baseline.",
+        "The row's content is what it was, its label is not. The label is no suspect.",
+        "Make sure that the change was meant.",
+        "warning",
+    ),
+    _rule(
+        "class-name",
+        "ClassName",
+        "A new class name looks like another one.",
+        "The names differ in blanks, capitals, how characters are encoded, as numbers, or in one letter.",
+        "If they are one class, correct the label of these rows; else make a new baseline.",
+    ),
+    _rule(
+        "contradiction",
+        "Contradiction",
+        "A copy of this row has another label.",
+        "Both rows hold the same. At least one of their labels is wrong.",
+        "Look at both, correct the wrong label, and drop one row; or accept this one by its id.",
+    ),
+    _rule(
+        "leak",
+        "Leak",
+        "The test set has this row, too.",
+        "What is trained on is not fit to be tested on: figures would be too good.",
+        "Drop the row here or in the test set; or accept it by its id.",
+    ),
 ]
 
 
@@ -100,10 +86,10 @@ def render_sarif(result: CheckResult) -> str:
     would show them as open.
     """
     level = "error" if result.failures else "warning"
-    found = [(row, 0, level) for row in result.suspects]
-    found += [(row, 3, level) for row in contradictions(result)]
-    found += [(row, 4, level) for row in leaks(result)]
-    found += [(row, 1, "warning") for row in relabelled(result)]
+    found = [(row, SUSPECT, level) for row in result.suspects]
+    found += [(row, CONTRADICTION, level) for row in contradictions(result)]
+    found += [(row, LEAK, level) for row in leaks(result)]
+    found += [(row, RELABELLED, "warning") for row in relabelled(result)]
     accepted, problems = accepted_rows(result), unscored(result)
     notifications = [("error", failure) for failure in result.failures]
     if len(found) > MAX_RESULTS:
@@ -170,8 +156,8 @@ def _twins_result(twins: Twins, source: str) -> dict[str, Any]:
     fingerprint = hashlib.sha256(json.dumps(twins.names).encode()).hexdigest()
     place = {"artifactLocation": {"uri": uri(source)}, "region": {"startLine": 1}}
     return {
-        "ruleId": _RULES[2]["id"],
-        "ruleIndex": 2,
+        "ruleId": _RULES[CLASS_NAME]["id"],
+        "ruleIndex": CLASS_NAME,
         "level": "error",
         "message": _message(printable(f"class names that look like one: {twins}")),
         "locations": [{"physicalLocation": place}],
