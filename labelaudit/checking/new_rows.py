@@ -18,6 +18,8 @@ JUDGED = ("rank", "score", "influence", "influence_by_epoch", "p_label", "loss",
 def of_new_rows(report: Report, rows: Sequence[ChangedRow]) -> Report:
     """A report of all rows as one of the new ones, ranked among themselves; for the page, not to be stored.
 
+    Of copies it has the groups with new rows.
+
     Args:
         report: Of all rows.
         rows: Those that are new, or not as they were; a row that was accepted is no suspect.
@@ -31,6 +33,11 @@ def of_new_rows(report: Report, rows: Sequence[ChangedRow]) -> Report:
         ["as in the baseline" if left_out else reason
          for left_out, reason in zip(others, table["reason"].to_pylist(), strict=True)], pa.string()
     )  # fmt: skip
+    groups = table["duplicate_group"].to_pandas()
+    shown = groups.isin(groups[~others].dropna()).to_numpy() | ~others
+    values["duplicate_group"] = _without(table["duplicate_group"].combine_chunks(), ~shown)
+    for name in ("contradicts", "in_test"):
+        values[name] = pa.array(table[name].to_numpy() & shown)
     for name, column in values.items():
         table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
     ranks = table["rank"].to_pandas().rank().astype("Int64")

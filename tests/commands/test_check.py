@@ -180,6 +180,9 @@ def test_new_rows_that_contradict_a_copy_fail_until_accepted_or_not_asked_for(up
     found = {row.id: (row.contradicts, row.contradicts_label) for row in result.changes if row.contradiction}
     assert found == {"5/twin.png": (f"3/{old.name}", "3"), new: ("4/both-new.png", "4"), "4/both-new.png": (new, "8")}
     assert result.failures == ("3 new rows have a copy with another label",)
+    groups = result.report.to_pandas().groupby("duplicate_group")["id"].agg(set).tolist()
+    assert sorted(map(len, groups)) == [2, 3]  # of the page: those with new rows
+    assert {*found} < set().union(*groups)
     suspects_alone = dataclasses.replace(many, fail_on=frozenset({"suspects"}))
     assert check(updated / "data", updated / "baseline", limits=suspects_alone).failures == ()
     (updated / "ok.txt").write_text("\n".join(found))

@@ -9,9 +9,8 @@ from labelaudit.checking.formats.locations import relative_path
 from labelaudit.checking.formats.markdown import render_markdown
 from labelaudit.checking.formats.wording import (
     accepted_rows,
-    contradictions,
     describe,
-    leaks,
+    findings,
     name,
     printable,
     relabelled,
@@ -27,6 +26,7 @@ NAMED = 100  # of the rest, so that the command stays below GitHub's 64 KiB
 SUMMARY_BYTES = 1 << 20  # a longer step summary is refused as a whole
 _CONTROLS = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters but line ends, which a command has an escape for."""
+_TITLES = {"suspect": "Suspect label {}", "contradiction": "Contradicting label {}", "leak": "In the test set"}
 _CUT = "\n\n*The rest was cut: a step summary may be 1 MiB long.*\n"
 
 
@@ -38,9 +38,7 @@ def render_github(result: CheckResult) -> str:
     level = "error" if result.failures else "warning"
     lines = [_command(level, verdict(result), printable(failure)) for failure in result.failures[:SHOWN]]
     room = SHOWN - len(lines)
-    worst = [(row, f"Suspect label {name(row.label)}") for row in result.suspects]
-    worst += [(row, f"Contradicting label {name(row.label)}") for row in contradictions(result)]
-    worst += [(row, "In the test set") for row in leaks(result)]
+    worst = [(row, _TITLES[kind].format(name(row.label))) for kind, row in findings(result)]
     lines += [_annotation(level, title, row) for row, title in worst[:room]]
     warnings = [(row, "Relabelled") for row in relabelled(result)] + [(row, "Not scored") for row in unscored(result)]
     warnings_room = SHOWN if result.failures else max(SHOWN - len(worst[:room]), 0)

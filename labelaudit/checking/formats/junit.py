@@ -6,10 +6,9 @@ import xml.etree.ElementTree as ET
 
 from labelaudit.checking.formats.wording import (
     accepted_rows,
-    contradictions,
     counts,
     describe,
-    leaks,
+    findings,
     printable,
     relabelled,
     summary,
@@ -26,18 +25,15 @@ _TYPES = {kind: f"labelaudit.{kind}" for kind in ("contradiction", "leak")} | {"
 
 
 def render_junit(result: CheckResult) -> str:
-    """One suite: a case for the verdict, one for each suspect, one for each unscored row, one for all the rest.
+    """One suite: a case for the verdict, one for each finding, one for each unscored row, one for all the rest.
 
-    The verdict's case fails if and only if the check does, and says why; suspects fail only then, for a CI server fails
+    The verdict's case fails if and only if the check does, and says why; findings fail only then, for a CI server fails
     the build for any failing case. The many other rows are one passing case.
     """
-    suspects, problems, others = list(result.suspects), unscored(result), relabelled(result)
-    kinds = ["suspect"] * len(suspects)
-    for kind, found in (("contradiction", contradictions(result)), ("leak", leaks(result))):
-        suspects, kinds = [*suspects, *found], [*kinds, *[kind] * len(found)]
-    rest = len(result.changes) - len(suspects) - len(problems)
-    tests = 1 + len(suspects) + len(problems) + (rest > 0)
-    failures = 1 + len(suspects) if result.failures else 0
+    found, problems, others = findings(result), unscored(result), relabelled(result)
+    rest = len(result.changes) - len(found) - len(problems)
+    tests = 1 + len(found) + len(problems) + (rest > 0)
+    failures = 1 + len(found) if result.failures else 0
     seconds = f"{result.seconds:.3f}"
     suites = ET.Element("testsuites")
     suite = ET.SubElement(
@@ -76,7 +72,7 @@ def render_junit(result: CheckResult) -> str:
     if said:
         ET.SubElement(case, "system-out").text = "\n".join(said)
 
-    for row, kind in zip(suspects, kinds, strict=True):
+    for kind, row in found:
         case = ET.SubElement(suite, "testcase", classname=f"{_CLASS}.{kind}", name=printable(row.id), time="0")
         if result.failures:
             failure = ET.SubElement(case, "failure", type=_TYPES[kind], message=describe(row))

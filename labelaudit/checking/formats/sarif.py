@@ -10,9 +10,8 @@ from typing import Any
 from labelaudit.checking.formats.locations import uri
 from labelaudit.checking.formats.wording import (
     accepted_rows,
-    contradictions,
     describe,
-    leaks,
+    findings,
     printable,
     relabelled,
     unscored,
@@ -37,7 +36,8 @@ def _rule(kind: str, name: str, short: str, full: str, advice: str, level: str =
     }
 
 
-SUSPECT, RELABELLED, CLASS_NAME, CONTRADICTION, LEAK = range(5)  # places in the list of rules
+RELABELLED, CLASS_NAME = 1, 2  # places in the list of rules
+_RULE_OF = {"suspect": 0, "contradiction": 3, "leak": 4}
 _RULES = [
     _rule(
         "suspect-label",
@@ -86,9 +86,7 @@ def render_sarif(result: CheckResult) -> str:
     would show them as open.
     """
     level = "error" if result.failures else "warning"
-    found = [(row, SUSPECT, level) for row in result.suspects]
-    found += [(row, CONTRADICTION, level) for row in contradictions(result)]
-    found += [(row, LEAK, level) for row in leaks(result)]
+    found = [(row, _RULE_OF[kind], level) for kind, row in findings(result)]
     found += [(row, RELABELLED, "warning") for row in relabelled(result)]
     accepted, problems = accepted_rows(result), unscored(result)
     notifications = [("error", failure) for failure in result.failures]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from labelaudit.checking.result import ChangedRow, CheckResult
 from labelaudit.units import format_count
+
+Finding = Literal["suspect", "contradiction", "leak"]
 
 NONE = "–"
 CONTRADICTIONS, LEAKS = "with a copy that has another label", "that the test set has, too"
@@ -53,15 +57,27 @@ def relabelled(result: CheckResult) -> tuple[ChangedRow, ...]:
 
 
 def contradictions(result: CheckResult) -> tuple[ChangedRow, ...]:
-    """The rows that have a copy with another label, and are no suspects."""
-    return tuple(row for row in result.changes if row.contradiction and not row.suspect and row.problem is None)
+    """The rows that have a copy with another label, suspects among them."""
+    return tuple(row for row in result.changes if row.contradiction and row.problem is None)
 
 
 def leaks(result: CheckResult) -> tuple[ChangedRow, ...]:
-    """The rows that the test set has, too, and of which nothing worse is said."""
-    return tuple(
-        row for row in result.changes if row.leak and not (row.suspect or row.contradiction) and row.problem is None
+    """The rows that the test set has, too, suspects and contradictions among them."""
+    return tuple(row for row in result.changes if row.leak and row.problem is None)
+
+
+def findings(result: CheckResult) -> list[tuple[Finding, ChangedRow]]:
+    """The rows with which something is wrong, each once with the worst of it: suspects first, by their scores."""
+    kinds: tuple[tuple[Finding, tuple[ChangedRow, ...]], ...] = (
+        ("suspect", result.suspects),
+        ("contradiction", contradictions(result)),
+        ("leak", leaks(result)),
     )
+    found: dict[str, tuple[Finding, ChangedRow]] = {}
+    for kind, rows in kinds:
+        for row in rows:
+            found.setdefault(row.id, (kind, row))
+    return list(found.values())
 
 
 def unscored(result: CheckResult) -> tuple[ChangedRow, ...]:

@@ -70,4 +70,7 @@ def test_a_suspect_says_both_and_is_named_once():
     text = render(replace(COPIES, changes=(both,)), "github")
     said = "labelled 7, more probably 1 (score 0.988; added); its copy 1/a.png is 1; in the test set, too"
     assert said in text
+    assert f"1 new row with a copy that has another label\n  7/a.png {said}\n" in render(
+        replace(COPIES, changes=(both,)), "text"
+    )
     assert text.count("7/a.png: ") == 1
