@@ -46,6 +46,8 @@ Dtype = Literal["float32", "float64", "bfloat16"]
 Noise = Literal["symmetric", "pair", "confusion"]
 Mode = Literal["copy", "hardlink", "symlink"]
 FailOn = Literal["suspects", "contradictions", "leaks", "class-names", "cannot-tell"]
+FAIL_ON: tuple[FailOn, ...] = ("suspects", "contradictions", "leaks", "class-names")
+"""What makes a check fail unless it is told otherwise."""
 Format = Literal["text", "github", "junit", "sarif", "markdown", "json"]
 RankBy = Literal["influence", "score"]
 Shard = Literal["auto", "always", "never"]

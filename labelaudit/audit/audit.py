@@ -174,7 +174,7 @@ def audit(
         together=data.together,
     )
     findings = audit_folds(task, config, progress, checkpoints)
-    _note_query_shift(data, labels, findings, progress)
+    _note_query_shift(data, audited, labels, findings, progress)
     return Audit(
         findings,
         inputs.model,
@@ -208,12 +208,12 @@ def second_view(
     return View(batches, lambda number, seed: network_on(batches, seed))
 
 
-def _note_query_shift(data: AuditData, labels: Labels, findings: Findings, progress: Progress) -> None:
-    """Say if the test set is of another kind than the audited rows."""
+def _note_query_shift(data: AuditData, audited: Rows, labels: Labels, findings: Findings, progress: Progress) -> None:
+    """Say if the test set is of another kind than the audited rows, which are in the order of what they hold."""
     if data.test is None:
         return
-    seen = findings.sketches[sample_rows(by_content(data.audited, labels, data.hashes))]
-    found = describe_query_shift(seen, findings.query_sketch, labels[data.audited], labels[data.test_rows])
+    seen = findings.sketches[sample_rows(audited)]
+    found = describe_query_shift(seen, findings.query_sketch, labels[audited], labels[data.test_rows])
     if found is not None:
         progress.note(found)
 

@@ -19,6 +19,7 @@ from labelaudit.data.copies import Copies, find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import ImageSummary
+from labelaudit.data.splits import own_numbers
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress, ignore
 from labelaudit.runtime.machine import choose_device, choose_dtype
@@ -233,8 +234,8 @@ def rows_alone(
 
 def _groups_of_classes(labels: Labels, together: Rows, classes: int) -> NDArray[np.int64]:
     """In how many groups the rows of each class are, each row that belongs to no other being one, shape (C,)."""
-    own = np.where(together < 0, np.arange(len(together)), together + len(together))
-    counts: NDArray[np.int64] = np.bincount(np.unique(np.stack([labels, own]), axis=1)[0], minlength=classes)
+    pairs = np.unique(np.stack([labels, own_numbers(together)]), axis=1)
+    counts: NDArray[np.int64] = np.bincount(pairs[0], minlength=classes)
     return counts
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.detection.accuracy import Predictions, held_out_accuracy
 from labelaudit.detection.calibration import calibrate_to_given
-from labelaudit.detection.contradictions import join_copies, surely_wrong, with_surely_wrong
+from labelaudit.detection.contradictions import judge_together
 from labelaudit.detection.fitted_rows import fitted_rows
 from labelaudit.detection.noise import estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior
@@ -82,10 +81,7 @@ def audit_given(data: AuditData, views: Sequence[Floats], progress: Progress) ->
     noise = estimate_noise(evidence, labels)
     posterior = np.full((rows, classes), np.nan)
     found = label_posterior(Evidence(evidence, 1.0), [], labels, noise)
-    if not data.copies.by_chance:
-        alike = data.copies.groups[scored]
-        join_copies(found, labels, alike, noise)
-        noise = replace(noise, share=with_surely_wrong(noise.share, surely_wrong(labels, alike), len(scored)))
+    noise = judge_together(found, labels, data.copies.of_one_thing[scored], noise)
     posterior[scored] = found
     some = fitted_rows(evidence, labels)
     to_given = calibrate_to_given(evidence[some], labels[some])

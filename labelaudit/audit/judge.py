@@ -16,7 +16,7 @@ from labelaudit.audit.stages import JUDGING
 from labelaudit.audit.task import AuditTask
 from labelaudit.config import AuditConfig
 from labelaudit.detection.accuracy import HeldOutAccuracy, Predictions, held_out_accuracy
-from labelaudit.detection.contradictions import join_copies, surely_wrong, with_surely_wrong
+from labelaudit.detection.contradictions import judge_together
 from labelaudit.detection.noise import Noise
 from labelaudit.detection.posterior import label_posterior
 from labelaudit.detection.ranking import MORE_PROBABLY_WRONG
@@ -148,10 +148,8 @@ def label_probabilities(task: AuditTask, collected: Collected, progress: Progres
         without_training = label_posterior(reference, others, given, noise)
         places = np.searchsorted(scored, task.new_rows)
         found[places] = without_training[places]
-    if task.copies is not None and not task.copies.by_chance:
-        alike = task.copies.groups[scored]
-        join_copies(found, given, alike, noise)
-        noise = replace(noise, share=with_surely_wrong(noise.share, surely_wrong(given, alike), rows))
+    if task.copies is not None:
+        noise = judge_together(found, given, task.copies.of_one_thing[scored], noise)
     if rows == task.rows:
         return noise, found
     posterior = cells(task.rows, task.classes, np.nan)

@@ -24,11 +24,8 @@ from labelaudit.errors import InputError
 from labelaudit.report.report import Report
 from labelaudit.report.wording import range_in_words, range_level, share_in_words
 from labelaudit.runtime.regular_files import require_regular
-from labelaudit.types import FailOn, Hashes
+from labelaudit.types import FAIL_ON, FailOn, Hashes
 from labelaudit.units import format_count
-
-FAIL_ON: frozenset[FailOn] = frozenset({"suspects", "contradictions", "leaks", "class-names"})
-"""What makes a check fail unless it is told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class Limits:
     suspects: int | None = 0
     share: float | None = None
     relabelled: bool = True
-    fail_on: frozenset[FailOn] = FAIL_ON
+    fail_on: frozenset[FailOn] = frozenset(FAIL_ON)
 
 
 @dataclass(frozen=True)
@@ -156,9 +153,7 @@ def contradicted_copies(data: AuditData, changes: Changes) -> dict[int, int]:
 
     Copies that are not new decide, where there are some. Where rows may be alike by chance there is no contradiction.
     """
-    if data.copies.by_chance:
-        return {}
-    labels, groups, new = data.labels[: len(data.dataset)], data.copies.groups, set(changes.new)
+    labels, groups, new = data.labels[: len(data.dataset)], data.copies.of_one_thing, set(changes.new)
     members: dict[int, list[int]] = {}
     for row in np.flatnonzero(contradicting(groups, labels)).tolist():
         members.setdefault(int(groups[row]), []).append(row)
@@ -212,8 +207,8 @@ def reasons_to_fail(
         twins: Class names that look like one.
         share: What is said of the share of wrong labels; None where nothing is new.
     """
-    named, kinds = [f"class names that look like one: {pair}" for pair in twins], limits.fail_on
-    failures = named if "class-names" in kinds else []
+    kinds = limits.fail_on
+    failures = [f"class names that look like one: {pair}" for pair in twins if "class-names" in kinds]
     suspects = sum(row.suspect for row in rows) if "suspects" in kinds else 0
     if doubt is not None and "suspects" in kinds:
         failures.append(f"the new labels cannot be judged: {doubt}")

@@ -19,7 +19,7 @@ from labelaudit.errors import InputError
 from labelaudit.runtime.commits import finish
 from labelaudit.runtime.files import check_output_file
 from labelaudit.runtime.locks import locked
-from labelaudit.types import FailOn, Format
+from labelaudit.types import FAIL_ON, FailOn, Format
 
 if TYPE_CHECKING:
     from labelaudit.checking.result import CheckResult
@@ -64,11 +64,9 @@ FailOnRelabelled = Annotated[
 ]
 FailOnOption = Annotated[
     str,
-    Option(
-        metavar="A,B",
-        help="What to fail on; there is cannot-tell, too.",
-    ),
+    Option(metavar="A,B", help="What to fail on; there is cannot-tell, too."),
 ]
+USUALLY = ",".join(FAIL_ON)
 FINDINGS = 1  # the exit code
 
 
@@ -86,7 +84,7 @@ def check(
     max_new_suspects: MaxNewSuspects = None,
     max_new_share: MaxNewShare = None,
     fail_on_relabelled: FailOnRelabelled = False,
-    fail_on: FailOnOption = "suspects,contradictions,leaks,class-names",
+    fail_on: FailOnOption = USUALLY,
     accepted: Annotated[
         Path | None,
         Option(metavar="FILE", help="Text file with ids of right rows.", show_default="none"),

@@ -50,6 +50,11 @@ class Copies:
         groups[is_copy] = pd.factorize(content[is_copy])[0]
         return groups
 
+    @property
+    def of_one_thing(self) -> NDArray[np.int64]:
+        """The groups of rows that are one thing, with one true label: all, but none where rows are alike by chance."""
+        return np.full(self.rows, -1) if self.by_chance else self.groups
+
     def in_test(self) -> NDArray[np.bool_]:
         """Whether a row of the test set, or of another split, holds the same, for each audited row, shape (N,)."""
         content = self.content[: self.rows]
@@ -73,7 +78,7 @@ def kept_together(copies: Copies, groups: Sequence[str | None]) -> Rows:
     Returns:
         A number for each row, the same for rows that belong together, −1 for those that belong to no other, (N,).
     """
-    alike = np.full(copies.rows, -1) if copies.by_chance else copies.groups
+    alike = copies.of_one_thing
     if not groups:
         return alike
     named = pd.factorize(np.array(groups, dtype=object))[0]

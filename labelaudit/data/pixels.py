@@ -35,17 +35,17 @@ class Pixels(Protocol):
 
 
 class LostRowsError(RunError):
-    """Images are no longer there, or no longer what they were when the run began.
-
-    Attributes:
-        rows: Why, for each row.
-    """
+    """Images are no longer there, or no longer what they were when the run began."""
 
     def __init__(self, rows: dict[int, str]) -> None:
+        """Say why, of the first of them.
+
+        Args:
+            rows: Why, for each row.
+        """
         row, reason = next(iter(rows.items()))
         many = format_count(len(rows), "image has", "images have")
         super().__init__(f"{many} changed or vanished since the run began: row {row}, {reason}")
-        self.rows = rows
 
 
 class DecodedAnew:

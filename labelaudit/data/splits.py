@@ -125,6 +125,15 @@ def with_others(fold_of: Rows, together: Rows) -> Rows:
     return np.where(fold_of < 0, fold_of_group[together], fold_of)
 
 
+def own_numbers(together: Rows) -> Rows:
+    """A number for each group, and one for each row that is in none.
+
+    Args:
+        together: The group that each row is in, −1 for none, shape (N,).
+    """
+    return np.where(together < 0, np.arange(len(together)), together + len(together))
+
+
 def _are_large(leaders: Rows, rows: Rows) -> bool:
     """Whether groups have so many rows that the labels of their first ones do not tell those of the others."""
     return len(leaders) <= MOSTLY_ALONE * len(rows)
@@ -132,9 +141,7 @@ def _are_large(leaders: Rows, rows: Rows) -> bool:
 
 def _leaders(together: Rows) -> tuple[Rows, Rows]:
     """The first place of each group, and each place that is in none; and for every place, which of these it follows."""
-    places = np.arange(len(together))
-    own = np.where(together < 0, places, together + len(together))  # a number for each group, and for what is in none
-    _, first, follows = np.unique(own, return_index=True, return_inverse=True)
+    _, first, follows = np.unique(own_numbers(together), return_index=True, return_inverse=True)
     leaders: Rows
     leaders, order = np.unique(first, return_inverse=True)
     return leaders, order[follows]

@@ -15,6 +15,22 @@ from labelaudit.types import Floats, Labels, Rows
 LEAST = 1e-12  # a probability that counts as none
 
 
+def judge_together(posterior: Floats, labels: Labels, alike: Rows, noise: Noise) -> Noise:
+    """Judge copies with different labels by all of these (`join_copies`, in place), and the share by what they prove.
+
+    Args:
+        posterior: P(true label c | row, given label), shape (N, C).
+        labels: Given class indices, shape (N,).
+        alike: The group of copies that each row is in, −1 for none, shape (N,).
+        noise: How labels go wrong.
+
+    Returns:
+        The noise, with a share that is no less than that of the labels that are surely wrong.
+    """
+    join_copies(posterior, labels, alike, noise)
+    return replace(noise, share=with_surely_wrong(noise.share, surely_wrong(labels, alike), len(labels)))
+
+
 def contradicting_rows(labels: Labels, alike: Rows) -> Rows:
     """Places of rows that have a copy with another label, group by group.
 

@@ -79,7 +79,7 @@ def make_cards(table: pa.Table, dataset: Dataset, rows: Sequence[int]) -> list[d
     spent = 0
     for number, (record, each) in enumerate(zip(records, near, strict=True)):
         record["spark"] = epochs.spark(record["influence_by_epoch"])
-        record["preview"] = _problem_or(dataset, record["row"], previews)
+        record["preview"] = problem_or(dataset, record["row"], previews)
         record |= {name: [] for name in NEAREST}
         if number % PREPARED == 0 and spent <= SIMILAR_BYTES:  # what there is no room for is not prepared
             ahead = dict.fromkeys(row for rows in near[number : number + PREPARED] for _, row in rows)
@@ -132,6 +132,7 @@ def _take(table: pa.Table, rows: Sequence[int]) -> list[dict[str, Any]]:
     return records
 
 
-def _problem_or(dataset: Dataset, row: int, previews: Mapping[int, Preview]) -> Preview:
+def problem_or(dataset: Dataset, row: int, previews: Mapping[int, Preview]) -> Preview:
+    """A row's preview, or why it has none."""
     problem = dataset.problems[row]
     return previews[row] if problem is None else Missing(problem)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from labelaudit.data.dataset import Dataset
-from labelaudit.report.previews import SMALL_SIDE, Missing, Preview, preview_rows
+from labelaudit.report.cards import problem_or
+from labelaudit.report.previews import SMALL_SIDE, Preview, preview_rows
 
 GROUPS, ROWS = 60, 6  # that a page shows, and of each group
 
@@ -109,6 +110,5 @@ def _varied(members: pd.DataFrame) -> pd.DataFrame:
 
 def _shown(dataset: Dataset, record: Mapping[Any, Any], previews: Mapping[int, Preview]) -> dict[str, Any]:
     row, label = int(record["row"]), record["label"]
-    problem = dataset.problems[row]
-    preview = previews[row] if problem is None else Missing(problem)
+    preview = problem_or(dataset, row, previews)
     return {"row": row, "id": record["id"], "label": None if pd.isna(label) else label, "preview": preview}

@@ -85,9 +85,8 @@ def measure_passes(model: FlatModel, batches: Batches, rows: Tensor, plan: Plan,
     if quick:
         inputs, labels = batches.batch(rows[:batch_size])
     shuffled = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
-    others = cycle(
-        shuffled[: len(rows) - len(rows) % len(labels)].split(len(labels))
-    )  # whole ones, as times are theirs
+    whole = len(rows) - len(rows) % len(labels)  # rows in mini-batches of full size, whose times are asked for
+    others = cycle(shuffled[:whole].split(len(labels)))
 
     def fetch() -> None:
         batches.batch(next(others))
