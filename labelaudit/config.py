@@ -60,6 +60,9 @@ class SourceConfig(_Settings):
         "Column that says which rows belong together, such as patient or video: they share a fold.",
         shown="none; copies always share one",
     )
+    near: float | None = _described(
+        None, "How alike near copies have to be, up to 1 (none but copies).", shown="told by the data", ge=0, le=1
+    )
     separator: str | None = _described(
         None,
         "What separates the cells of a CSV, such as ';' or '\\t'.",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from labelaudit.config import ModelConfig
 from labelaudit.data.dataset import content_hash
+from labelaudit.data.near_images import Thumbnails
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress
 from labelaudit.runtime.files import cache_folder
@@ -30,8 +31,8 @@ from labelaudit.units import format_bytes, format_count
 USUAL_LIMIT = 10.0  # GB
 LIMIT_VARIABLE = "LABELAUDIT_CACHE_LIMIT"
 
-Keep = Callable[[str, NDArray[np.float32]], None]
-"""Takes the content hash of an image and its features, shape (D,)."""
+Keep = Callable[[str, NDArray[np.float32], Thumbnails | None], None]
+"""Takes the content hash of an image, its features, shape (D,), and its thumbnail, (C, s, s), if there is one."""
 
 
 class FeatureCache:
@@ -54,12 +55,15 @@ class FeatureCache:
         folder = _features_folder() / hashlib.sha256(identity.encode()).hexdigest()[:16]
         return cls(folder, f"{config.name}, {image_size} px")
 
-    def load(self, wanted: Collection[str], width: int, progress: Progress, keep: Keep) -> set[str]:
+    def load(
+        self, wanted: Collection[str], width: int, small: tuple[int, ...], progress: Progress, keep: Keep
+    ) -> set[str]:
         """Hand over the features of wanted images; a damaged file is removed, and what it held is computed anew.
 
         Args:
             wanted: Content hashes of images.
             width: D, how many features an image has.
+            small: C, s, s, the shape of a thumbnail.
             progress: Told of damaged files.
             keep: Given each image's.
 
@@ -75,9 +79,9 @@ class FeatureCache:
             try:
                 if wanted.isdisjoint(_hashes_in(path)):
                     continue
-                for digest, features in _features_in(path, width):
+                for digest, features, thumbnail in _features_in(path, width, small):
                     if digest in wanted:
-                        keep(digest, features)
+                        keep(digest, features, thumbnail)
                         found.add(digest)
                 os.utime(path)  # for `keep_within_limit`
             except FileNotFoundError:  # another process has removed it
@@ -99,16 +103,19 @@ class FeatureCache:
                     found |= set(wanted).intersection(_hashes_in(path))
         return found
 
-    def add(self, found: dict[str, NDArray[np.float32]]) -> None:
-        """Keep features by content hash; a cache that cannot be written is no reason to stop."""
+    def add(self, found: Mapping[str, tuple[NDArray[np.float32], Thumbnails]]) -> None:
+        """Keep features and thumbnails by content hash; a cache that cannot be written is no reason to stop."""
         if not found or self._folder is None:
             return
         name = content_hash("".join(found).encode())[:16]
-        features = torch.from_numpy(np.stack(list(found.values())))
+        tensors = {
+            "features": torch.from_numpy(np.stack([features for features, _ in found.values()])),
+            "thumbnails": torch.from_numpy(np.stack([thumbnail for _, thumbnail in found.values()])),
+        }
         said = {"hashes": json.dumps(list(found)), "network": self._network}
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
-            save_tensors(self._folder / f"{name}.safetensors", {"features": features}, said)
+            save_tensors(self._folder / f"{name}.safetensors", tensors, said)
 
 
 @dataclass(frozen=True)
@@ -232,7 +239,9 @@ def _hashes_of(metadata: Mapping[str, str]) -> list[str]:
     return hashes
 
 
-def _features_in(path: Path, width: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
+def _features_in(
+    path: Path, width: int, small: tuple[int, ...]
+) -> Iterator[tuple[str, NDArray[np.float32], Thumbnails | None]]:
     """What a file holds, by content hash; nothing of it is given before all of it is checked.
 
     Raises:
@@ -244,4 +253,9 @@ def _features_in(path: Path, width: int) -> Iterator[tuple[str, NDArray[np.float
     hashes, features = _hashes_of(metadata), tensors.get("features", torch.empty(0))
     if features.dtype != torch.float32 or features.shape != (len(hashes), width) or not features.isfinite().all():
         raise DamagedError(f"it does not hold {width} finite numbers of each image")
-    return zip(hashes, features.numpy(), strict=True)
+    if "thumbnails" not in tensors:  # as those before version 0.2 are
+        return zip(hashes, features.numpy(), [None] * len(hashes), strict=True)
+    thumbnails = tensors["thumbnails"]
+    if thumbnails.dtype != torch.uint8 or thumbnails.shape != (len(hashes), *small):
+        raise DamagedError("it does not hold a thumbnail of each image")
+    return zip(hashes, features.numpy(), thumbnails.numpy(), strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from labelaudit.data.dataset import Dataset
 from labelaudit.data.encoders import join
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import DEEP, ImageSummary, decode, summarise_images
+from labelaudit.data.near_images import Thumbnails, thumbnail_side
 from labelaudit.data.pixels import DecodedAnew, allocate, choose_place
 from labelaudit.errors import InputError
 from labelaudit.models.registry import feature_model, model_spec
@@ -25,6 +26,23 @@ from labelaudit.models.spec import ModelSpec
 from labelaudit.models.timm_models import is_timm_model
 from labelaudit.progress import Progress
 from labelaudit.types import Hashes, Problems
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """All rows of some datasets, one after the other.
+
+    Attributes:
+        inputs: What they are to a network.
+        hashes: Their content hashes, None where nothing could be read.
+        problems: Why one cannot be used, None where it can.
+        thumbnails: Of images, where they were asked for, uint8, shape (N, C, s, s).
+    """
+
+    inputs: Inputs
+    hashes: Hashes
+    problems: Problems
+    thumbnails: Thumbnails | None = None
 
 
 def read_inputs(
@@ -37,7 +55,8 @@ def read_inputs(
     *,
     cached: bool = True,
     like: ImageSummary | None = None,
-) -> tuple[Inputs, Hashes, Problems]:
+    thumbnails: bool = False,
+) -> ReadRows:
     """Read all rows of the datasets, one after the other.
 
     Args:
@@ -49,9 +68,7 @@ def read_inputs(
         custom_model: A network made by the user, instead of `config.name`.
         cached: Whether what a frozen network sees may come from the cache, and go there.
         like: What the network takes, whatever the images are like now; None to look at them.
-
-    Returns:
-        The rows, their content hashes, and why one cannot be used, None where it can.
+        thumbnails: Whether images are wanted small, too, to be compared.
 
     Raises:
         InputError: They are of different kinds, nothing can be read, or the model does not go with them.
@@ -68,7 +85,9 @@ def read_inputs(
         return (
             _read_frozen(parts, first.content, config, device, progress, cached)
             if config.train == "head"
-            else _read_images(parts, first.content, config, classes, progress, custom_model, like)
+            else _read_images(
+                parts, first.content, config, classes, progress, custom_model, like, thumbnails=thumbnails
+            )
         )
     if config.train == "head":
         raise InputError("`train` head is for images and a pretrained network; these rows need none")
@@ -78,7 +97,8 @@ def read_inputs(
     with progress.stage("Reading rows", sum(map(len, parts))) as advance:
         hashes = tuple(digest for part in parts for digest in hash_rows(part, advance))
     problems = tuple(problem for part in parts for problem in part.problems)
-    return FeatureInputs(model, join([part.content for part in parts]), config.text_encoding), hashes, problems
+    content = join([part.content for part in parts])
+    return ReadRows(FeatureInputs(model, content, config.text_encoding), hashes, problems)
 
 
 def _read_images(
@@ -89,7 +109,9 @@ def _read_images(
     progress: Progress,
     custom_model: nn.Module | None,
     like: ImageSummary | None,
-) -> tuple[ImageInputs, Hashes, Problems]:
+    *,
+    thumbnails: bool,
+) -> ReadRows:
     summary = like or summarise_images(first, parts[0].problems)
     if summary is None:
         problem = next((problem for problem in parts[0].problems if problem is not None), None)
@@ -102,7 +124,7 @@ def _read_images(
     spec.network(classes, seed=0)  # weights that do not fit are better known before the images are read
     for note in spec.notes:
         progress.note(f"{spec.name}: {note}")
-    return _decode_all(parts, spec, config, progress)
+    return _decode_all(parts, spec, config, progress, thumbnails=thumbnails)
 
 
 def _say_if_deep(summary: ImageSummary, progress: Progress) -> None:
@@ -111,15 +133,20 @@ def _say_if_deep(summary: ImageSummary, progress: Progress) -> None:
 
 
 def _decode_all(
-    parts: list[Dataset], spec: ModelSpec, config: ModelConfig, progress: Progress
-) -> tuple[ImageInputs, Hashes, Problems]:
+    parts: list[Dataset], spec: ModelSpec, config: ModelConfig, progress: Progress, *, thumbnails: bool
+) -> ReadRows:
     images = _joined(parts)
     problems = tuple(problem for part in parts for problem in part.problems)
     shape = (len(problems), spec.channels, spec.image_size, spec.image_size)
     place = choose_place(shape, config.image_cache, config.image_cache_limit)
     kept = None if place == "none" else allocate(shape, place)
+    side = thumbnail_side(spec.image_size)
+    own_size = side == spec.image_size and kept is not None  # then an image is its own thumbnail
+    small = None
+    if thumbnails and not own_size:
+        small = allocate((*shape[:2], side, side), "memory" if place == "none" else place)
     with progress.stage("Reading images", len(problems)) as advance:
-        decoded = decode(images, problems, spec.channels, spec.resize, kept, advance)
+        decoded = decode(images, problems, spec.channels, spec.resize, kept, advance, small)
 
     def decode_anew(
         rows: Sequence[int], pixels: NDArray[np.uint8] | None, advance: Callable[[int], None]
@@ -133,7 +160,9 @@ def _decode_all(
         }
 
     pixels = DecodedAnew(decode_anew, shape) if kept is None else torch.from_numpy(kept)
-    return ImageInputs(spec, pixels), decoded.hashes, decoded.problems
+    return ReadRows(
+        ImageInputs(spec, pixels), decoded.hashes, decoded.problems, kept if thumbnails and own_size else small
+    )
 
 
 def _joined(parts: list[Dataset]) -> EncodedImages:
@@ -157,7 +186,7 @@ def _read_frozen(
     device: torch.device,
     progress: Progress,
     cached: bool,
-) -> tuple[FeatureInputs, Hashes, Problems]:
+) -> ReadRows:
     """Images as a frozen network sees them, for a linear layer to be trained on."""
     summary = summarise_images(first, parts[0].problems)
     if config.name is None or not is_timm_model(config.name) or summary is None:
@@ -171,8 +200,9 @@ def _read_frozen(
         assert isinstance(part.content, EncodedImages)
         found.append(frozen_features(part, part.content, spec, config, device, progress, cached=cached))
     head = replace(feature_model(ModelConfig(name="lr")), name=f"{spec.name}, head only")
-    return (
-        FeatureInputs(head, Vectors(np.concatenate([features for features, _, _ in found]))),
-        tuple(digest for _, hashes, _ in found for digest in hashes),
-        tuple(problem for _, _, problems in found for problem in problems),
+    return ReadRows(
+        FeatureInputs(head, Vectors(np.concatenate([part.features for part in found]))),
+        tuple(digest for part in found for digest in part.hashes),
+        tuple(problem for part in found for problem in part.problems),
+        np.concatenate([part.thumbnails for part in found]),
     )

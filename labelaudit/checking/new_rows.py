@@ -18,7 +18,7 @@ JUDGED = ("rank", "score", "influence", "influence_by_epoch", "p_label", "loss",
 def of_new_rows(report: Report, rows: Sequence[ChangedRow]) -> Report:
     """A report of all rows as one of the new ones, ranked among themselves; for the page, not to be stored.
 
-    Of copies it has the groups with new rows.
+    Of copies it has the groups with new rows, of near copies the pairs.
 
     Args:
         report: Of all rows.
@@ -36,7 +36,11 @@ def of_new_rows(report: Report, rows: Sequence[ChangedRow]) -> Report:
     groups = table["duplicate_group"].to_pandas()
     shown = groups.isin(groups[~others].dropna()).to_numpy() | ~others
     values["duplicate_group"] = _without(table["duplicate_group"].combine_chunks(), ~shown)
-    for name in ("contradicts", "in_test"):
+    near = table["near_duplicate_of"].to_pandas()
+    values["near_duplicate_of"] = _without(
+        table["near_duplicate_of"].combine_chunks(), others & ~near.isin(np.flatnonzero(~others)).to_numpy()
+    )
+    for name in ("contradicts", "in_test", "near_in_test"):
         values[name] = pa.array(table[name].to_numpy() & shown)
     for name, column in values.items():
         table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)

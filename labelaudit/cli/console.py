@@ -31,6 +31,7 @@ from labelaudit.report.wording import (
     GOOD_RESULT,
     accuracy_in_words,
     copies_in_words,
+    near_copies_in_words,
     precision_in_words,
     promises_in_words,
     share_in_words,
@@ -182,8 +183,10 @@ class Console:
         if (advice := summary["accuracy"].get("advice")) is not None:
             said = printable(spell_options(advice))
             out.print(Text(said[0].upper() + said[1:], style="yellow"), soft_wrap=not self._out.is_terminal)
-        for said in copies_in_words(summary["copies"]):
-            style = "yellow" if summary["copies"]["contradicting_groups"] or summary["copies"]["in_test"] else ""
+        copies = summary["copies"]
+        for said in (*copies_in_words(copies), *near_copies_in_words(copies)):
+            alarming = ("contradicting_groups", "in_test", "near_contradicting_groups", "near_in_test")
+            style = "yellow" if any(copies[name] for name in alarming) else ""
             out.print(Text(printable(said), style=style), soft_wrap=not self._out.is_terminal)
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]

@@ -36,6 +36,7 @@ from labelaudit.data.batches import Batches, TextFeatures
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.copies import find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
+from labelaudit.data.near_copies import find_near_copies
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset, load_test_set
 from labelaudit.data.splits import Fold, by_content, training_rows
@@ -43,7 +44,7 @@ from labelaudit.detection.needs import measure_judging
 from labelaudit.errors import InputError
 from labelaudit.models.choice import choose_network
 from labelaudit.models.flat import FlatModel
-from labelaudit.progress import Progress, Stopwatch
+from labelaudit.progress import NullProgress, Progress, Stopwatch
 from labelaudit.runtime.distributed import process_group
 from labelaudit.runtime.large_arrays import files_in
 from labelaudit.runtime.machine import (
@@ -206,11 +207,11 @@ def _probe(
     kept = "none" if config.model.image_cache == "none" else "memory"
     model_config = config.model.model_copy(update={"image_cache": kept})
     probed = [_some(part) for part in parts]
-    inputs, hashes, problems = read_inputs(probed, model_config, len(classes), device, progress, cached=False)
-    readable = np.flatnonzero([problem is None for problem in problems])
+    read = read_inputs(probed, model_config, len(classes), device, progress, cached=False)
+    readable = np.flatnonzero([problem is None for problem in read.problems])
     if len(readable) == 0:
-        raise InputError(f"none of the first rows looked at in {parts[0].source} can be read ({problems[0]})")
-    return inputs, hashes, readable
+        raise InputError(f"none of the first rows looked at in {parts[0].source} can be read ({read.problems[0]})")
+    return read.inputs, read.hashes, readable
 
 
 def _search(
@@ -243,7 +244,11 @@ def _folds(
     usable = np.flatnonzero(present & (labels != NO_LABEL))
     audited, test_rows = usable[usable < len(dataset)], usable[usable >= len(dataset)]
     copies = find_copies(parts, hashes or (None,) * len(labels))  # of images the files have not been read
-    together = kept_together(copies, dataset.groups)
+    problems = tuple(problem for part in parts for problem in part.problems)
+    near = find_near_copies(
+        [part.content for part in parts], None, copies, problems, config.source.near, NullProgress()
+    )
+    together = kept_together(copies, dataset.groups, near.groups)
     audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited, together))
     if hashes is not None:
         audited, test_rows = (by_content(some, labels, hashes) for some in (audited, test_rows))

@@ -66,28 +66,32 @@ class Copies:
         return (content >= 0) & np.isin(content, self.content[: self.rows])
 
 
-def kept_together(copies: Copies, groups: Sequence[str | None]) -> Rows:
-    """What rows have to share a fold: copies, and rows of one group, directly or by other rows.
+def kept_together(copies: Copies, groups: Sequence[str | None], near: Rows | None = None) -> Rows:
+    """What rows have to share a fold: copies, near copies, and rows of one group, directly or by other rows.
 
     Rows that are alike by chance need not: they are what is to be learnt from.
 
     Args:
         copies: Which rows hold the same.
         groups: The group of each row, None for none, N of them; or nothing.
+        near: The group of near copies that each row is in, −1 for none, shape (N,); None if there are none.
 
     Returns:
         A number for each row, the same for rows that belong together, −1 for those that belong to no other, (N,).
     """
-    alike = copies.of_one_thing
-    if not groups:
-        return alike
-    named = pd.factorize(np.array(groups, dtype=object))[0]
-    ends = [np.where(codes < 0, -1, codes + start) for codes, start in ((alike, 0), (named, copies.rows))]
-    rows, nodes = np.arange(copies.rows), 3 * copies.rows
-    starts = [2 * copies.rows + rows[end >= 0] for end in ends]
-    edges = np.concatenate(starts), np.concatenate([end[end >= 0] for end in ends])
-    graph = coo_matrix((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(nodes, nodes))
-    component = connected_components(graph, directed=False)[1][2 * copies.rows :]
+    kinds = [copies.of_one_thing]
+    if groups:
+        kinds.append(pd.factorize(np.array(groups, dtype=object))[0])
+    if near is not None and (near >= 0).any():
+        kinds.append(near)
+    if len(kinds) == 1:
+        return kinds[0]
+    rows = np.concatenate([np.flatnonzero(kind >= 0) for kind in kinds])  # each belongs to a group of each kind, so
+    starts = copies.rows * np.arange(1, len(kinds) + 1)  # that what belongs to one group has a way to each other
+    ends = np.concatenate([kind[kind >= 0] + start for kind, start in zip(kinds, starts, strict=True)])
+    nodes = copies.rows * (len(kinds) + 1)
+    graph = coo_matrix((np.ones(len(rows), dtype=np.int8), (rows, ends)), shape=(nodes, nodes))
+    component = connected_components(graph, directed=False)[1][: copies.rows]
     counts = np.bincount(component)
     found: Rows = np.where(counts[component] > 1, pd.factorize(component)[0], -1)
     return found

@@ -81,6 +81,7 @@ def decode(
     resize: Callable[[Image.Image], Image.Image],
     pixels: NDArray[np.uint8] | None,
     progress: Callable[[int], None],
+    thumbnails: NDArray[np.uint8] | None = None,
 ) -> Decoded:
     """Read, decode, turn upright and resize every image once, on all cores.
 
@@ -91,6 +92,7 @@ def decode(
         resize: Maps an image of any size to S×S.
         pixels: Where to put them, shape (N, C, S, S), zeros; None to see only which of them can be read.
         progress: Called with 1 after each image.
+        thumbnails: Where to put small ones, shape (N, C, s, s), zeros; None for none.
     """
 
     def decode_row(row: int) -> tuple[str | None, str | None]:
@@ -102,9 +104,12 @@ def decode(
             return None, f"cannot be read: {error.strerror or error}"
         digest = content_hash(content)
         try:
-            image = np.asarray(resize(open_image(content, channels)))
+            image = resize(open_image(content, channels))
             if pixels is not None:
-                pixels[row] = image.reshape(*image.shape[:2], channels).transpose(2, 0, 1)
+                pixels[row] = _channels_first(image, channels)
+            if thumbnails is not None:
+                small = image.resize(thumbnails.shape[2:], Image.Resampling.BILINEAR)
+                thumbnails[row] = _channels_first(small, channels)
         except UnidentifiedImageError:
             return digest, "not an image" if content else "empty file"
         # Pillow's decoders raise whatever the broken bytes lead them to.
@@ -119,6 +124,11 @@ def decode(
         tuple(digest for digest, _ in results),
         tuple(problem for _, problem in results),
     )
+
+
+def _channels_first(image: Image.Image, channels: int) -> NDArray[np.uint8]:
+    """An image's pixels, shape (C, H, W)."""
+    return np.asarray(image).reshape(image.height, image.width, channels).transpose(2, 0, 1)
 
 
 def open_image(content: bytes, channels: int) -> Image.Image:

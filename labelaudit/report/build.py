@@ -90,6 +90,8 @@ def build_report(
             "duplicate_group": pa.array(groups, mask=groups < 0),
             "contradicts": contradicting(groups, labels),
             "in_test": data.copies.in_test(),
+            "near_duplicate_of": pa.array(data.near.of, mask=data.near.of < 0),
+            "near_in_test": data.near.in_test,
             "status": status,
             "reason": reason,
             "true_label": [names[index] for index in true],

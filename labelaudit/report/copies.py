@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from labelaudit.data.dataset import Dataset
 from labelaudit.report.cards import problem_or
@@ -18,7 +20,7 @@ GROUPS, ROWS = 60, 6  # that a page shows, and of each group
 
 @dataclass(frozen=True)
 class CopyGroup:
-    """Rows that hold the same.
+    """Rows that hold the same, or nearly the same.
 
     Attributes:
         labels: Their labels with the number of rows of each, the most frequent first; None for no label.
@@ -38,25 +40,54 @@ class CopyGroup:
 
 
 def count_copies(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """How many rows of a report are copies, with which labels, as plain JSON values.
+    """How many rows of a report are copies or near copies, with which labels, as plain JSON values.
 
     Args:
         frame: The report's rows.
         metadata: And its metadata.
     """
-    copies, contradicting = frame[frame["duplicate_group"].notna()], frame[frame["contradicts"]]
-    first = contradicting[contradicting["duplicate_group"] == contradicting["duplicate_group"].min()]
-    shown = first[first["label"].notna()].drop_duplicates("label").head(2)
+    copies, near = frame[frame["duplicate_group"].notna()], near_groups(frame)
+    contradicting = frame[frame["contradicts"]]
+    different = _differ(frame, near)
     return {
         "rows": len(copies),
         "groups": int(copies["duplicate_group"].nunique()),
         "contradicting_rows": len(contradicting),
         "contradicting_groups": int(contradicting["duplicate_group"].nunique()),
-        "example": shown[["id", "label"]].to_numpy().tolist(),
+        "example": _example(contradicting, contradicting["duplicate_group"]),
         "in_test": int(frame["in_test"].sum()),
+        "near_rows": int(near.notna().sum()),
+        "near_groups": int(near.nunique()),
+        "near_contradicting_rows": int(different.sum()),
+        "near_contradicting_groups": int(near[different].nunique()),
+        "near_example": _example(frame[different], near[different]),
+        "near_in_test": int(frame["near_in_test"].sum()),
         "places": _places(metadata),
         "alike_by_chance": bool(metadata.get("alike_by_chance")),
     }
+
+
+def near_groups(frame: pd.DataFrame) -> pd.Series[float]:
+    """The group of near copies that each row is in, directly or by others, by number; NaN for none."""
+    rows, others = frame["row"].to_numpy(), frame["near_duplicate_of"]
+    linked = others.notna().to_numpy()
+    places = pd.Series(np.arange(len(rows)), index=rows)
+    ends = np.flatnonzero(linked), places.loc[others[linked].astype(np.int64)].to_numpy()
+    graph = coo_matrix((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(len(rows), len(rows)))
+    component = pd.Series(connected_components(graph, directed=False)[1].astype(np.float64), index=frame.index)
+    return component.where(component.map(component.value_counts()) > 1)
+
+
+def _differ(frame: pd.DataFrame, groups: pd.Series[Any]) -> pd.Series[bool]:
+    """Whether a row is in a group of rows with different labels."""
+    return frame["label"].groupby(groups).transform("nunique").fillna(0) > 1
+
+
+def _example(rows: pd.DataFrame, groups: pd.Series[float]) -> list[list[str]]:
+    """Id and label of two rows of the first group, with different labels; nothing if there is no row."""
+    first = rows[(groups == groups.min()) & rows["label"].notna()]
+    shown: list[list[str]] = first.drop_duplicates("label").head(2)[["id", "label"]].to_numpy().tolist()
+    return shown
 
 
 def _places(metadata: Mapping[str, Any]) -> list[str]:
@@ -66,7 +97,7 @@ def _places(metadata: Mapping[str, Any]) -> list[str]:
 
 
 def copy_groups(frame: pd.DataFrame, dataset: Dataset) -> list[CopyGroup]:
-    """The groups that a page shows: first those with different labels, then those in the test set; larger ones first.
+    """The groups of copies that a page shows, see `_shown_groups`.
 
     Args:
         frame: The report's rows.
@@ -75,17 +106,44 @@ def copy_groups(frame: pd.DataFrame, dataset: Dataset) -> list[CopyGroup]:
     copies = frame[frame["duplicate_group"].notna() | frame["in_test"]]
     alone = -1 - copies["row"]  # of rows that only the test set has a copy of
     keys = copies["duplicate_group"].astype(np.float64).fillna(alone).astype(np.int64)
-    order = copies.groupby(keys).agg(
-        contradicts=("contradicts", "any"), in_test=("in_test", "any"), size=("row", "size")
-    )
+    return _shown_groups(copies, keys, copies["contradicts"], copies["in_test"], dataset)
+
+
+def near_copy_groups(frame: pd.DataFrame, dataset: Dataset) -> list[CopyGroup]:
+    """The groups of near copies that a page shows, see `_shown_groups`.
+
+    Args:
+        frame: The report's rows.
+        dataset: What was audited.
+    """
+    groups = near_groups(frame)
+    near = frame[groups.notna() | frame["near_in_test"]]
+    keys = groups[near.index].fillna(-1 - near["row"]).astype(np.int64)
+    return _shown_groups(near, keys, _differ(near, keys), near["near_in_test"], dataset)
+
+
+def _shown_groups(
+    copies: pd.DataFrame, keys: pd.Series[int], contradicts: pd.Series[bool], in_test: pd.Series[bool], dataset: Dataset
+) -> list[CopyGroup]:
+    """First groups with different labels, then those in the test set; larger ones first.
+
+    Args:
+        copies: The rows.
+        keys: The group of each.
+        contradicts: Whether its group has different labels.
+        in_test: Whether the test set has it, too.
+        dataset: What was audited.
+    """
+    facts = pd.DataFrame({"contradicts": contradicts, "in_test": in_test, "size": 1})
+    order = facts.groupby(keys).agg({"contradicts": "any", "in_test": "any", "size": "sum"})
     order = order.sort_values(["contradicts", "in_test", "size"], ascending=False, kind="stable").head(GROUPS)
     everyone_of = {group: copies[keys == group] for group in order.index}
     chosen = [(group, _varied(everyone_of[group])) for group in order.index]
-    rows = [int(row) for _, members in chosen for row in members["row"]]
-    hashes = dict(zip(frame["row"].iloc[rows], frame["content_hash"].iloc[rows], strict=True))
-    previews = preview_rows(dataset.content, rows, hashes, SMALL_SIDE)
+    shown = pd.concat([some for _, some in chosen]) if chosen else copies
+    hashes = dict(zip(shown["row"].tolist(), shown["content_hash"], strict=True))
+    previews = preview_rows(dataset.content, list(hashes), hashes, SMALL_SIDE)
     found = []
-    for (group, members), facts in zip(chosen, order.itertuples(), strict=True):
+    for (group, members), group_facts in zip(chosen, order.itertuples(), strict=True):
         everyone = everyone_of[group]
         labels = everyone["label"].fillna("").value_counts(sort=True)
         probable = everyone.dropna(subset=["p_label", "label"]).groupby("label")["p_label"].mean()
@@ -93,8 +151,8 @@ def copy_groups(frame: pd.DataFrame, dataset: Dataset) -> list[CopyGroup]:
             CopyGroup(
                 labels=tuple((str(name) or None, int(count)) for name, count in labels.items()),
                 probable=None if probable.empty else str(probable.idxmax()),
-                contradicts=bool(facts.contradicts),
-                in_test=bool(facts.in_test),
+                contradicts=bool(group_facts.contradicts),
+                in_test=bool(group_facts.in_test),
                 rows=tuple(_shown(dataset, record, previews) for record in members.to_dict("records")),
                 more=len(everyone) - len(members),
             )

@@ -20,7 +20,7 @@ from labelaudit.data.dataset import Dataset
 from labelaudit.errors import InputError
 from labelaudit.report import epochs, figures
 from labelaudit.report.cards import choose_rows, labels_of, make_cards, pair_options
-from labelaudit.report.copies import copy_groups, count_copies
+from labelaudit.report.copies import copy_groups, count_copies, near_copy_groups
 from labelaudit.report.escaping import embed_json, percent, scientific, visible
 from labelaudit.report.reasons import MOST_TERMS, mark_terms
 from labelaudit.report.report import Report
@@ -28,6 +28,7 @@ from labelaudit.report.spot_check import CHECKED, Stratum, drawn_in, for_page, r
 from labelaudit.report.wording import (
     copies_in_words,
     interval_in_words,
+    near_copies_in_words,
     off_in_words,
     range_in_words,
     range_level,
@@ -165,7 +166,13 @@ def _counts(frame: pd.DataFrame, groups: Mapping[str, Sequence[Any]]) -> dict[st
 
 def _copies(frame: pd.DataFrame, metadata: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     counts = count_copies(frame, metadata)
-    return {"counts": counts, "words": copies_in_words(counts), "groups": copy_groups(frame, dataset)}
+    return {
+        "counts": counts,
+        "words": copies_in_words(counts),
+        "groups": copy_groups(frame, dataset),
+        "near_words": near_copies_in_words(counts),
+        "near_groups": near_copy_groups(frame, dataset),
+    }
 
 
 def _left_out(frame: pd.DataFrame) -> list[dict[str, Any]]:

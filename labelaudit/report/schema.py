@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 METADATA_KEY = b"labelaudit"
 
 REVIEWED = "reviewed"
@@ -32,6 +32,8 @@ SCHEMA = pa.schema(
         pa.field("duplicate_group", pa.int64()),
         pa.field("contradicts", pa.bool_(), nullable=False),
         pa.field("in_test", pa.bool_(), nullable=False),
+        pa.field("near_duplicate_of", pa.int64()),
+        pa.field("near_in_test", pa.bool_(), nullable=False),
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("true_label", pa.string()),

@@ -209,7 +209,10 @@ def _checks(table: pa.Table, classes: list[str]) -> Iterator[tuple[str, bool]]:
     yield "duplicate_group", _are_groups(groups, table["duplicate_group"].null_count)
     labels = pc.index_in(table["label"], pa.array(classes, pa.string())).fill_null(NO_LABEL).to_numpy()
     yield "contradicts", bool((table["contradicts"].to_numpy() == contradicting(groups, labels)).all())
-    yield "in_test", table["in_test"].null_count == 0
+    for name in ("in_test", "near_in_test"):
+        yield name, table[name].null_count == 0
+    near = table["near_duplicate_of"]
+    yield "near_duplicate_of", _are_rows(near.drop_null(), rows) and not pc.any(pc.equal(near, table["row"])).as_py()
     yield "status", table["status"].null_count == 0 and _all(pc.is_in(table["status"], pa.array(STATUSES)))
     yield "status", bool(pc.is_in(table["status"], pa.array(SCORED)).equals(ranked))
 

@@ -206,3 +206,26 @@ def copies_in_words(counts: Mapping[str, Any]) -> list[str]:
         groups = format_count(counts["groups"] - counts["contradicting_groups"], "group")
         said.append(f"{format_count(alike, 'copy', 'copies')} with the same label, in {groups}")
     return said
+
+
+def near_copies_in_words(counts: Mapping[str, Any]) -> list[str]:
+    """What there is to say of near copies, in sentences; nothing where there are none.
+
+    Args:
+        counts: Of them, by what is said of them (see `report.copies`).
+    """
+    said = []
+    if counts["near_contradicting_groups"]:
+        (first, label), (second, other) = counts["near_example"]
+        groups = format_count(counts["near_contradicting_groups"], "group")
+        said.append(
+            f"{format_count(counts['near_contradicting_rows'], 'near copy', 'near copies')} with different labels, in "
+            f"{groups}: for example {first} ({label}) and {second} ({other})"
+        )
+    if counts["near_in_test"]:
+        rows = format_count(counts["near_in_test"], "row has", "rows have")
+        said.append(f"{rows} a near copy in the test set: figures measured there are too good")
+    if alike := counts["near_rows"] - counts["near_contradicting_rows"]:
+        groups = format_count(counts["near_groups"] - counts["near_contradicting_groups"], "group")
+        said.append(f"{format_count(alike, 'near copy', 'near copies')} with the same label, in {groups}")
+    return said

@@ -20,10 +20,10 @@ from labelaudit.audit.feature_cache import (
 )
 from labelaudit.cli.app import app
 from labelaudit.config import ModelConfig
-from labelaudit.runtime.tensor_files import load_tensors
+from labelaudit.runtime.tensor_files import load_tensors, save_tensors
 from tests.support.progress import Notes
 
-WIDTH = 3
+WIDTH, SMALL = 3, (1, 2, 2)
 
 
 @pytest.fixture
@@ -33,12 +33,17 @@ def cache(tmp_path, monkeypatch):
 
 
 def features(*names):
-    return {name: np.full(WIDTH, ord(name[0]), np.float32) for name in names}
+    return {name: (np.full(WIDTH, ord(name[0]), np.float32), np.full(SMALL, ord(name[0]), np.uint8)) for name in names}
 
 
 def loaded(cache, wanted, progress=None):
     kept = {}
-    found = cache.load(wanted, WIDTH, progress or Notes(), kept.__setitem__)
+
+    def keep(name, values, thumbnail):
+        kept[name] = values
+        assert (thumbnail == ord(name[0])).all()
+
+    found = cache.load(wanted, WIDTH, SMALL, progress or Notes(), keep)
     assert found == set(kept)
     return {name: values.tolist() for name, values in kept.items()}
 
@@ -72,6 +77,17 @@ def test_other_weights_and_sizes_have_a_cache_of_their_own(cache):
     cache.add(features("a"))
     assert loaded(FeatureCache.of(ModelConfig(name="some_network", pretrained=True), 64), ["a"]) == {}
     assert loaded(FeatureCache.of(ModelConfig(name="another", pretrained=True), 32), ["a"]) == {}
+
+
+def test_files_without_thumbnails_are_used_all_the_same(cache, tmp_path):
+    cache.add(features("a"))
+    (file,) = files(tmp_path)
+    tensors, metadata = load_tensors(file)
+    save_tensors(file, {"features": tensors["features"]}, metadata)
+    kept = []
+    assert cache.load(["a"], WIDTH, SMALL, Notes(), lambda *found: kept.append(found)) == {"a"}
+    assert kept[0][0] == "a"
+    assert kept[0][2] is None
 
 
 def test_several_may_add_at_once(cache):

@@ -55,7 +55,8 @@ def features_of(folder, progress=None):
 
 
 def test_features_are_what_the_head_sees_and_are_computed_once(small, monkeypatch):
-    dataset, spec, (features, hashes, problems) = features_of(small)
+    dataset, spec, found = features_of(small)
+    features, hashes, problems = found.features, found.hashes, found.problems
     network = spec.network(2, seed=0).eval()
     pixels = torch.stack([
         torch.from_numpy(np.array(spec.resize(open_rgb(dataset, row)))).permute(2, 0, 1) for row in range(10)
@@ -75,8 +76,10 @@ def test_features_are_what_the_head_sees_and_are_computed_once(small, monkeypatc
         return np.zeros((len(pixels), features.shape[1]), np.float32)
 
     monkeypatch.setattr("labelaudit.audit.frozen_features.compute", never)
-    again = features_of(small)[2][0]
-    assert np.array_equal(again, features, equal_nan=True)
+    again = features_of(small)[2]
+    assert np.array_equal(again.features, features, equal_nan=True)
+    assert np.array_equal(again.thumbnails, found.thumbnails)
+    assert np.array_equal(found.thumbnails[:10], pixels)  # of this size they are the images themselves
     assert asked == [1, 1]  # the network's width is asked, and what is no image is tried again
 
 
@@ -90,12 +93,17 @@ def flipped_bytes(file):
 def narrowed(file):
     """A whole file, with its SHA-256, of a network with fewer features."""
     tensors, metadata = load_tensors(file)
-    save_tensors(file, {"features": tensors["features"][:, 1:]}, metadata)
+    save_tensors(file, {**tensors, "features": tensors["features"][:, 1:]}, metadata)
 
 
 def not_finite(file):
     tensors, metadata = load_tensors(file)
-    save_tensors(file, {"features": tensors["features"] * torch.nan}, metadata)
+    save_tensors(file, {**tensors, "features": tensors["features"] * torch.nan}, metadata)
+
+
+def other_thumbnails(file):
+    tensors, metadata = load_tensors(file)
+    save_tensors(file, {**tensors, "thumbnails": tensors["thumbnails"][:, :, 1:]}, metadata)
 
 
 @pytest.mark.parametrize(
@@ -105,18 +113,30 @@ def not_finite(file):
         flipped_bytes,
         narrowed,
         not_finite,
+        other_thumbnails,
         lambda file: os.truncate(file, 300),
     ],
 )
 def test_damaged_features_are_computed_anew_with_a_note(small, damage):
-    features = features_of(small)[2][0]
+    features = features_of(small)[2].features
     (file,) = (small / "cache").glob("features/*/*.safetensors")
     damage(file)
     notes = Notes()
-    again = features_of(small, notes)[2][0]
+    again = features_of(small, notes)[2].features
     assert np.array_equal(again, features, equal_nan=True)
     assert notes.texts == ["1 damaged file of cached features removed: they are computed anew"]
-    assert features_of(small, Notes())[2][0] is not None
+    assert features_of(small, Notes())[2] is not None
+
+
+def test_thumbnails_that_are_not_cached_are_made_anew(small):
+    found = features_of(small)[2]
+    (file,) = (small / "cache").glob("features/*/*.safetensors")
+    tensors, metadata = load_tensors(file)
+    save_tensors(file, {"features": tensors["features"]}, metadata)
+    notes = Notes()
+    again = features_of(small, notes)[2]
+    assert np.array_equal(again.thumbnails, found.thumbnails)
+    assert notes.texts == []
 
 
 def open_rgb(dataset, row):

@@ -190,6 +190,26 @@ def test_new_rows_that_contradict_a_copy_fail_until_accepted_or_not_asked_for(up
     assert accepted.failures == ()
 
 
+def test_the_page_of_a_check_has_near_copies_of_new_rows_only(updated):
+    """Pictures once more as files of another kind: the pixels are the same, the bytes are not."""
+    old, new = sorted((updated / "data" / "3").iterdir())[:2]
+    Image.open(old).save(updated / "data" / "5" / "again.bmp")
+    config = AuditConfig(model=ModelConfig(name="lr"), training=TrainingConfig(epochs=1))
+    report, audit = scan_and_keep(updated / "data", config=config)
+    assert set(near_copies_in(report)) == {f"3/{old.name}", "5/again.bmp"}
+    (updated / "anew").mkdir()
+    save_baseline(updated / "anew", report, audit)
+    Image.open(new).save(updated / "data" / "4" / "again.bmp")
+    result = check(updated / "data", updated / "anew", limits=Limits(suspects=None))
+    assert [row.id for row in result.changes] == ["4/again.bmp"]
+    assert near_copies_in(result.report) == {f"3/{new.name}": "4/again.bmp", "4/again.bmp": f"3/{new.name}"}
+
+
+def near_copies_in(report) -> dict[str, str]:
+    frame = report.to_pandas().set_index("id")
+    return {name: frame.index[int(row)] for name, row in frame["near_duplicate_of"].dropna().items()}
+
+
 def test_new_rows_that_the_test_set_has_are_leaks(tmp_path):
     for folder, rows in (("data", slice(0, 12)), ("test", slice(12, 18))):
         for digit in "017":

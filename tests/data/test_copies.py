@@ -109,3 +109,16 @@ def test_what_has_to_share_a_fold_are_copies_and_groups_directly_or_by_others():
     assert found[[4, 5]].tolist() == [-1, -1]
     assert found[6] == found[7] != found[0]
     assert len(set(found.tolist())) == 3
+
+
+def test_near_copies_share_a_fold_too():
+    copies = copies_in(Texts(("a", "b", "a", "c", "d", "e", "f", "f")))
+    near = np.array([-1, 3, -1, 3, -1, 0, 0, 0])
+    found = kept_together(copies, (), near)
+    assert found[[0, 2]].tolist() == [found[0]] * 2
+    assert found[[1, 3]].tolist() == [found[1]] * 2
+    assert found[[5, 6, 7]].tolist() == [found[5]] * 3
+    assert found[4] == -1
+    assert len(set(found.tolist())) == 4
+    groups = ("p", *[None] * 3, "p", *[None] * 3)
+    assert len(set(kept_together(copies, groups, near).tolist())) == 3

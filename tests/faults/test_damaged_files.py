@@ -164,19 +164,29 @@ def test_a_damaged_file_is_one_line_or_a_result(whole, tmp_path, monkeypatch, na
     assert refused or name == "accepted"
 
 
+def ignored(*found):
+    """Takes what was found."""
+
+
 def test_damaged_features_are_never_used(tmp_path):
     generator = random.Random(0)
     numbers = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
-    known = {f"{row:064x}": values for row, values in enumerate(numbers)}
+    small = np.random.default_rng(0).integers(0, 256, (20, 1, 4, 4)).astype(np.uint8)
+    known = {f"{row:064x}": values for row, values in enumerate(zip(numbers, small, strict=True))}
     FeatureCache(tmp_path / "cache").add(known)
     (file,) = (tmp_path / "cache").iterdir()
     content = file.read_bytes()
-    assert FeatureCache(tmp_path / "cache").load(known, 5, Notes(), {}.__setitem__) == known.keys()
+    assert FeatureCache(tmp_path / "cache").load(known, 5, (1, 4, 4), Notes(), ignored) == known.keys()
     for _ in range(10 * MUTATIONS):
         damaged = mutated(content, generator)
         file.write_bytes(damaged)
         notes, found = Notes(), {}
-        FeatureCache(tmp_path / "cache").load(known, 5, notes, found.__setitem__)
-        assert all(np.array_equal(values, known[name]) for name, values in found.items())
+
+        def keep(name, *values, found=found):
+            found[name] = values
+
+        FeatureCache(tmp_path / "cache").load(known, 5, (1, 4, 4), notes, keep)
+        for name, values in found.items():
+            assert all(np.array_equal(one, other) for one, other in zip(values, known[name], strict=True))
         assert found or notes.notes
         assert found or not file.exists()

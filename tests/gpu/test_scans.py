@@ -111,7 +111,7 @@ def test_frozen_features_are_the_cpus(source):
     config = ModelConfig(name="test_efficientnet", train="head", image_size=32)
     spec = model_spec(config, summarise_images(dataset.content, dataset.problems))
     here, there = (
-        frozen_features(dataset, dataset.content, spec, config, torch.device(device), NullProgress())[0]
+        frozen_features(dataset, dataset.content, spec, config, torch.device(device), NullProgress()).features
         for device in ("cpu", "cuda")
     )
     np.testing.assert_allclose(there, here, rtol=1e-2, atol=1e-3 * np.abs(here).max())  # convolutions with TF32

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from labelaudit import InputError, Report, scan
-from labelaudit.report.copies import GROUPS, ROWS, copy_groups, count_copies
+from labelaudit.report.copies import GROUPS, ROWS, copy_groups, count_copies, near_copy_groups, near_groups
 from labelaudit.report.html import render_html
 from labelaudit.report.summary import summarise_report
-from labelaudit.report.wording import copies_in_words
+from labelaudit.report.wording import copies_in_words, near_copies_in_words
 from tests.report.test_html import Page, make_report, texts_dataset
 
 
-def report_of(labels, groups, in_test=()) -> tuple[Report, object]:
-    """A report on texts, of which those of a group are said to be copies."""
+def report_of(labels, groups, in_test=(), near=None, near_in_test=()) -> tuple[Report, object]:
+    """A report on texts, of which those of a group are said to be copies, and some `near` others."""
     dataset = texts_dataset(labels)
     codes = pd.Series(groups)
     different = pd.Series(labels).groupby(codes).transform("nunique").fillna(0) > 1
@@ -26,6 +26,8 @@ def report_of(labels, groups, in_test=()) -> tuple[Report, object]:
         "duplicate_group": [None if group is None else int(group) for group in groups],
         "contradicts": [bool(found) for found in different],
         "in_test": [row in in_test for row in range(len(labels))],
+        "near_duplicate_of": near or [None] * len(labels),
+        "near_in_test": [row in near_in_test for row in range(len(labels))],
     }
     return make_report(dataset, 0, **columns), dataset
 
@@ -36,7 +38,8 @@ def test_counts_and_words():
     assert counts == {
         "rows": 5, "groups": 2, "contradicting_rows": 2, "contradicting_groups": 1,
         "example": [["id 0", "a"], ["id 1", "b"]], "in_test": 2, "places": ["the test set"],
-        "alike_by_chance": False,
+        "near_rows": 0, "near_groups": 0, "near_contradicting_rows": 0, "near_contradicting_groups": 0,
+        "near_example": [], "near_in_test": 0, "alike_by_chance": False,
     }  # fmt: skip
     assert copies_in_words(counts) == [
         "2 copies with different labels, in 1 group: at least one of each is wrong; for example id 0 (a) and id 1 (b)",
@@ -48,10 +51,45 @@ def test_counts_and_words():
     json.dumps(summarise_report(report)["copies"])
 
 
+def test_counts_and_words_of_near_copies():
+    near = [3, None, 0, 0, 5, 4, None]
+    report, _ = report_of(["a", "b", "a", "b", "a", "a", "b"], [None] * 7, near=near, near_in_test={1})
+    frame = report.to_pandas()
+    assert near_groups(frame).notna().tolist() == [True, False, True, True, True, True, False]
+    assert near_groups(frame)[[0, 2, 3]].nunique() == 1
+    counts = count_copies(frame, report.metadata)
+    assert {name: counts[name] for name in counts if name.startswith("near")} == {
+        "near_rows": 5, "near_groups": 2, "near_contradicting_rows": 3, "near_contradicting_groups": 1,
+        "near_example": [["id 0", "a"], ["id 3", "b"]], "near_in_test": 1,
+    }  # fmt: skip
+    assert near_copies_in_words(counts) == [
+        "3 near copies with different labels, in 1 group: for example id 0 (a) and id 3 (b)",
+        "1 row has a near copy in the test set: figures measured there are too good",
+        "2 near copies with the same label, in 1 group",
+    ]
+    assert copies_in_words(counts) == []
+    json.dumps(counts)
+
+
+def test_groups_of_near_copies_are_shown_those_with_different_labels_first():
+    near = [1, 0, 4, None, 2, None, None]
+    report, dataset = report_of(["a", "a", "a", "b", "b", "a", "b"], [None] * 7, near=near, near_in_test={6})
+    groups = near_copy_groups(report.to_pandas(), dataset)
+    assert [[row["row"] for row in group.rows] for group in groups] == [[2, 4], [6], [0, 1]]
+    assert [group.contradicts for group in groups] == [True, False, False]
+    page = Page(render_html(report, dataset))
+    assert "Near copies" in page.texts
+    assert "Copies" not in page.texts
+    many, dataset = report_of(["a"] * 400, [None] * 400, near=[row ^ 1 for row in range(400)])
+    page = Page(render_html(many, dataset))
+    assert f"{GROUPS} of 200 groups; report.parquet has them all, in the column near_duplicate_of." in page.texts
+
+
 def test_without_copies_nothing_is_said():
     report, dataset = report_of(["a", "b", "a"], [None, None, None])
     assert copies_in_words(count_copies(report.to_pandas(), report.metadata)) == []
-    assert 'id="copies"' not in render_html(report, dataset)
+    assert near_copies_in_words(count_copies(report.to_pandas(), report.metadata)) == []
+    assert 'copies"' not in render_html(report, dataset)
 
 
 def test_groups_that_contradict_come_first_then_those_in_the_test_set_then_the_largest():
@@ -101,6 +139,27 @@ def test_a_scan_finds_them(tmp_path):
     assert any(text.startswith("2 copies with different labels, in 1 group") for text in page.texts)
 
 
+def test_a_scan_finds_near_copies(tmp_path):
+    frame, test = weather(60), weather(12)
+    frame.loc[50, "text"] = frame["text"][4].replace(" 60-4", " 60-50")
+    test.loc[3, "text"] = f"{frame['text'][20]} again"
+    frame["label"] = ["colour" if row % 2 else "weather" for row in range(60)]
+    frame.loc[4, "label"] = "colour"
+    long = [f"{text} {' '.join(f'w{row}x{n}' for n in range(12))}" for row, text in enumerate(frame["text"])]
+    long[50] = f"{long[4]} edited"
+    frame["text"], test.loc[3, "text"] = long, f"{long[20]} again"
+    report = scan(frame, test=test, epochs=2)
+    found = report.to_pandas()
+    assert found["near_duplicate_of"].dropna().to_dict() == {4: 50, 50: 4}
+    assert np.flatnonzero(found["near_in_test"]).tolist() == [20]
+    assert summarise_report(report)["copies"]["near_contradicting_rows"] == 2
+    report.save(tmp_path / "report.parquet")
+    assert Report.load(tmp_path / "report.parquet").table.equals(report.table)
+    none = scan(frame, test=test, epochs=2, near=1).to_pandas()
+    assert none["near_duplicate_of"].isna().all()
+    assert not none["near_in_test"].any()
+
+
 def weather(rows: int) -> pd.DataFrame:
     generator = np.random.default_rng(rows)
     texts = [" ".join(generator.choice(["red", "blue"] if row % 2 else ["wet", "dry"], 6)) + f" {rows}-{row}"
@@ -139,6 +198,9 @@ def test_other_splits_of_the_dataset_are_looked_at(tmp_path, kind):
         ("duplicate_group", [1, 1, None, None]),
         ("contradicts", [True, True, False, False]),
         ("contradicts", [False, False, False, True]),
+        ("near_duplicate_of", [4, None, None, None]),
+        ("near_duplicate_of", [-1, None, None, None]),
+        ("near_duplicate_of", [None, 1, None, None]),
     ],
 )
 def test_what_is_stored_of_them_is_checked(tmp_path, column, values):

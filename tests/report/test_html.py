@@ -100,6 +100,8 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "duplicate_group": [None] * rows,
         "contradicts": [False] * rows,
         "in_test": [False] * rows,
+        "near_duplicate_of": [None] * rows,
+        "near_in_test": [False] * rows,
         "status": status.tolist(),
         "reason": [
             None if ok else problem or "no label given" for ok, problem in zip(scored, dataset.problems, strict=True)

@@ -49,7 +49,7 @@ def test_the_same_report_has_the_same_bytes(report, tmp_path):
         (b"[" * 100_000, "its metadata is nested too deep"),
         (b'{"schema_version": NaN}', "not valid JSON .NaN is no number"),
         (b"\xff\xfe", "its metadata is not valid JSON"),
-        (b'{"schema_version": 5}', "not that of a report .labelaudit_version: field required"),
+        (b'{"schema_version": 6}', "not that of a report .labelaudit_version: field required"),
     ],
 )
 def test_metadata_of_any_kind(report, tmp_path, stored, message):
