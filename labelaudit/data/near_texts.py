@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
-from labelaudit.data.nearest import NEIGHBOURS, Compared, Neighbours, candidates
+from labelaudit.data.nearest import NEIGHBOURS, Compared, Neighbours
+from labelaudit.data.search import search
 from labelaudit.data.tokens import tokens
 from labelaudit.types import Floats, Rows
 
@@ -29,7 +31,7 @@ def compare_texts(texts: Sequence[str], progress: Callable[[int], None]) -> Comp
         progress: Called with the number of texts done, N in all.
     """
     words = _weights(texts)
-    likely = candidates(_sketch(words), min(CANDIDATES, len(texts) - 1), progress)
+    likely = search(torch.from_numpy(_sketch(words)), min(CANDIDATES, len(texts) - 1), progress).numpy()
     cosines = _cosines(words, likely)
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :NEIGHBOURS]
     cosines = np.take_along_axis(cosines, order, 1).clip(-1, 1)

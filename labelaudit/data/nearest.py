@@ -1,4 +1,4 @@
-"""The rows nearest to each row, by blocks: exact distances of those that a projection finds near."""
+"""The rows nearest to each row, by exact distances of those that a projection finds near."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 from torch import Tensor
 
+from labelaudit.data.search import BLOCK, search
 from labelaudit.types import Floats, Rows
 
 NEIGHBOURS = 10  # of each row; from the last one it is told how near rows lie here
 PROJECTED = 64  # directions of largest variance that candidates are found in
 CANDIDATES = 3 * NEIGHBOURS
-BLOCK = 1 << 25  # distances held at a time
 FITTED_ROWS = 20_000  # that the directions are found from
 WITHIN = 0.15  # of the squared distance of last neighbours, up to which rows may be near copies
 MOST_DIMENSIONS, HALVINGS = 500.0, 20
@@ -137,22 +137,10 @@ def nearest(vectors: NDArray[np.float32], progress: Callable[[int], None]) -> Ne
     wanted = min(NEIGHBOURS, len(rows) - 1)
     short = _projected(rows)
     if short is rows:
-        found = _search(rows, wanted, progress)
+        found = search(rows, wanted, progress)
     else:
-        found = _exact(rows, _search(short, min(CANDIDATES, len(rows) - 1), progress), wanted)
+        found = _exact(rows, search(short, min(CANDIDATES, len(rows) - 1), progress), wanted)
     return Neighbours(found.numpy(), _distances(rows, found).numpy())
-
-
-def candidates(vectors: NDArray[np.float32], count: int, progress: Callable[[int], None]) -> Rows:
-    """The numbers of the nearest other rows, by all their dimensions, shape (N, `count`).
-
-    Args:
-        vectors: Shape (N, D), finite.
-        count: Less than N.
-        progress: Called with the number of rows done, N in all.
-    """
-    found: Rows = _search(torch.from_numpy(vectors), count, progress).numpy()
-    return found
 
 
 def _projected(rows: Tensor) -> Tensor:
@@ -163,21 +151,6 @@ def _projected(rows: Tensor) -> Tensor:
     centred = some - some.mean(0)
     short: Tensor = rows @ torch.linalg.eigh(centred.T @ centred)[1][:, -PROJECTED:]
     return short
-
-
-def _search(rows: Tensor, count: int, progress: Callable[[int], None]) -> Tensor:
-    """The numbers of the nearest other rows, shape (N, `count`)."""
-    squares = rows.square().sum(1)
-    size = max(1, BLOCK // len(rows))
-    found = []
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        distances = torch.addmm(squares[None], part, rows.T, alpha=-2)  # but for the part's own squares
-        own = torch.arange(len(part))
-        distances[own, own + start] = torch.inf
-        found.append(distances.topk(count, largest=False)[1])
-        progress(len(part))
-    return torch.cat(found)
 
 
 def _exact(rows: Tensor, among: Tensor, count: int) -> Tensor:

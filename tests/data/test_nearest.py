@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.neighbors import NearestNeighbors
 
 from labelaudit.data import nearest as module
-from labelaudit.data.nearest import Compared, candidates, nearest
+from labelaudit.data import search as search_module
+from labelaudit.data.nearest import Compared, nearest
+from labelaudit.data.search import search
 from labelaudit.progress import ignore
 
 
@@ -18,6 +21,7 @@ def rows_of(count: int, dimensions: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize(("count", "dimensions"), [(300, 5), (300, 64), (11, 3), (4, 2), (2, 1)])
 def test_they_are_those_of_an_exact_search(count, dimensions, monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 7 * count)  # several blocks
+    monkeypatch.setattr(search_module, "BLOCK", 7 * count)
     rows, seen = rows_of(count, dimensions), []
     found = nearest(rows, seen.append)
     wanted = min(module.NEIGHBOURS, count - 1)
@@ -36,10 +40,38 @@ def test_of_long_rows_a_projection_finds_candidates_whose_exact_distances_count(
     assert np.allclose(found.distances[:, 0], distances[:, 1], rtol=1e-3)
 
 
-def test_candidates_go_by_all_dimensions():
-    rows = rows_of(50, 100)
+def in_cells(monkeypatch, rows: np.ndarray, count: int) -> np.ndarray:
+    monkeypatch.setattr(search_module, "ALL_PRODUCTS", 10)
+    seen = []
+    found = search(torch.from_numpy(rows), count, seen.append).numpy()
+    assert sum(seen) == len(rows)
+    assert (found != np.arange(len(rows))[:, None]).all()
+    return found
+
+
+def test_of_many_rows_those_in_the_same_cells_are_searched(monkeypatch):
+    rows = 3 * rows_of(30, 20)[np.arange(3000) % 30] + rows_of(3000, 20, 1)
+    rows[2900:] = rows[:100] + 0.1 * rows_of(100, 20, 2)
     expected = NearestNeighbors(n_neighbors=6).fit(rows).kneighbors(rows, return_distance=False)[:, 1:]
-    assert np.array_equal(candidates(rows, 5, ignore), expected)
+    found = in_cells(monkeypatch, rows, 5)
+    assert (found[2900:, 0] == np.arange(100)).all()
+    assert np.mean([len(set(one) & set(other)) / 5 for one, other in zip(found, expected, strict=True)]) > 0.95
+    assert all(len(set(one)) == 5 for one in found.tolist())
+
+
+def test_a_cell_that_is_too_large_is_searched_in_parts(monkeypatch):
+    monkeypatch.setattr(search_module, "LARGEST_CELL", 200)
+    rows = np.concatenate([np.zeros((900, 5), np.float32), rows_of(600, 5)])
+    rows[1400:] = rows[900:1000] + np.float32(1e-3)
+    found = in_cells(monkeypatch, rows, 5)
+    assert (found[1400:, 0] == np.arange(900, 1000)).mean() > 0.95
+    assert (found[:900] < 900).all()
+
+
+def test_rows_that_share_their_cells_with_few_have_any_for_the_rest(monkeypatch):
+    rows = 100 * rows_of(40, 30)
+    found = in_cells(monkeypatch, rows, 25)
+    assert ((found >= 0) & (found < 40)).all()
 
 
 def test_each_pair_is_once_with_its_distance():
