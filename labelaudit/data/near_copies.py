@@ -93,7 +93,8 @@ def _near(
         texts = [values[row] or "" for row in rows.tolist()]
         compared, similar = compare_texts(texts, progress), SIMILAR_TEXTS
     else:
-        vectors = np.concatenate([content.values for content in contents if isinstance(content, Vectors)])
+        parts = [content.values for content in contents if isinstance(content, Vectors)]
+        vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
         compared = _compare_vectors(vectors[rows], progress)
     if least is not None:
         found = 1 - compared.distances >= least
@@ -107,12 +108,22 @@ def _compare_vectors(vectors: NDArray[np.float32], progress: Callable[[int], Non
     with np.errstate(over="ignore"):
         middle = np.median(vectors[:: -(-len(vectors) // FITTED_ROWS)], axis=0)
         directions: NDArray[np.float32] = np.nan_to_num(vectors - middle).astype(np.float32, copy=False)
-    for length_of in (np.max, np.linalg.norm):  # squares of what is at most 1 are finite
-        lengths = length_of(np.abs(directions), axis=1, keepdims=True)
+    for length_of in (_largest, _norm):  # squares of what is at most 1 are finite
+        lengths = length_of(directions)[:, None]
         np.divide(directions, lengths, out=directions, where=lengths > 0)
     neighbours = nearest(directions, progress)
     pairs, distances = neighbours.pairs()
     return Compared(pairs, np.square(distances) / 2, np.square(neighbours.reference) / 2, neighbours.dimensions)
+
+
+def _largest(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = np.maximum(vectors.max(1), -vectors.min(1))
+    return found
+
+
+def _norm(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return found
 
 
 def _of_rows(pairs: NDArray[np.int64], similarity: Floats, copies: Copies, rows: Rows) -> NearCopies:

@@ -16,8 +16,8 @@ LARGEST_CELL = 10_000  # rows compared with each other, at most
 def search(rows: Tensor, count: int, progress: Callable[[int], None]) -> Tensor:
     """Find the nearest other rows by Euclidean distance.
 
-    Up to `ALL_PRODUCTS` the search is exact. Of more rows, 2 √N are centres, each row is put into the cells of the three
-    nearest ones, and compared with the rows there: what is much nearer to it than others shares a cell with it.
+    Up to `ALL_PRODUCTS` the search is exact. Of more rows, 2 √N are centres, each row is put into the cells of the
+    three nearest ones, and compared with the rows there: what is much nearer to it than others shares a cell with it.
 
     Args:
         rows: Shape (N, D), finite.
