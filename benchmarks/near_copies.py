@@ -31,7 +31,7 @@ from labelaudit.audit.audit_data import read_data
 from labelaudit.config import AuditConfig, ModelConfig
 from labelaudit.data.content import Vectors
 from labelaudit.data.copies import Copies
-from labelaudit.data.near_copies import find_near_copies
+from labelaudit.data.likeness import compare_rows
 from labelaudit.data.sources import load_dataset
 from labelaudit.progress import NullProgress
 
@@ -106,7 +106,7 @@ def by_labelaudit(source: object) -> tuple[Pairs, float]:
         started = time.perf_counter()
         data = read_data(dataset, None, config, NullProgress())
         took.append(time.perf_counter() - started)
-    return _within(data.near.groups) | _within(data.copies.groups), took[1] - took[0]
+    return _within(data.likeness.groups) | _within(data.copies.groups), took[1] - took[0]
 
 
 def by_hash(images: list[Image.Image], most: int) -> tuple[Pairs, float]:
@@ -205,7 +205,7 @@ def hundred_thousand() -> dict[str, float]:
     vectors = generator.standard_normal((100_000, 512), dtype=np.float32)
     copies = Copies(np.arange(len(vectors)), len(vectors), 0, by_chance=False)
     started = time.perf_counter()
-    find_near_copies([Vectors(vectors)], None, copies, (None,) * len(vectors), None, NullProgress())
+    compare_rows([Vectors(vectors)], None, copies, (None,) * len(vectors), None, NullProgress())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return {"seconds": round(time.perf_counter() - started, 1), "peak_gb": round(peak, 2)}
 

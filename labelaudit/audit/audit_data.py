@@ -19,7 +19,7 @@ from labelaudit.data.copies import Copies, find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import ImageSummary
-from labelaudit.data.near_copies import NONE_IS_NEAR, NearCopies, find_near_copies
+from labelaudit.data.likeness import Likeness, compare_rows
 from labelaudit.data.splits import own_numbers
 from labelaudit.errors import InputError
 from labelaudit.progress import Progress, ignore
@@ -45,7 +45,7 @@ class AuditData:
         device: Where networks are trained.
         dtype: The floating-point type of their parameters and inputs.
         copies: Which rows hold the same.
-        near: Which audited rows are nearly the same.
+        likeness: Which audited rows are nearly the same, and which like none.
         together: What audited rows have to share a fold, see `kept_together`.
         alone: Rows that are the only readable one of their class, or share a fold with all others of it.
         other_splits: The names of other parts of the dataset that were looked at for copies.
@@ -63,7 +63,7 @@ class AuditData:
     device: torch.device
     dtype: torch.dtype
     copies: Copies
-    near: NearCopies
+    likeness: Likeness
     together: Rows
     alone: frozenset[int] = frozenset()
     other_splits: tuple[str, ...] = ()
@@ -106,10 +106,7 @@ def read_data(
     )
     parts = [dataset] if test is None else [dataset, test]
     device = choose_device(config.device)
-    least = config.source.near
-    read = read_inputs(
-        parts, config.model, len(classes), device, progress, custom_model, like=like, thumbnails=least != NONE_IS_NEAR
-    )
+    read = read_inputs(parts, config.model, len(classes), device, progress, custom_model, like=like, thumbnails=True)
     hashes, problems = read.hashes, read.problems
     rows = len(dataset)
     check_readable(dataset, problems[:rows], config.source.max_unreadable)
@@ -120,8 +117,10 @@ def read_data(
     readable = np.array([problem is None for problem in problems])
     others = tuple(digest for split in other_splits for digest in hash_rows(split, ignore))
     copies = find_copies(parts, (*hashes, *others), other_splits)
-    near = find_near_copies([part.content for part in parts], read.thumbnails, copies, problems, least, progress)
-    together = kept_together(copies, dataset.groups, near.groups)
+    likeness = compare_rows(
+        [part.content for part in parts], read.thumbnails, copies, problems, config.source.near, progress
+    )
+    together = kept_together(copies, dataset.groups, likeness.groups)
     usable = np.flatnonzero(readable & (labels != NO_LABEL))
     audited, test_rows = usable[usable < rows], usable[usable >= rows]
     alone = np.zeros(0, dtype=np.int64)
@@ -146,7 +145,7 @@ def read_data(
         device=device,
         dtype=choose_dtype(config.dtype),
         copies=copies,
-        near=near,
+        likeness=likeness,
         together=together,
         alone=frozenset(alone.tolist()),
         other_splits=tuple(str(split.settings.split) for split in other_splits),

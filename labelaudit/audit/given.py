@@ -17,7 +17,7 @@ from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.copies import find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
-from labelaudit.data.near_copies import NearCopies
+from labelaudit.data.likeness import Likeness
 from labelaudit.detection.accuracy import Predictions, held_out_accuracy
 from labelaudit.detection.calibration import calibrate_to_given
 from labelaudit.detection.contradictions import judge_together
@@ -62,7 +62,7 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
         dtype=torch.float32,
         copies=copies,
         together=kept_together(copies, dataset.groups),
-        near=NearCopies.none(len(dataset)),
+        likeness=Likeness.unknown(len(dataset)),
         alone=frozenset(alone.tolist()),
     )
 

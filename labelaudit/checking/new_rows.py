@@ -12,7 +12,17 @@ from labelaudit.checking.result import ChangedRow
 from labelaudit.report.report import Report
 
 UNCHANGED = "unchanged"  # the status of a row that is as in the baseline
-JUDGED = ("rank", "score", "influence", "influence_by_epoch", "p_label", "loss", "suggested_label", "p_suggested")
+JUDGED = (
+    "rank",
+    "score",
+    "influence",
+    "influence_by_epoch",
+    "p_label",
+    "loss",
+    "suggested_label",
+    "p_suggested",
+    "outlier",
+)
 
 
 def of_new_rows(report: Report, rows: Sequence[ChangedRow]) -> Report:

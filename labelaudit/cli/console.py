@@ -32,6 +32,7 @@ from labelaudit.report.wording import (
     accuracy_in_words,
     copies_in_words,
     near_copies_in_words,
+    outliers_in_words,
     precision_in_words,
     promises_in_words,
     share_in_words,
@@ -188,6 +189,8 @@ class Console:
             alarming = ("contradicting_groups", "in_test", "near_contradicting_groups", "near_in_test")
             style = "yellow" if any(copies[name] for name in alarming) else ""
             out.print(Text(printable(said), style=style), soft_wrap=not self._out.is_terminal)
+        if (odd := outliers_in_words(summary["outliers"])) is not None:
+            out.print(Text(printable(odd)), soft_wrap=not self._out.is_terminal)
         if known:
             wrong, found = known["wrong_labels"], known["found_among_as_many_first"]
             out.print(

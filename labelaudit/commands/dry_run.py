@@ -36,7 +36,7 @@ from labelaudit.data.batches import Batches, TextFeatures
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.copies import find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
-from labelaudit.data.near_copies import find_near_copies
+from labelaudit.data.likeness import compare_rows
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset, load_test_set
 from labelaudit.data.splits import Fold, by_content, training_rows
@@ -245,10 +245,10 @@ def _folds(
     audited, test_rows = usable[usable < len(dataset)], usable[usable >= len(dataset)]
     copies = find_copies(parts, hashes or (None,) * len(labels))  # of images the files have not been read
     problems = tuple(problem for part in parts for problem in part.problems)
-    near = find_near_copies(
+    likeness = compare_rows(
         [part.content for part in parts], None, copies, problems, config.source.near, NullProgress()
     )
-    together = kept_together(copies, dataset.groups, near.groups)
+    together = kept_together(copies, dataset.groups, likeness.groups)
     audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited, together))
     if hashes is not None:
         audited, test_rows = (by_content(some, labels, hashes) for some in (audited, test_rows))

@@ -21,6 +21,7 @@ COLOUR_WEIGHT = 4.0
 LIKELY = 0.85  # of the distance of a row's last neighbour: descriptors that are farther apart are not compared further
 LARGEST_SHIFT = 3  # pixels of a thumbnail
 BLOCK = 2000  # images, or pairs of them, at a time
+ONE_COLOUR = 2.0  # standard deviation of each channel's pixels, of 255, below which an image is of one colour
 SAMPLE = 500  # rows by which it is told how alike images are that are no copies
 
 Thumbnails = NDArray[np.uint8]
@@ -53,8 +54,22 @@ def compare_images(
     asked = np.union1d(np.unique(pairs), some)
     reference[asked] = 1 - alike(thumbnails, rows[np.stack([asked, neighbours.rows[asked, -1]], axis=1)])
     return Compared(
-        pairs, 1 - alike(thumbnails, rows[pairs]), at_least_dense(reference, reference[some]), neighbours.dimensions
+        pairs,
+        distances=1 - alike(thumbnails, rows[pairs]),
+        reference=at_least_dense(reference, reference[some]),
+        dimensions=neighbours.dimensions,
+        apart=neighbours.distances[:, -1],
+        empty=_are_of_one_colour(thumbnails, rows),
     )
+
+
+def _are_of_one_colour(thumbnails: Thumbnails, rows: Rows) -> NDArray[np.bool_]:
+    """Whether an image is, but for what compression adds, shape (N,)."""
+    found = np.zeros(len(rows), dtype=bool)
+    for start in range(0, len(rows), BLOCK):
+        part = thumbnails[rows[start : start + BLOCK]].astype(np.float32)
+        found[start : start + BLOCK] = part.std((2, 3)).max(1) < ONE_COLOUR
+    return found
 
 
 def _descriptors(thumbnails: Thumbnails, rows: Rows) -> NDArray[np.float32]:

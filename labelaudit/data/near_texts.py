@@ -17,6 +17,8 @@ from labelaudit.types import Floats, Rows
 WORDS = 1 << 20  # that are told apart
 SKETCHED = 256  # numbers that stand for a text while candidates are looked for
 CANDIDATES = 2 * NEIGHBOURS
+SIMILAR = 0.85  # how alike near copies are at the least
+REPEATED = 3  # times that a word is there alone, from which on a text says next to nothing
 BLOCK = 10_000  # texts compared at a time
 
 
@@ -37,7 +39,21 @@ def compare_texts(texts: Sequence[str], progress: Callable[[int], None]) -> Comp
     cosines = np.take_along_axis(cosines, order, 1).clip(-1, 1)
     neighbours = Neighbours(np.take_along_axis(likely, order, 1), 1 - cosines)
     pairs, distances = neighbours.pairs()
-    return Compared(pairs, distances, neighbours.reference)
+    return Compared(
+        pairs,
+        distances,
+        neighbours.reference,
+        dimensions=None,
+        apart=neighbours.distances[:, -1],
+        empty=np.array([_is_one_word(text) for text in texts]),
+        similar=SIMILAR,
+    )
+
+
+def _is_one_word(text: str) -> bool:
+    """Whether a text is one word over and over, or has none."""
+    found = tokens(text.casefold())
+    return not found or (len(found) >= REPEATED and len(set(found)) == 1)
 
 
 def _weights(texts: Sequence[str]) -> csr_matrix:

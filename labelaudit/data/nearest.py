@@ -67,7 +67,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Compared:
-    """Pairs of rows that may be copies.
+    """Rows compared with their neighbours, and pairs of them that may be copies.
 
     Attributes:
         pairs: Row numbers, the lower one first, shape (P, 2).
@@ -75,12 +75,18 @@ class Compared:
         reference: How far rows are that are no copies, for each row of a pair, shape (N,).
         dimensions: How many numbers would tell each row from those about it, shape (N,); None where that is not asked,
             as rows are too rich to be near each other by chance.
+        apart: How far the last neighbour of each row is, in any unit, shape (N,).
+        empty: Whether a row holds next to nothing, shape (N,).
+        similar: 1 minus the largest distance of near copies.
     """
 
     pairs: NDArray[np.int64]
     distances: Floats
     reference: Floats
-    dimensions: Floats | None = None
+    dimensions: Floats | None
+    apart: Floats
+    empty: NDArray[np.bool_]
+    similar: float = 0.95
 
     @property
     def by_chance(self) -> Floats:

@@ -29,9 +29,10 @@ def search(rows: Tensor, count: int, progress: Callable[[int], None]) -> Tensor:
     """
     if len(rows) * rows.numel() > ALL_PRODUCTS:
         return _search_in_cells(rows, count, progress)
-    found = []
-    for start, part in _parts(rows, len(rows)):
-        distances = _squared(part, rows)
+    found, parts, squares = [], _parts(rows, len(rows)), rows.square().sum(1)[None]
+    room = torch.empty(len(parts[0][1]), len(rows))  # taken once, not for each part
+    for start, part in parts:
+        distances = torch.addmm(squares, part, rows.T, alpha=-2, out=room[: len(part)])  # but for the part's squares
         own = torch.arange(len(part))
         distances[own, own + start] = torch.inf
         found.append(distances.topk(count, largest=False)[1])

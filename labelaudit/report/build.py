@@ -23,6 +23,7 @@ from labelaudit.data.copies import contradicting
 from labelaudit.data.dataset import NO_LABEL, fingerprint
 from labelaudit.detection.accuracy import HeldOutAccuracy
 from labelaudit.detection.noise import count
+from labelaudit.detection.outliers import outlier_shares
 from labelaudit.detection.promises import Precision, expected_precision
 from labelaudit.detection.ranking import Ranking
 from labelaudit.detection.share import NORMAL, Share
@@ -67,6 +68,8 @@ def build_report(
     suggested, p_suggested = _suggestions(ranking, audit)
     similar = partial(similar_rows, audit.findings.sketches, audit.findings.networks.fold_of, labels, ranking)
     groups = data.copies.groups
+    certainty = np.full(rows, np.nan) if out_of_fold is None else out_of_fold.max(1)
+    outliers = outlier_shares(data.likeness.apart, data.likeness.empty, certainty)
     terms = [audit.terms.get(row) if ranking.suggested[row] != NO_LABEL else None for row in range(rows)]
     table = pa.table(
         {
@@ -90,8 +93,9 @@ def build_report(
             "duplicate_group": pa.array(groups, mask=groups < 0),
             "contradicts": contradicting(groups, labels),
             "in_test": data.copies.in_test(),
-            "near_duplicate_of": pa.array(data.near.of, mask=data.near.of < 0),
-            "near_in_test": data.near.in_test,
+            "near_duplicate_of": pa.array(data.likeness.of, mask=data.likeness.of < 0),
+            "near_in_test": data.likeness.in_test,
+            "outlier": pa.array(outliers, mask=~np.isfinite(outliers)),
             "status": status,
             "reason": reason,
             "true_label": [names[index] for index in true],

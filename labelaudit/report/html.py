@@ -22,6 +22,7 @@ from labelaudit.report import epochs, figures
 from labelaudit.report.cards import choose_rows, labels_of, make_cards, pair_options
 from labelaudit.report.copies import copy_groups, count_copies, near_copy_groups
 from labelaudit.report.escaping import embed_json, percent, scientific, visible
+from labelaudit.report.outliers import shown_outliers, summarise_outliers
 from labelaudit.report.reasons import MOST_TERMS, mark_terms
 from labelaudit.report.report import Report
 from labelaudit.report.spot_check import CHECKED, Stratum, drawn_in, for_page, reviewed_in
@@ -30,6 +31,7 @@ from labelaudit.report.wording import (
     interval_in_words,
     near_copies_in_words,
     off_in_words,
+    outliers_in_words,
     range_in_words,
     range_level,
     share_in_words,
@@ -98,6 +100,7 @@ def render_html(report: Report, dataset: Dataset, shown: int = SHOWN, checked: i
             classes_shown=figures.CLASSES,
             class_index={name: index for index, name in enumerate(classes)},
             copies=_copies(frame, metadata, dataset),
+            outliers=_outliers(frame, dataset),
             left_out=_left_out(frame),
             twins=metadata.get("class_name_twins", []),
             settings=list(_flatten(metadata["config"] | {"training": metadata["training"]})),
@@ -173,6 +176,11 @@ def _copies(frame: pd.DataFrame, metadata: Mapping[str, Any], dataset: Dataset) 
         "near_words": near_copies_in_words(counts),
         "near_groups": near_copy_groups(frame, dataset),
     }
+
+
+def _outliers(frame: pd.DataFrame, dataset: Dataset) -> dict[str, Any]:
+    counts = summarise_outliers(frame)
+    return {"counts": counts, "words": outliers_in_words(counts), "rows": shown_outliers(frame, dataset)}
 
 
 def _left_out(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         pa.field("in_test", pa.bool_(), nullable=False),
         pa.field("near_duplicate_of", pa.int64()),
         pa.field("near_in_test", pa.bool_(), nullable=False),
+        pa.field("outlier", pa.float64()),
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("true_label", pa.string()),

@@ -191,9 +191,9 @@ def _checks(table: pa.Table, classes: list[str]) -> Iterator[tuple[str, bool]]:
     for name in ("label", "suggested_label", "true_label"):
         yield name, _all(pc.is_in(table[name].drop_null(), pa.array(classes, pa.string())))
     yield "rank", _is_ranking(table["rank"].drop_null().to_numpy())
-    for name in ("influence", "score", "loss", "p_label", "p_suggested"):
+    for name in ("influence", "score", "loss", "p_label", "p_suggested", "outlier"):
         yield name, _all(pc.is_finite(table[name]))
-    for name in ("score", "p_label", "p_suggested"):
+    for name in ("score", "p_label", "p_suggested", "outlier"):
         yield name, _all(pc.and_(pc.greater_equal(table[name], 0), pc.less_equal(table[name], 1)))
     yield "score", bool(table["score"].is_valid().equals(ranked))
     for name in ("influence", "loss"):  # of all scored rows, or of none where nothing was trained

@@ -208,6 +208,18 @@ def copies_in_words(counts: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def outliers_in_words(counts: Mapping[str, Any]) -> str | None:
+    """What there is to say of outliers; None where there are none.
+
+    Args:
+        counts: Of them, see `report.outliers`.
+    """
+    if not counts["rows"]:
+        return None
+    rows = format_count(counts["rows"], "row seems", "rows seem")
+    return f"{rows} to belong to no class (up to one of five by chance): for example {counts['examples'][0]}"
+
+
 def near_copies_in_words(counts: Mapping[str, Any]) -> list[str]:
     """What there is to say of near copies, in sentences; nothing where there are none.
 

@@ -101,15 +101,20 @@ def test_the_number_of_dimensions_is_told_by_the_distances(dimensions):
     assert np.median(nearest(with_copies, ignore).dimensions) == pytest.approx(dimensions, rel=0.25)
 
 
+def compared_in_two_dimensions(pairs, distances, rows: int) -> Compared:
+    ones = np.ones(rows)
+    return Compared(np.array(pairs), np.array(distances), ones, 2 * ones, ones, ones == 0)
+
+
 def test_what_is_near_by_chance():
     """Of 10 neighbours in two dimensions the nearest is within half the radius with 1 − (3/4)^9; 99 rows ask nothing.
 
     Benjamini and Hochberg: p · tests / rank.
     """
-    compared = Compared(np.array([[0, 1]]), np.array([0.25]), np.ones(100), np.full(100, 2.0))
+    compared = compared_in_two_dimensions([[0, 1]], [0.25], 100)
     p = 1 - 0.75**9
     assert compared.relative.tolist() == [0.25]
     assert compared.by_chance == pytest.approx([1.0])
-    many = Compared(np.array([[0, 1], [2, 3]]), np.array([1e-8, 1.1e-8]), np.ones(4), np.full(4, 2.0))
+    many = compared_in_two_dimensions([[0, 1], [2, 3]], [1e-8, 1.1e-8], 4)
     p = 1 - (1 - np.array([1e-8, 1.1e-8])) ** 9
     assert many.by_chance == pytest.approx([p[1] * 4 / 2] * 2, rel=1e-4)

@@ -102,6 +102,7 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
         "in_test": [False] * rows,
         "near_duplicate_of": [None] * rows,
         "near_in_test": [False] * rows,
+        "outlier": [None] * rows,
         "status": status.tolist(),
         "reason": [
             None if ok else problem or "no label given" for ok, problem in zip(scored, dataset.problems, strict=True)

@@ -32,7 +32,7 @@ def test_columns_are_the_designs(report):
     assert report.table.schema.names == [
         "id", "row", "content_hash", "label", "suggested_label", "influence", "influence_by_epoch", "rank", "score",
         "suspect", "p_label", "p_suggested", "loss", "similar", "similar_given", "terms_suggested", "terms_given",
-        "duplicate_group", "contradicts", "in_test", "near_duplicate_of", "near_in_test",
+        "duplicate_group", "contradicts", "in_test", "near_duplicate_of", "near_in_test", "outlier",
         "status", "reason", "true_label", "is_flipped",
     ]  # fmt: skip
     assert report.table.schema.field("influence").type == pa.float64()

@@ -32,6 +32,7 @@ def report_of(source: Path, suggested: dict[str, str] | None = None, config: Sou
         "contradicts": [False] * rows,
         "in_test": [False] * rows,
         "near_in_test": [False] * rows,
+        "outlier": [None] * rows,
         "status": ["scored"] * rows,
     }
     config = AuditConfig(source=dataset.settings).model_dump(mode="json")

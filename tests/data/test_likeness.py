@@ -10,14 +10,14 @@ from labelaudit.data.content import Cells, EncodedImages, Texts, Vectors
 from labelaudit.data.copies import Copies, find_copies
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
-from labelaudit.data.near_copies import NearCopies, find_near_copies
+from labelaudit.data.likeness import Likeness, compare_rows
 from labelaudit.progress import NullProgress, ignore
 from tests.data.test_near_images import RGB, compressed, pictures
 
 WORDS = [f"word{number}" for number in range(400)]
 
 
-def found_in(*contents, least=None, problems=None, thumbnails=None, copies=None) -> NearCopies:
+def found_in(*contents, least=None, problems=None, thumbnails=None, copies=None) -> Likeness:
     counts = [len(content.frame) if isinstance(content, Cells) else len(content.values) for content in contents]
     names = [tuple(f"row-{row}" for row in range(count)) for count in counts]
     nothing = [(None,) * count for count in counts]
@@ -26,7 +26,7 @@ def found_in(*contents, least=None, problems=None, thumbnails=None, copies=None)
         for ids, none, content in zip(names, nothing, contents, strict=True)
     ]
     copies = copies or find_copies(parts, tuple(digest for part in parts for digest in hash_rows(part, ignore)))
-    return find_near_copies(contents, thumbnails, copies, problems or sum(nothing, ()), least, NullProgress())
+    return compare_rows(contents, thumbnails, copies, problems or sum(nothing, ()), least, NullProgress())
 
 
 def sentences(count: int, seed: int = 0) -> list[str]:
@@ -91,11 +91,11 @@ def test_all_rows_alike():
     assert (near_images(images).of == -1).all()
 
 
-def near_images(images, least=None) -> NearCopies:
+def near_images(images, least=None) -> Likeness:
     rows = len(images)
     copies = Copies(np.arange(rows), rows, 0, by_chance=False)  # as files, all are different
     content = EncodedImages(lambda row: b"")
-    return find_near_copies([content], images, copies, (None,) * rows, least, NullProgress())
+    return compare_rows([content], images, copies, (None,) * rows, least, NullProgress())
 
 
 def test_recompressed_images_are_near_copies():
@@ -152,3 +152,23 @@ def test_cells_of_tables_are_not_compared_nor_what_is_alike_by_chance():
     rows = vectors_with_copies(30)
     copies = Copies(np.arange(600), 600, 0, by_chance=True)
     assert (found_in(Vectors(rows), copies=copies).of == -1).all()
+
+
+def test_how_far_neighbours_are_and_what_is_empty():
+    texts = [*sentences(40), "spam Spam spam", "ok", "wet wet dry", ""]
+    found = found_in(Texts(tuple(texts)))
+    assert np.flatnonzero(found.empty).tolist() == [40]
+    assert np.isnan(found.apart[43])  # without words there is nothing to compare
+    assert found.apart[41] == pytest.approx(1)  # no text has its word
+    assert found.apart[:40].max() < 1
+    copies = found_in(Texts((*texts, f" {texts[5]}")))
+    assert copies.apart[5] == copies.apart[44]
+    images = np.concatenate([pictures(40, RGB), np.full((2, *RGB), 90, np.uint8), pictures(1, RGB, seed=1) // 90])
+    images[41, :, 3, 3] += 2
+    assert np.flatnonzero(near_images(images).empty).tolist() == [40, 41, 42]
+    vectors = vectors_with_copies(30)
+    vectors[7] *= 5
+    found = found_in(Vectors(vectors))
+    assert found.apart.argmax() == 7
+    assert not found.empty.any()
+    assert np.isnan(found_in(Cells(pd.DataFrame(vectors))).apart).all()

@@ -1,4 +1,7 @@
-"""Rows that are nearly the same: recompressed, shifted or mirrored images, edited texts, vectors that all but agree."""
+"""How alike rows are: which are nearly the same as others, and which are like none.
+
+Near copies are recompressed, shifted or mirrored images, edited texts, and vectors that all but agree.
+"""
 
 from __future__ import annotations
 
@@ -14,44 +17,50 @@ from labelaudit.data.content import Content, Texts, Vectors
 from labelaudit.data.copies import Copies
 from labelaudit.data.near_images import Thumbnails, compare_images
 from labelaudit.data.near_texts import compare_texts
-from labelaudit.data.nearest import FITTED_ROWS, WITHIN, Compared, nearest
+from labelaudit.data.near_vectors import compare_vectors
+from labelaudit.data.nearest import WITHIN, Compared
 from labelaudit.progress import Progress
 from labelaudit.types import Floats, Problems, Rows
 
-SIMILAR, SIMILAR_TEXTS = 0.95, 0.85  # how alike near copies are at the least
 BY_CHANCE = 0.05  # of pairs found, that may be so near without being copies
 NONE_IS_NEAR = 1.0  # similarity that is asked for where only copies are to count
 
 
 @dataclass(frozen=True)
-class NearCopies:
-    """Which audited rows are nearly the same as others, without holding the same (`Copies`).
+class Likeness:
+    """Which audited rows are nearly the same as others, without holding the same (`Copies`), and which like none.
 
     Attributes:
         of: The audited row that each is most alike, of those it is a near copy of; −1 for none, shape (N,).
         groups: The group of rows that each is in by this, directly or by others, from 0; −1 for none, shape (N,).
         in_test: Whether the test set has a near copy, shape (N,).
+        apart: How far the tenth neighbour of each row is, in a unit of its kind of data, NaN where that was not asked,
+            shape (N,).
+        empty: Whether a row holds next to nothing: an image of one colour, a text of one repeated word, shape (N,).
     """
 
     of: Rows
     groups: Rows
     in_test: NDArray[np.bool_]
+    apart: Floats
+    empty: NDArray[np.bool_]
 
     @classmethod
-    def none(cls, rows: int) -> NearCopies:
-        """There are none among N rows."""
-        return cls(np.full(rows, -1), np.full(rows, -1), np.zeros(rows, dtype=bool))
+    def unknown(cls, rows: int) -> Likeness:
+        """Of N rows that were not compared."""
+        nothing = np.zeros(rows, dtype=bool)
+        return cls(np.full(rows, -1), np.full(rows, -1), nothing, np.full(rows, np.nan), nothing.copy())
 
 
-def find_near_copies(
+def compare_rows(
     contents: Sequence[Content],
     thumbnails: Thumbnails | None,
     copies: Copies,
     problems: Problems,
     least: float | None,
     progress: Progress,
-) -> NearCopies:
-    """Find rows that are nearly the same; cells of tables are not compared.
+) -> Likeness:
+    """Compare rows with their neighbours; cells of tables are not compared.
 
     Two rows are near copies if they are alike, and if each has its other neighbours much farther away.
 
@@ -68,65 +77,45 @@ def find_near_copies(
     readable = np.array([problem is None for problem in problems[:tested]], dtype=bool)
     rows = np.flatnonzero(readable & (copies.content[:tested] >= 0))
     numbers, first = np.unique(copies.content[rows], return_index=True)
-    if len(numbers) < 3 or copies.by_chance or least == NONE_IS_NEAR:
-        return NearCopies.none(copies.rows)
-    if thumbnails is None and not isinstance(contents[0], Texts | Vectors):
-        return NearCopies.none(copies.rows)
+    if len(numbers) < 3 or (thumbnails is None and not isinstance(contents[0], Texts | Vectors)):
+        return Likeness.unknown(copies.rows)
     with progress.stage("Comparing rows", len(first)) as advance:
-        pairs, similarity = _near(contents, thumbnails, rows[first], least, advance)
-    return _of_rows(numbers[pairs], similarity, copies, rows)
+        compared = _compare(contents, thumbnails, rows[first], least, advance)
+    near = np.zeros(len(compared.pairs), dtype=bool) if copies.by_chance else _are_near(compared, least)
+    found = _near_copies(numbers[compared.pairs[near]], 1 - compared.distances[near], copies, rows)
+    own = rows[rows < copies.rows]
+    places = np.searchsorted(numbers, copies.content[own])
+    found.apart[own], found.empty[own] = compared.apart[places], compared.empty[places]
+    return found
 
 
-def _near(
+def _compare(
     contents: Sequence[Content],
     thumbnails: Thumbnails | None,
     rows: Rows,
     least: float | None,
     progress: Callable[[int], None],
-) -> tuple[NDArray[np.int64], Floats]:
-    """Pairs of places in `rows` whose rows are near copies, and how alike they are."""
-    similar = SIMILAR
+) -> Compared:
+    """Compare some rows, by what they are; pairs are of places in `rows`."""
     if thumbnails is not None:
-        compared = compare_images(thumbnails, rows, progress, every=least is not None)
-    elif isinstance(contents[0], Texts):
+        return compare_images(thumbnails, rows, progress, every=least is not None and least < NONE_IS_NEAR)
+    if isinstance(contents[0], Texts):
         values = [value for content in contents if isinstance(content, Texts) for value in content.values]
-        texts = [values[row] or "" for row in rows.tolist()]
-        compared, similar = compare_texts(texts, progress), SIMILAR_TEXTS
-    else:
-        parts = [content.values for content in contents if isinstance(content, Vectors)]
-        vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        compared = _compare_vectors(vectors[rows], progress)
+        return compare_texts([values[row] or "" for row in rows.tolist()], progress)
+    parts = [content.values for content in contents if isinstance(content, Vectors)]
+    vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return compare_vectors(vectors[rows], progress)
+
+
+def _are_near(compared: Compared, least: float | None) -> NDArray[np.bool_]:
+    """Whether the rows of a pair are near copies, shape (P,)."""
+    similarity = 1 - compared.distances
     if least is not None:
-        found = 1 - compared.distances >= least
-    else:
-        found = (1 - compared.distances >= similar) & (compared.relative <= WITHIN) & (compared.by_chance <= BY_CHANCE)
-    return compared.pairs[found], 1 - compared.distances[found]
+        return (similarity >= least) & (least < NONE_IS_NEAR)
+    return (similarity >= compared.similar) & (compared.relative <= WITHIN) & (compared.by_chance <= BY_CHANCE)
 
 
-def _compare_vectors(vectors: NDArray[np.float32], progress: Callable[[int], None]) -> Compared:
-    """Pairs of neighbours by 1 minus the cosine about the median, which a few vast numbers do not move."""
-    with np.errstate(over="ignore"):
-        middle = np.median(vectors[:: -(-len(vectors) // FITTED_ROWS)], axis=0)
-        directions: NDArray[np.float32] = np.nan_to_num(vectors - middle).astype(np.float32, copy=False)
-    for length_of in (_largest, _norm):  # squares of what is at most 1 are finite
-        lengths = length_of(directions)[:, None]
-        np.divide(directions, lengths, out=directions, where=lengths > 0)
-    neighbours = nearest(directions, progress)
-    pairs, distances = neighbours.pairs()
-    return Compared(pairs, np.square(distances) / 2, np.square(neighbours.reference) / 2, neighbours.dimensions)
-
-
-def _largest(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = np.maximum(vectors.max(1), -vectors.min(1))
-    return found
-
-
-def _norm(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    return found
-
-
-def _of_rows(pairs: NDArray[np.int64], similarity: Floats, copies: Copies, rows: Rows) -> NearCopies:
+def _near_copies(pairs: NDArray[np.int64], similarity: Floats, copies: Copies, rows: Rows) -> Likeness:
     """What pairs of contents that are nearly the same say of the rows that hold them.
 
     Args:
@@ -151,9 +140,9 @@ def _of_rows(pairs: NDArray[np.int64], similarity: Floats, copies: Copies, rows:
     graph = coo_matrix((np.ones(len(among), dtype=np.int8), (among[:, 0], among[:, 1])), shape=(size, size))
     component = connected_components(graph, directed=False)[1]
 
-    of, groups, near_test = np.full(copies.rows, -1), np.full(copies.rows, -1), np.zeros(copies.rows, dtype=bool)
+    found = Likeness.unknown(copies.rows)
     held = copies.content[audited]
-    of[audited], near_test[audited] = most_alike[held], leaked[held]
+    found.of[audited], found.in_test[audited] = most_alike[held], leaked[held]
     near = audited[most_alike[held] >= 0]
-    groups[near] = np.unique(component[copies.content[near]], return_inverse=True)[1]
-    return NearCopies(of, groups, near_test)
+    found.groups[near] = np.unique(component[copies.content[near]], return_inverse=True)[1]
+    return found

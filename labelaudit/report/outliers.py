@@ -1,0 +1,48 @@
+"""Outliers in a report: how many there are, and those that a page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from labelaudit.data.dataset import Dataset
+from labelaudit.detection.outliers import are_outliers
+from labelaudit.report.cards import problem_or
+from labelaudit.report.previews import SMALL_SIDE, preview_rows
+
+SHOWN = 60  # on a page
+
+
+def outliers_in(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a report that belong to no class, the oddest first."""
+    found = frame[are_outliers(frame["outlier"].to_numpy(dtype=float, na_value=float("nan")))]
+    return found.sort_values(["outlier", "p_label"], ascending=[False, True], kind="stable")
+
+
+def summarise_outliers(frame: pd.DataFrame) -> dict[str, Any]:
+    """How many rows belong to no class, and the ids of the first, as plain JSON values."""
+    found = outliers_in(frame)
+    return {"rows": len(found), "examples": found["id"].head(3).tolist()}
+
+
+def shown_outliers(frame: pd.DataFrame, dataset: Dataset) -> list[dict[str, Any]]:
+    """The outliers that a page shows: row, id, label, share and preview.
+
+    Args:
+        frame: The report's rows.
+        dataset: What was audited.
+    """
+    found = outliers_in(frame).head(SHOWN)
+    rows = found["row"].tolist()
+    previews = preview_rows(dataset.content, rows, dict(zip(rows, found["content_hash"], strict=True)), SMALL_SIDE)
+    return [
+        {
+            "row": int(record["row"]),
+            "id": record["id"],
+            "label": None if pd.isna(record["label"]) else record["label"],
+            "share": float(record["outlier"]),
+            "preview": problem_or(dataset, int(record["row"]), previews),
+        }
+        for record in found.to_dict("records")
+    ]
