@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labelaudit.config import SourceConfig
-from labelaudit.correction.decisions import DROP, Decided, escape_formula, read_decisions, write_decisions
+from labelaudit.correction.decisions import Decided, escape_formula, read_decisions, write_decisions
 from labelaudit.correction.folders import write_corrected_folder, write_manifest
 from labelaudit.correction.hugging_face import write_corrected_saved
 from labelaudit.correction.replacing import COPY, put_in_place, staging_of
@@ -39,7 +39,7 @@ class LabelChange:
         row: Its number there.
         old_label: Its label there; None if it had none.
         new_label: Its label in the copy; None if it is not there.
-        decision: `accept`, `relabel` or `drop`.
+        decision: `accept`, `relabel`, `drop`, `drop-copies` or `drop-near-copies`.
         score: The report's probability that the old label is wrong; None if the row was not scored.
         new_id: Its id in the copy: another one if its file was moved, none if it is not there.
     """
@@ -111,7 +111,8 @@ def apply_decisions(
 
     Args:
         report: The audit.
-        decisions: A CSV with columns `id` and `decision` (accept, keep, unsure, relabel, drop) and others, see
+        decisions: A CSV with columns `id` and `decision` (accept, keep, unsure, relabel, drop, and those on all
+            copies of a row, see `docs/review.md`) and others, see
             `read_decisions`. Rows that are dropped are not in the copy.
         out: Where the copy goes: a folder for an image folder, a file of the same format for a table.
         source: Where the dataset is, if it is no longer where the report says.
@@ -137,7 +138,7 @@ def apply_decisions(
     dataset = load_dataset(path, config)
     _check_unchanged(report, dataset, decided)
 
-    changing = [row for row in decided if row.says_wrong]
+    changing = [row for row in decided if row.says_wrong or row.drops]
     labels: Labels = {row.row: row.new_label for row in changing}
     dropped = sum(label is None for label in labels.values())
     if dropped == len(dataset):
@@ -160,7 +161,7 @@ def apply_decisions(
         _write_changelog(staging / changelog.name, changes)
         write_decisions(staging / reviewed.name, decided, new_ids)
         put_in_place(staging, out, beside)
-    unchanged = sum(row.decision in ("accept", "relabel", DROP) for row in decided) - len(changing)
+    unchanged = sum(row.drops or row.decision in ("accept", "relabel") for row in decided) - len(changing)
     if unchanged:
         notes.append(f"{format_count(unchanged, 'decision')} for the label that the row has already")
     counts = Counter(row.decision for row in decided)

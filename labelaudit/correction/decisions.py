@@ -6,8 +6,9 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from labelaudit.correction.group_decisions import DROP_OTHERS, GROUP_DECISIONS, Groups, check_group_label
 from labelaudit.errors import InputError
 from labelaudit.report.report import Report
 from labelaudit.runtime.regular_files import require_regular
@@ -47,9 +48,14 @@ class Decided:
     note: str = ""
 
     @property
+    def drops(self) -> bool:
+        """Whether the row is to be left out: it belongs to no class, or is one copy too many."""
+        return self.decision == DROP or self.decision in DROP_OTHERS
+
+    @property
     def says_wrong(self) -> bool | None:
         """Whether the row's label is said to be wrong; None if that was left open."""
-        if self.decision == "unsure":
+        if self.decision == "unsure" or self.decision in DROP_OTHERS:
             return None
         return self.decision == DROP or self.new_label not in (None, self.label)
 
@@ -70,6 +76,8 @@ def write_decisions(path: Path, decided: Sequence[Decided], new_ids: Mapping[str
         writer = csv.writer(file)
         writer.writerow(("id", "row", "content_hash", "label", "decision", "new_label", "note"))
         for row in decided:
+            if row.decision in DROP_OTHERS:  # says nothing of a label
+                continue
             cells = (new_ids.get(row.id, row.id), row.row, row.content_hash, row.label, row.decision, row.new_label)
             writer.writerow(escape_formula("" if cell is None else str(cell)) for cell in (*cells, row.note))
 
@@ -104,14 +112,17 @@ def read_decisions(path: Path, report: Report, new_classes: bool, drops: bool = 
         drops: Whether a decision may be to drop the row.
 
     Returns:
-        One for each line, in the report's order.
+        One for each row that is decided on, in the report's order; of a line that is about all copies of a row, one for
+        each of these.
 
     Raises:
         InputError: It cannot be read, says something about rows the report does not have, says something twice, or
             contradicts itself or the report.
     """
     columns = ["id", "row", "content_hash", "label", "suggested_label", "score"]
-    rows = {row["id"]: row for row in report.table.select(columns).to_pylist()}
+    every_row = report.table.select(columns).to_pylist()
+    rows = {row["id"]: row for row in every_row}
+    groups: Groups | None = None
     found: dict[str, tuple[int, Decided]] = {}
     unknown: list[str] = []
     for line, cells in decision_lines(path):
@@ -120,10 +131,6 @@ def read_decisions(path: Path, report: Report, new_classes: bool, drops: bool = 
         if row is None:
             unknown.append(f"{row_id!r} (line {line})")
             continue
-        if row_id in found:
-            raise InputError(
-                f"{path} decides twice about {row_id!r}, in lines {found[row_id][0]} and {line}: leave one of them"
-            )
         for column in ("row", "content_hash", "label"):
             stated, reported = cells.get(column, ""), "" if row[column] is None else str(row[column])
             if stated not in ("", reported):
@@ -132,30 +139,39 @@ def read_decisions(path: Path, report: Report, new_classes: bool, drops: bool = 
                     "report: the decisions were made with another report"
                 )
         decision = cells["decision"].strip().lower()
-        new_label = _new_label(decision, cells.get("new_label", ""), row["suggested_label"], row_id, where, drops)
+        stated, about = cells.get("new_label", ""), [row]
+        if drops and decision in GROUP_DECISIONS:
+            new_label = check_group_label(decision, stated, row_id, where)
+            groups = groups or Groups(report)
+            members = groups.with_row(decision, row["row"], row_id, where)
+            about = [every_row[member] for member in members if new_label is not None or member != row["row"]]
+        else:
+            new_label = _new_label(decision, stated, row["suggested_label"], row_id, where, drops)
         if new_label is not None and new_label not in report.metadata["classes"] and not new_classes:
             classes = listed(report.metadata["classes"], 20)
             raise InputError(
                 f"{where}: {new_label!r} is no class of the report ({classes}); allow it with `new_classes`"
             )
-        found[row_id] = (
-            line,
-            Decided(
-                id=row_id,
-                row=row["row"],
-                label=row["label"],
-                content_hash=row["content_hash"],
-                decision=decision,
-                new_label=new_label,
-                score=row["score"],
-                note=cells.get("note", ""),
-            ),
-        )
+        for one in about:
+            if one["id"] in found:
+                before, twice = found[one["id"]][0], one["id"]
+                raise InputError(
+                    f"{path} decides twice about {twice!r}, in lines {before} and {line}: leave one of them"
+                )
+            found[one["id"]] = line, _decided(one, decision, new_label, cells.get("note", ""))
     if unknown:
         raise InputError(
             f"{path} has ids the report does not know: {listed(unknown, _SHOWN)}; was it made with another report?"
         )
     return tuple(sorted((decided for _, decided in found.values()), key=lambda decided: decided.row))
+
+
+def _decided(row: Mapping[str, Any], decision: str, new_label: str | None, note: str) -> Decided:
+    """A decision on a row; one label for all copies is that it keeps its own, or gets another."""
+    if decision in GROUP_DECISIONS and new_label is not None:
+        decision, new_label = ("keep", None) if new_label == row["label"] else ("relabel", new_label)
+    facts = {name: row[name] for name in ("id", "row", "label", "content_hash", "score")}
+    return Decided(**facts, decision=decision, new_label=new_label, note=note)
 
 
 def _new_label(decision: str, stated: str, suggested: str | None, row_id: str, where: str, drops: bool) -> str | None:
@@ -176,7 +192,7 @@ def stated_label(decision: str, stated: str, row_id: str, where: str, drops: boo
     Raises:
         InputError: There is no such decision, or the label contradicts it.
     """
-    allowed = (*DECISIONS, DROP) if drops else DECISIONS
+    allowed = (*DECISIONS, DROP, *GROUP_DECISIONS) if drops else DECISIONS
     if decision not in allowed:
         raise InputError(f"{where}: the decision {decision!r} is none of {', '.join(allowed)}")
     if decision in ("keep", "unsure", DROP):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labelaudit.correction.decisions import DROP, decision_lines, stated_label
+from labelaudit.correction.group_decisions import GROUP_DECISIONS, check_group_label
 from labelaudit.errors import InputError
 from labelaudit.report.recalibrated import Verdict, found_wrong
 from labelaudit.report.report import Report
@@ -78,7 +79,13 @@ def read_reviews(paths: Sequence[Path]) -> list[Review]:
                 )
             lines[row_id] = line
             decision = cells["decision"].strip().lower()
-            new_label = stated_label(decision, cells.get("new_label", ""), row_id, where)
+            if decision in GROUP_DECISIONS:
+                new_label = check_group_label(decision, cells.get("new_label", ""), row_id, where)
+                if new_label is None:  # that copies are dropped says nothing of labels
+                    continue
+                decision = "relabel"
+            else:
+                new_label = stated_label(decision, cells.get("new_label", ""), row_id, where)
             label = cells.get("label") or None
             if decision == "accept" and new_label is None and label is None:
                 raise InputError(
