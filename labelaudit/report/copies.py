@@ -16,6 +16,7 @@ from labelaudit.report.cards import problem_or
 from labelaudit.report.previews import SMALL_SIDE, Preview, preview_rows
 
 GROUPS, ROWS = 60, 6  # that a page shows, and of each group
+MEMBERS = 1000  # whose decisions a page takes back when their group is decided on
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class CopyGroup:
         probable: Of their labels the one that networks, not trained on the row, find most probable; None if unknown.
         contradicts: Whether the labels differ.
         in_test: Whether the test set has such a row, too.
-        rows: The first of them: row, id, label and preview.
+        rows: The first of them: row, id, label, content hash and preview.
         more: How many are not among these.
+        members: The numbers of all, ascending, or of the first `MEMBERS`.
     """
 
     labels: tuple[tuple[str | None, int], ...]
@@ -37,6 +39,7 @@ class CopyGroup:
     in_test: bool
     rows: tuple[dict[str, Any], ...]
     more: int
+    members: tuple[int, ...]
 
 
 def count_copies(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,6 +158,7 @@ def _shown_groups(
                 in_test=bool(group_facts.in_test),
                 rows=tuple(_shown(dataset, record, previews) for record in members.to_dict("records")),
                 more=len(everyone) - len(members),
+                members=tuple(sorted(everyone["row"])[:MEMBERS]),
             )
         )
     return found
@@ -169,4 +173,10 @@ def _varied(members: pd.DataFrame) -> pd.DataFrame:
 def _shown(dataset: Dataset, record: Mapping[Any, Any], previews: Mapping[int, Preview]) -> dict[str, Any]:
     row, label = int(record["row"]), record["label"]
     preview = problem_or(dataset, row, previews)
-    return {"row": row, "id": record["id"], "label": None if pd.isna(label) else label, "preview": preview}
+    return {
+        "row": row,
+        "id": record["id"],
+        "label": None if pd.isna(label) else label,
+        "hash": record["content_hash"] or "",
+        "preview": preview,
+    }

@@ -48,6 +48,7 @@ function parseCsv(text) {
 function understood(line) {
   const record = Object.fromEntries(COLUMNS.map((column, i) => [column, unguarded(line[i] || "")]));
   const row = rows.get(record.row);
+  if (isOfGroup(record.decision)) return understoodOfGroup(record);
   const here = row && recordOf(row, record.decision, record.new_label, record.note);
   const same = here && ["id", "content_hash", "label"].every((column) => here[column] === record[column]);
   const { decision, new_label: label } = record;
@@ -58,12 +59,23 @@ function understood(line) {
   return same && valid ? here : null;
 }
 
+function understoodOfGroup(record) {
+  const member = groups
+    .filter((group) => group.dataset.word === wordOf(record.decision))
+    .flatMap((group) => [...group.querySelectorAll("li[data-row]")])
+    .find((one) => one.dataset.row === record.row);
+  const here = member && recordOfMember(member, record.decision, record.new_label, record.note);
+  const same = here && ["id", "content_hash", "label"].every((column) => here[column] === record[column]);
+  const valid = record.decision.startsWith("label-") === (record.new_label.trim() !== "");
+  return same && valid && Object.hasOwn(DECISIONS, record.decision) ? here : null;
+}
+
 function importCsv(text) {
   const [header, ...lines] = parseCsv(text);
   if (!header || ![COLUMNS, OLD_COLUMNS].some((columns) => header.join() === columns.join()))
     return say(`Not a decisions.csv: expected the columns ${COLUMNS.join(", ")}.`);
   const found = lines.map(understood).filter(Boolean);
-  if (found.length) change(found.map((record) => [String(record.row), record]));
+  if (found.length) change(found.map((record) => [keyOf(record), record]));
   filter();
   const skipped = lines.length - found.length;
   say(`${found.length} decisions imported` + (skipped ? `, ${skipped} left out: not about rows of this page.` : "."));

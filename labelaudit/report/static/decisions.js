@@ -1,9 +1,10 @@
 // ---- Decisions: what they are, how they are kept, and undone ----
 
-const DECISIONS = { accept: "Accepted", keep: "Kept", unsure: "Unsure", relabel: "Relabelled", drop: "Dropped" };
+const DECISIONS = { accept: "Accepted", keep: "Kept", unsure: "Unsure", relabel: "Relabelled", drop: "Dropped",
+  "drop-copies": "Copies dropped", "label-copies": "Label for all", "drop-near-copies": "Near copies dropped", "label-near-copies": "Label for all" };
 const CALLS_WRONG = ["accept", "relabel", "drop"];
 
-// row → what decisions.csv says of it; kept whole, for another rendering of this report may not show the row.
+// row, or group of copies → what decisions.csv says of it; kept whole, for another rendering of this report may not show the row.
 let decisions = new Map();
 const undoable = []; // each a list of [row, decision before it]
 
@@ -22,7 +23,7 @@ function load() {
   try {
     const stored = JSON.parse((storage && storage.getItem(data.key)) || "[]");
     for (const record of stored)
-      if (Object.hasOwn(DECISIONS, record.decision)) decisions.set(String(record.row), { note: "", ...record });
+      if (Object.hasOwn(DECISIONS, record.decision)) decisions.set(keyOf(record), { note: "", ...record });
   } catch {
     // Unreadable: as if there were none.
   }
@@ -43,7 +44,8 @@ function recordOf(row, decision, newLabel, note = "") {
 }
 
 // changes: [row, record, or undefined to take the decision back]
-function change(changes) {
+function change(asked) {
+  const changes = withoutConflicts(asked);
   undoable.push(changes.map(([row]) => [row, decisions.get(row)]));
   apply(changes);
 }
@@ -53,6 +55,7 @@ function apply(changes) {
     if (record) decisions.set(row, record);
     else decisions.delete(row);
     if (cardOf.has(row)) showDecision(cardOf.get(row));
+    if (groupOf.has(row)) showGroup(groupOf.get(row));
   }
   save();
   showProgress();

@@ -63,6 +63,7 @@ function showDecision(card) {
 
 function showAll() {
   cards.forEach(showDecision);
+  groups.forEach(showGroup);
   showProgress();
   showSpotCheck();
   filter();
