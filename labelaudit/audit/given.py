@@ -17,7 +17,7 @@ from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.copies import find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
-from labelaudit.data.likeness import Likeness
+from labelaudit.data.likeness import compare_rows
 from labelaudit.detection.accuracy import Predictions, held_out_accuracy
 from labelaudit.detection.calibration import calibrate_to_given
 from labelaudit.detection.contradictions import judge_together
@@ -48,6 +48,7 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
     audited = np.flatnonzero(readable & (labels != NO_LABEL))
     alone = rows_alone(dataset, classes, labels, audited)
     copies = find_copies([dataset], hashes)
+    likeness = compare_rows([dataset.content], None, copies, dataset.problems, config.source.near, progress)
     return AuditData(
         dataset=dataset,
         test=None,
@@ -62,7 +63,7 @@ def read_labels_only(dataset: Dataset, config: AuditConfig, progress: Progress) 
         dtype=torch.float32,
         copies=copies,
         together=kept_together(copies, dataset.groups),
-        likeness=Likeness.unknown(len(dataset)),
+        likeness=likeness,
         alone=frozenset(alone.tolist()),
     )
 

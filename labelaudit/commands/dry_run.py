@@ -245,9 +245,9 @@ def _folds(
     audited, test_rows = usable[usable < len(dataset)], usable[usable >= len(dataset)]
     copies = find_copies(parts, hashes or (None,) * len(labels))  # of images the files have not been read
     problems = tuple(problem for part in parts for problem in part.problems)
-    likeness = compare_rows(
-        [part.content for part in parts], None, copies, problems, config.source.near, NullProgress()
-    )
+    near = None if isinstance(dataset.content, EncodedImages) else config.source.near
+    contents = [part.content for part in parts]
+    likeness = compare_rows(contents, None, copies, problems, near, NullProgress())
     together = kept_together(copies, dataset.groups, likeness.groups)
     audited = np.setdiff1d(audited, rows_alone(dataset, classes, labels, audited, together))
     if hashes is not None:

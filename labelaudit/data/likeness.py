@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from labelaudit.data.content import Content, Texts, Vectors
+from labelaudit.data.content import Content, EncodedImages, Texts, Vectors
 from labelaudit.data.copies import Copies
 from labelaudit.data.near_images import Thumbnails, compare_images
 from labelaudit.data.near_texts import compare_texts
 from labelaudit.data.near_vectors import compare_vectors
 from labelaudit.data.nearest import WITHIN, Compared
+from labelaudit.errors import InputError
 from labelaudit.progress import Progress
 from labelaudit.types import Floats, Problems, Rows
 
 BY_CHANCE = 0.05  # of pairs found, that may be so near without being copies
+NOT_CELLS = "near copies are looked for among images, texts and vectors, not among cells of tables"
 NONE_IS_NEAR = 1.0  # similarity that is asked for where only copies are to count
 
 
@@ -72,12 +74,19 @@ def compare_rows(
         least: How alike rows have to be instead: the best correlation of images, the cosine of texts and vectors;
             None to tell it by the data.
         progress: Told how far it is.
+
+    Raises:
+        InputError: `least` is asked for where nothing is compared.
     """
+    comparable = thumbnails is not None or isinstance(contents[0], Texts | Vectors)
+    if least is not None and not comparable:
+        kind = "images are not read with `pred_probs`" if isinstance(contents[0], EncodedImages) else NOT_CELLS
+        raise InputError(f"`near` {least:g} would mean nothing: {kind}", option="near")
     tested = copies.rows + copies.test_rows
     readable = np.array([problem is None for problem in problems[:tested]], dtype=bool)
     rows = np.flatnonzero(readable & (copies.content[:tested] >= 0))
     numbers, first = np.unique(copies.content[rows], return_index=True)
-    if len(numbers) < 3 or (thumbnails is None and not isinstance(contents[0], Texts | Vectors)):
+    if len(numbers) < 3 or not comparable:
         return Likeness.unknown(copies.rows)
     with progress.stage("Comparing rows", len(first)) as advance:
         compared = _compare(contents, thumbnails, rows[first], least, advance)

@@ -11,6 +11,7 @@ from labelaudit.data.copies import Copies, find_copies
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.likeness import Likeness, compare_rows
+from labelaudit.errors import InputError
 from labelaudit.progress import NullProgress, ignore
 from tests.data.test_near_images import RGB, compressed, pictures
 
@@ -143,6 +144,14 @@ def test_a_likeness_asked_for_overrides_what_the_data_say():
     images[50] = compressed(images[3], 30)
     assert near_images(images, least=0.5).of[3] == 50
     assert (near_images(images, least=1).of == -1).all()
+
+
+def test_a_likeness_of_what_is_not_compared_is_refused():
+    with pytest.raises(InputError, match=r"`near` 0\.9 would mean nothing: near copies are looked for"):
+        found_in(Cells(pd.DataFrame({"a": [1, 2, 3]})), least=0.9)
+    copies = Copies(np.arange(3), 3, 0, by_chance=False)
+    with pytest.raises(InputError, match=r"`near` 0\.5 would mean nothing: images are not read with"):
+        compare_rows([EncodedImages(lambda row: b"")], None, copies, (None,) * 3, 0.5, NullProgress())
 
 
 def test_cells_of_tables_are_not_compared_nor_what_is_alike_by_chance():
