@@ -21,6 +21,7 @@ from labelaudit.types import Problems
 
 SNIFFED = 256  # images looked at to learn the usual size and colour
 DEEP = "images with 16 or 32-bit pixels are each scaled from their own range to 0 … 255"
+REDUCING_GAP = 3.0  # times the side of a thumbnail, to which a large image is first reduced in whole steps
 NEAR_WHITE = 191.0  # mean grey value of the visible pixels, above which they are put on black
 
 
@@ -104,12 +105,13 @@ def decode(
             return None, f"cannot be read: {error.strerror or error}"
         digest = content_hash(content)
         try:
-            image = resize(open_image(content, channels))
-            if pixels is not None:
-                pixels[row] = _channels_first(image, channels)
+            image = open_image(content, channels)
             if thumbnails is not None:
-                small = image.resize(thumbnails.shape[2:], Image.Resampling.BILINEAR)
+                small = image.resize(thumbnails.shape[2:], Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
                 thumbnails[row] = _channels_first(small, channels)
+            resized = resize(image)  # even if it is not kept: whether it can be
+            if pixels is not None:
+                pixels[row] = _channels_first(resized, channels)
         except UnidentifiedImageError:
             return digest, "not an image" if content else "empty file"
         # Pillow's decoders raise whatever the broken bytes lead them to.

@@ -13,7 +13,8 @@ from torch.nn import functional
 from labelaudit.data.nearest import Compared, at_least_dense, nearest
 from labelaudit.types import Floats, Rows
 
-SIDE = 32  # of a thumbnail, at most
+SIDE = 32  # of a thumbnail
+SMALLEST_SIDE = 24  # of what a network sees, that is as good
 SMALL = 16  # of what the spectrum is taken of
 FREQUENCIES = 6  # lowest ones, in each direction
 LOUDNESS = 10.0  # of magnitudes, before the logarithm
@@ -29,8 +30,8 @@ Thumbnails = NDArray[np.uint8]
 
 
 def thumbnail_side(image_size: int) -> int:
-    """The side of a thumbnail of what a network sees at that size, in pixels."""
-    return min(image_size, SIDE)
+    """The side of thumbnails, in pixels: that of what a network sees, if that is about as small."""
+    return image_size if SMALLEST_SIDE <= image_size <= SIDE else SIDE
 
 
 def compare_images(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from labelaudit import InputError, scan
@@ -79,7 +80,8 @@ def test_features_are_what_the_head_sees_and_are_computed_once(small, monkeypatc
     again = features_of(small)[2]
     assert np.array_equal(again.features, features, equal_nan=True)
     assert np.array_equal(again.thumbnails, found.thumbnails)
-    assert np.array_equal(found.thumbnails[:10], pixels)  # of this size they are the images themselves
+    small = [open_rgb(dataset, row).resize((32, 32), Image.Resampling.BILINEAR) for row in range(10)]
+    assert np.array_equal(found.thumbnails[:10].transpose(0, 2, 3, 1), np.stack([np.array(image) for image in small]))
     assert asked == [1, 1]  # the network's width is asked, and what is no image is tried again
 
 
