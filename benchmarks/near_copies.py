@@ -106,7 +106,8 @@ class Comparing(Stopwatch):
         watch = Stopwatch(NullProgress())
         with watch.stage(name, total) as advance:
             yield advance
-        self.seconds += watch.seconds * (name == "Comparing rows")
+        if name == "Comparing rows":
+            self.seconds += watch.seconds
 
 
 def by_labelaudit(source: list[Any]) -> tuple[Pairs, float]:
@@ -165,8 +166,9 @@ def _within(groups: np.ndarray) -> Pairs:
     }
 
 
-def judged(found: Pairs, truth: Pairs, rows: int, kinds: tuple[str, str], seconds: float) -> dict[str, Any]:
-    """The share of each kind of copy that was found, how many other pairs of rows were, and precision."""
+def judged(result: tuple[Pairs, float], truth: Pairs, rows: int, kinds: tuple[str, str]) -> dict[str, Any]:
+    """The share of each kind of copy that was found, how many other pairs of rows were, precision, and seconds."""
+    found, seconds = result
     ordered = sorted(truth, key=lambda pair: pair[1])
     half = len(ordered) // 2
     others = {pair for pair in found - truth if max(pair) < rows}  # a copy of a natural near copy is one, too
@@ -188,12 +190,12 @@ def measure(data: Path, weights: Path, only: str | None) -> Iterator[tuple[str, 
         for seed in range(SEEDS):
             images, truth = planted(images_of(data, file, rows), seed, recompressed, shifted)
             kinds, own = ("recompressed", "shifted_mirrored"), min(rows, len(images) - len(truth))
-            yield name, "labelaudit", judged(*_swap(by_labelaudit(images), truth, own, kinds))
+            yield name, "labelaudit", judged(by_labelaudit(images), truth, own, kinds)
             for most in (4, 10):
-                yield name, f"pHash, up to {most} bits", judged(*_swap(by_hash(images, most), truth, own, kinds))
+                yield name, f"pHash, up to {most} bits", judged(by_hash(images, most), truth, own, kinds)
             if len(images) <= WITH_FEATURES:
                 found = by_datalab(features_of(images, weights))
-                yield name, "cleanlab's Datalab on EfficientNet-Lite0", judged(*_swap(found, truth, own, kinds))
+                yield name, "cleanlab's Datalab on EfficientNet-Lite0", judged(found, truth, own, kinds)
     for name, file in TEXTS.items():
         if only is not None and only not in name:
             continue
@@ -201,11 +203,7 @@ def measure(data: Path, weights: Path, only: str | None) -> Iterator[tuple[str, 
             texts = pd.read_parquet(data / file)["text"].tolist()
             rows, truth = planted(texts, seed, shorter, longer(texts[seed]))
             kinds = ("words_left_out", "words_added")
-            yield name, "labelaudit", judged(*_swap(by_labelaudit(rows), truth, len(texts), kinds))
-
-
-def _swap(found: tuple[Pairs, float], truth: Pairs, rows: int, kinds: tuple[str, str]) -> tuple[Any, ...]:
-    return found[0], truth, rows, kinds, found[1]
+            yield name, "labelaudit", judged(by_labelaudit(rows), truth, len(texts), kinds)
 
 
 def hundred_thousand() -> dict[str, float]:

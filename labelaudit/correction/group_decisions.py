@@ -49,12 +49,14 @@ class Groups:
             InputError: It has no such copies.
         """
         near = decision in _OF_NEAR_COPIES
-        for members in self._by_kind[near]:
-            if row in members:
-                return members
-        copies = "near copies" if near else "copies"
-        raise InputError(f"{where}: {row_id!r} has no {copies} in the report, and {decision} says nothing of it")
+        members = self._by_kind[near].get(row)
+        if members is None:
+            copies = "near copies" if near else "copies"
+            raise InputError(f"{where}: {row_id!r} has no {copies} in the report, and {decision} says nothing of it")
+        return members
 
 
-def _members(frame: pd.DataFrame, groups: pd.Series[float]) -> list[list[int]]:
-    return [members["row"].tolist() for _, members in frame[groups.notna()].groupby(groups[groups.notna()])]
+def _members(frame: pd.DataFrame, groups: pd.Series[float]) -> dict[int, list[int]]:
+    """The rows of its group, for each row that is in one."""
+    every_group = [members.tolist() for _, members in frame["row"].groupby(groups)]
+    return {row: members for members in every_group for row in members}

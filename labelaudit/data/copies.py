@@ -89,12 +89,17 @@ def kept_together(copies: Copies, groups: Sequence[str | None], near: Rows | Non
     rows = np.concatenate([np.flatnonzero(kind >= 0) for kind in kinds])  # each belongs to a group of each kind, so
     starts = copies.rows * np.arange(1, len(kinds) + 1)  # that what belongs to one group has a way to each other
     ends = np.concatenate([kind[kind >= 0] + start for kind, start in zip(kinds, starts, strict=True)])
-    nodes = copies.rows * (len(kinds) + 1)
-    graph = coo_matrix((np.ones(len(rows), dtype=np.int8), (rows, ends)), shape=(nodes, nodes))
-    component = connected_components(graph, directed=False)[1][: copies.rows]
+    component = connected(rows, ends, copies.rows * (len(kinds) + 1))[: copies.rows]
     counts = np.bincount(component)
     found: Rows = np.where(counts[component] > 1, pd.factorize(component)[0], -1)
     return found
+
+
+def connected(ends: Rows, other_ends: Rows, size: int) -> Rows:
+    """The component that each of so many nodes is in, by the edges between `ends` and `other_ends`, shape (`size`,)."""
+    graph = coo_matrix((np.ones(len(ends), dtype=np.int8), (ends, other_ends)), shape=(size, size))
+    component: Rows = connected_components(graph, directed=False)[1]
+    return component
 
 
 def find_copies(parts: Sequence[Dataset], hashes: Hashes, other_splits: Sequence[Dataset] = ()) -> Copies:

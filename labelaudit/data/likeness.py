@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from labelaudit.data.content import Content, EncodedImages, Texts, Vectors
-from labelaudit.data.copies import Copies
+from labelaudit.data.copies import Copies, connected
 from labelaudit.data.near_images import Thumbnails, compare_images
 from labelaudit.data.near_texts import compare_texts
 from labelaudit.data.near_vectors import compare_vectors
@@ -146,8 +144,7 @@ def _near_copies(pairs: NDArray[np.int64], similarity: Floats, copies: Copies, r
     most_alike, leaked = np.full(size, -1), np.zeros(size, dtype=bool)
     most_alike[among[:, 0]] = holders[among[:, 1]]
     leaked[both[in_test[both[:, 1]], 0]] = True
-    graph = coo_matrix((np.ones(len(among), dtype=np.int8), (among[:, 0], among[:, 1])), shape=(size, size))
-    component = connected_components(graph, directed=False)[1]
+    component = connected(among[:, 0], among[:, 1], size)
 
     found = Likeness.unknown(copies.rows)
     held = copies.content[audited]

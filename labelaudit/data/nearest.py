@@ -142,11 +142,9 @@ def nearest(vectors: NDArray[np.float32], progress: Callable[[int], None]) -> Ne
     rows = torch.from_numpy(vectors)
     wanted = min(NEIGHBOURS, len(rows) - 1)
     short = _projected(rows)
-    if short is rows:
-        found = search(rows, wanted, progress)
-    else:
-        found = _exact(rows, search(short, min(CANDIDATES, len(rows) - 1), progress), wanted)
-    return Neighbours(found.numpy(), _distances(rows, found).numpy())
+    likely = search(short, wanted if short is rows else min(CANDIDATES, len(rows) - 1), progress)
+    distances, order = _distances(rows, likely).sort(dim=1, stable=True)
+    return Neighbours(likely.gather(1, order)[:, :wanted].numpy(), distances[:, :wanted].numpy())
 
 
 def _projected(rows: Tensor) -> Tensor:
@@ -157,13 +155,6 @@ def _projected(rows: Tensor) -> Tensor:
     centred = some - some.mean(0)
     short: Tensor = rows @ torch.linalg.eigh(centred.T @ centred)[1][:, -PROJECTED:]
     return short
-
-
-def _exact(rows: Tensor, among: Tensor, count: int) -> Tensor:
-    """The nearest of some rows for each row, the nearest first."""
-    distances = _distances(rows, among)
-    order = distances.argsort(dim=1, stable=True)[:, :count]
-    return among.gather(1, order)
 
 
 def _distances(rows: Tensor, others: Tensor) -> Tensor:

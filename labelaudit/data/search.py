@@ -29,10 +29,10 @@ def search(rows: Tensor, count: int, progress: Callable[[int], None]) -> Tensor:
     """
     if len(rows) * rows.numel() > ALL_PRODUCTS:
         return _search_in_cells(rows, count, progress)
-    found, parts, squares = [], _parts(rows, len(rows)), rows.square().sum(1)[None]
+    found, parts, squares = [], _parts(rows, len(rows)), rows.square().sum(1)
     room = torch.empty(len(parts[0][1]), len(rows))  # taken once, not for each part
     for start, part in parts:
-        distances = torch.addmm(squares, part, rows.T, alpha=-2, out=room[: len(part)])  # but for the part's squares
+        distances = _squared(part, rows, squares, room[: len(part)])
         own = torch.arange(len(part))
         distances[own, own + start] = torch.inf
         found.append(distances.topk(count, largest=False)[1])
@@ -44,7 +44,9 @@ def _search_in_cells(rows: Tensor, count: int, progress: Callable[[int], None]) 
     """See `search`."""
     size = int(2 * len(rows) ** 0.5)
     centres = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))[:size]]
-    cells = torch.cat([_squared(part, centres).topk(CELLS_OF, largest=False)[1] for _, part in _parts(rows, size)])
+    squares = centres.square().sum(1)
+    nearest = [_squared(part, centres, squares).topk(CELLS_OF, largest=False)[1] for _, part in _parts(rows, size)]
+    cells = torch.cat(nearest)
     order = cells.flatten().argsort(stable=True)
     members = order // CELLS_OF
     found = torch.full((len(rows), count), -1, dtype=torch.int32)
@@ -79,7 +81,9 @@ def _put_nearest(rows: Tensor, group: Tensor, found: Tensor, distances: Tensor) 
         found: Row numbers, int32, shape (N, K), −1 for none.
         distances: Squared, shape (N, K).
     """
-    within = _squared(rows[group], rows[group]) + rows[group].square().sum(1)[:, None]
+    members = rows[group]
+    squares = members.square().sum(1)
+    within = _squared(members, members, squares) + squares[:, None]
     within.fill_diagonal_(torch.inf)
     near, places = within.topk(min(found.shape[1], len(group)), largest=False)
     numbers = torch.cat([found[group], group[places].to(torch.int32)], dim=1)
@@ -97,6 +101,6 @@ def _parts(rows: Tensor, others: int) -> list[tuple[int, Tensor]]:
     return [(start, rows[start : start + size]) for start in range(0, len(rows), size)]
 
 
-def _squared(part: Tensor, rows: Tensor) -> Tensor:
-    """Squared distances of a part from all rows, but for the squares of the part's own lengths, shape (B, N)."""
-    return torch.addmm(rows.square().sum(1)[None], part, rows.T, alpha=-2)
+def _squared(part: Tensor, rows: Tensor, squares: Tensor, out: Tensor | None = None) -> Tensor:
+    """Squared distances of a part from all rows, whose squared lengths are given, but for those of the part, (B, N)."""
+    return torch.addmm(squares[None], part, rows.T, alpha=-2, out=out)

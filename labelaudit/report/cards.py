@@ -136,3 +136,24 @@ def problem_or(dataset: Dataset, row: int, previews: Mapping[int, Preview]) -> P
     """A row's preview, or why it has none."""
     problem = dataset.problems[row]
     return previews[row] if problem is None else Missing(problem)
+
+
+def small_rows(rows: pd.DataFrame, dataset: Dataset) -> dict[int, dict[str, Any]]:
+    """What is shown of rows that have no card here: row, id, label, content hash and a small preview, by row.
+
+    Args:
+        rows: Of the report's.
+        dataset: What was audited.
+    """
+    hashes = dict(zip(rows["row"].tolist(), rows["content_hash"], strict=True))
+    previews = preview_rows(dataset.content, list(hashes), hashes, SMALL_SIDE)
+    return {
+        record["row"]: {
+            "row": record["row"],
+            "id": record["id"],
+            "label": None if pd.isna(record["label"]) else record["label"],
+            "hash": record["content_hash"] or "",
+            "preview": problem_or(dataset, record["row"], previews),
+        }
+        for record in rows.to_dict("records")
+    }

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from labelaudit.data.copies import connected
 from labelaudit.data.dataset import Dataset
-from labelaudit.report.cards import problem_or
-from labelaudit.report.previews import SMALL_SIDE, Preview, preview_rows
+from labelaudit.report.cards import small_rows
 
 GROUPS, ROWS = 60, 6  # that a page shows, and of each group
 MEMBERS = 1000  # whose decisions a page takes back when their group is decided on
@@ -49,24 +47,26 @@ def count_copies(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, 
         frame: The report's rows.
         metadata: And its metadata.
     """
-    copies, near = frame[frame["duplicate_group"].notna()], near_groups(frame)
-    contradicting = frame[frame["contradicts"]]
-    different = _differ(frame, near)
+    copies, near = frame["duplicate_group"].astype(np.float64), near_groups(frame)
+    of_near = _count(frame, near, _differ(frame, near))
     return {
-        "rows": len(copies),
-        "groups": int(copies["duplicate_group"].nunique()),
-        "contradicting_rows": len(contradicting),
-        "contradicting_groups": int(contradicting["duplicate_group"].nunique()),
-        "example": _example(contradicting, contradicting["duplicate_group"]),
+        **_count(frame, copies, frame["contradicts"]),
         "in_test": int(frame["in_test"].sum()),
-        "near_rows": int(near.notna().sum()),
-        "near_groups": int(near.nunique()),
-        "near_contradicting_rows": int(different.sum()),
-        "near_contradicting_groups": int(near[different].nunique()),
-        "near_example": _example(frame[different], near[different]),
+        **{f"near_{name}": value for name, value in of_near.items()},
         "near_in_test": int(frame["near_in_test"].sum()),
         "places": _places(metadata),
         "alike_by_chance": bool(metadata.get("alike_by_chance")),
+    }
+
+
+def _count(frame: pd.DataFrame, groups: pd.Series[float], contradicts: pd.Series[bool]) -> dict[str, Any]:
+    """How many rows are in groups, how many in those with different labels, and an example of these."""
+    return {
+        "rows": int(groups.notna().sum()),
+        "groups": int(groups.nunique()),
+        "contradicting_rows": int(contradicts.sum()),
+        "contradicting_groups": int(groups[contradicts].nunique()),
+        "example": _example(frame[contradicts], groups[contradicts]),
     }
 
 
@@ -76,8 +76,7 @@ def near_groups(frame: pd.DataFrame) -> pd.Series[float]:
     linked = others.notna().to_numpy()
     places = pd.Series(np.arange(len(rows)), index=rows)
     ends = np.flatnonzero(linked), places.loc[others[linked].astype(np.int64)].to_numpy()
-    graph = coo_matrix((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(len(rows), len(rows)))
-    component = pd.Series(connected_components(graph, directed=False)[1].astype(np.float64), index=frame.index)
+    component = pd.Series(connected(*ends, len(rows)).astype(np.float64), index=frame.index)
     return component.where(component.map(component.value_counts()) > 1)
 
 
@@ -142,9 +141,7 @@ def _shown_groups(
     order = order.sort_values(["contradicts", "in_test", "size"], ascending=False, kind="stable").head(GROUPS)
     everyone_of = {group: copies[keys == group] for group in order.index}
     chosen = [(group, _varied(everyone_of[group])) for group in order.index]
-    shown = pd.concat([some for _, some in chosen]) if chosen else copies
-    hashes = dict(zip(shown["row"].tolist(), shown["content_hash"], strict=True))
-    previews = preview_rows(dataset.content, list(hashes), hashes, SMALL_SIDE)
+    shown = small_rows(pd.concat([some for _, some in chosen]), dataset) if chosen else {}
     found = []
     for (group, members), group_facts in zip(chosen, order.itertuples(), strict=True):
         everyone = everyone_of[group]
@@ -156,7 +153,7 @@ def _shown_groups(
                 probable=None if probable.empty else str(probable.idxmax()),
                 contradicts=bool(group_facts.contradicts),
                 in_test=bool(group_facts.in_test),
-                rows=tuple(_shown(dataset, record, previews) for record in members.to_dict("records")),
+                rows=tuple(shown[row] for row in members["row"]),
                 more=len(everyone) - len(members),
                 members=tuple(sorted(everyone["row"])[:MEMBERS]),
             )
@@ -168,15 +165,3 @@ def _varied(members: pd.DataFrame) -> pd.DataFrame:
     """Some rows of a group, those with other labels among them."""
     turn = members.groupby(members["label"].fillna("")).cumcount()
     return members.loc[turn.sort_values(kind="stable").index[:ROWS]]
-
-
-def _shown(dataset: Dataset, record: Mapping[Any, Any], previews: Mapping[int, Preview]) -> dict[str, Any]:
-    row, label = int(record["row"]), record["label"]
-    preview = problem_or(dataset, row, previews)
-    return {
-        "row": row,
-        "id": record["id"],
-        "label": None if pd.isna(label) else label,
-        "hash": record["content_hash"] or "",
-        "preview": preview,
-    }

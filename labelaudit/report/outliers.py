@@ -8,8 +8,7 @@ import pandas as pd
 
 from labelaudit.data.dataset import Dataset
 from labelaudit.detection.outliers import are_outliers
-from labelaudit.report.cards import problem_or
-from labelaudit.report.previews import SMALL_SIDE, preview_rows
+from labelaudit.report.cards import small_rows
 
 SHOWN = 60  # on a page
 
@@ -27,22 +26,10 @@ def summarise_outliers(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def shown_outliers(frame: pd.DataFrame, dataset: Dataset) -> list[dict[str, Any]]:
-    """The outliers that a page shows: row, id, label, share and preview.
+    """The outliers that a page shows, see `small_rows`, the oddest first.
 
     Args:
         frame: The report's rows.
         dataset: What was audited.
     """
-    found = outliers_in(frame).head(SHOWN)
-    rows = found["row"].tolist()
-    previews = preview_rows(dataset.content, rows, dict(zip(rows, found["content_hash"], strict=True)), SMALL_SIDE)
-    return [
-        {
-            "row": int(record["row"]),
-            "id": record["id"],
-            "label": None if pd.isna(record["label"]) else record["label"],
-            "share": float(record["outlier"]),
-            "preview": problem_or(dataset, int(record["row"]), previews),
-        }
-        for record in found.to_dict("records")
-    ]
+    return list(small_rows(outliers_in(frame).head(SHOWN), dataset).values())

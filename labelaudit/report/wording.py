@@ -190,22 +190,46 @@ def copies_in_words(counts: Mapping[str, Any]) -> list[str]:
     Args:
         counts: Of them, by what is said of them (see `report.copies`).
     """
-    said = []
-    if counts["contradicting_groups"]:
-        (first, label), (second, other) = counts["example"]
-        reason = COPIES_BY_CHANCE if counts["alike_by_chance"] else "at least one of each is wrong"
-        groups = format_count(counts["contradicting_groups"], "group")
-        said.append(
-            f"{format_count(counts['contradicting_rows'], 'copy', 'copies')} with different labels, in {groups}: "
-            f"{reason}; for example {first} ({label}) and {second} ({other})"
-        )
-    if counts["in_test"]:
-        rows = format_count(counts["in_test"], "row is", "rows are")
-        said.append(f"{rows} in {' or '.join(counts['places'])}, too: figures measured there are too good")
-    if alike := counts["rows"] - counts["contradicting_rows"]:
-        groups = format_count(counts["groups"] - counts["contradicting_groups"], "group")
-        said.append(f"{format_count(alike, 'copy', 'copies')} with the same label, in {groups}")
-    return said
+    reason = COPIES_BY_CHANCE if counts["alike_by_chance"] else "at least one of each is wrong"
+    leaked = f"in {' or '.join(counts['places'])}, too"
+    return [
+        *_with_different_labels(counts, "", "copy", "copies", f"{reason}; "),
+        *_in_test(counts["in_test"], "row is", "rows are", leaked),
+        *_with_the_same_label(counts, "", "copy", "copies"),
+    ]
+
+
+def near_copies_in_words(counts: Mapping[str, Any]) -> list[str]:
+    """What there is to say of near copies, in sentences; nothing where there are none.
+
+    Args:
+        counts: Of them, by what is said of them (see `report.copies`).
+    """
+    return [
+        *_with_different_labels(counts, "near_", "near copy", "near copies", ""),
+        *_in_test(counts["near_in_test"], "row has", "rows have", "a near copy in the test set"),
+        *_with_the_same_label(counts, "near_", "near copy", "near copies"),
+    ]
+
+
+def _with_different_labels(counts: Mapping[str, Any], kind: str, one: str, many: str, reason: str) -> list[str]:
+    if not counts[f"{kind}contradicting_groups"]:
+        return []
+    (first, label), (second, other) = counts[f"{kind}example"]
+    rows = format_count(counts[f"{kind}contradicting_rows"], one, many)
+    groups = format_count(counts[f"{kind}contradicting_groups"], "group")
+    example = f"for example {first} ({label}) and {second} ({other})"
+    return [f"{rows} with different labels, in {groups}: {reason}{example}"]
+
+
+def _in_test(count: int, one: str, many: str, where: str) -> list[str]:
+    return [f"{format_count(count, one, many)} {where}: figures measured there are too good"] if count else []
+
+
+def _with_the_same_label(counts: Mapping[str, Any], kind: str, one: str, many: str) -> list[str]:
+    alike = counts[f"{kind}rows"] - counts[f"{kind}contradicting_rows"]
+    groups = format_count(counts[f"{kind}groups"] - counts[f"{kind}contradicting_groups"], "group")
+    return [f"{format_count(alike, one, many)} with the same label, in {groups}"] if alike else []
 
 
 def outliers_in_words(counts: Mapping[str, Any]) -> str | None:
@@ -218,26 +242,3 @@ def outliers_in_words(counts: Mapping[str, Any]) -> str | None:
         return None
     rows = format_count(counts["rows"], "row seems", "rows seem")
     return f"{rows} to belong to no class (up to one of five by chance): for example {counts['examples'][0]}"
-
-
-def near_copies_in_words(counts: Mapping[str, Any]) -> list[str]:
-    """What there is to say of near copies, in sentences; nothing where there are none.
-
-    Args:
-        counts: Of them, by what is said of them (see `report.copies`).
-    """
-    said = []
-    if counts["near_contradicting_groups"]:
-        (first, label), (second, other) = counts["near_example"]
-        groups = format_count(counts["near_contradicting_groups"], "group")
-        said.append(
-            f"{format_count(counts['near_contradicting_rows'], 'near copy', 'near copies')} with different labels, in "
-            f"{groups}: for example {first} ({label}) and {second} ({other})"
-        )
-    if counts["near_in_test"]:
-        rows = format_count(counts["near_in_test"], "row has", "rows have")
-        said.append(f"{rows} a near copy in the test set: figures measured there are too good")
-    if alike := counts["near_rows"] - counts["near_contradicting_rows"]:
-        groups = format_count(counts["near_groups"] - counts["near_contradicting_groups"], "group")
-        said.append(f"{format_count(alike, 'near copy', 'near copies')} with the same label, in {groups}")
-    return said

@@ -44,13 +44,15 @@ function parseCsv(text) {
   return records.filter((record) => record.length > 1 || record[0]);
 }
 
+const isSameRow = (one, other) => ["id", "content_hash", "label"].every((column) => one[column] === other[column]);
+
 // What a line of another decisions.csv means here, or nothing if it is about something else.
 function understood(line) {
   const record = Object.fromEntries(COLUMNS.map((column, i) => [column, unguarded(line[i] || "")]));
   const row = rows.get(record.row);
   if (isOfGroup(record.decision)) return understoodOfGroup(record);
   const here = row && recordOf(row, record.decision, record.new_label, record.note);
-  const same = here && ["id", "content_hash", "label"].every((column) => here[column] === record[column]);
+  const same = here && isSameRow(here, record);
   const { decision, new_label: label } = record;
   const valid =
     (decision === "accept" && row && row.suggested >= 0 && label === name(row.suggested)) ||
@@ -65,7 +67,7 @@ function understoodOfGroup(record) {
     .flatMap((group) => [...group.querySelectorAll("li[data-row]")])
     .find((one) => one.dataset.row === record.row);
   const here = member && recordOfMember(member, record.decision, record.new_label, record.note);
-  const same = here && ["id", "content_hash", "label"].every((column) => here[column] === record[column]);
+  const same = here && isSameRow(here, record);
   const valid = record.decision.startsWith("label-") === (record.new_label.trim() !== "");
   return same && valid && Object.hasOwn(DECISIONS, record.decision) ? here : null;
 }
