@@ -9,7 +9,7 @@ import pytest
 
 from labelaudit import load_dataset
 from labelaudit.report.html import write_html
-from tests.report.test_html import make_report
+from tests.support.made_up import make_report
 from tests.support.paths import SAMPLE
 
 PATIENCE = 120_000  # milliseconds

@@ -14,7 +14,7 @@ from labelaudit.report.copies import GROUPS, ROWS, copy_groups, count_copies, ne
 from labelaudit.report.html import render_html
 from labelaudit.report.summary import summarise_report
 from labelaudit.report.wording import copies_in_words, near_copies_in_words
-from tests.report.test_html import Page, make_report, texts_dataset
+from tests.support.made_up import Page, make_report, texts_dataset
 
 
 def report_of(labels, groups, in_test=(), near=None, near_in_test=()) -> tuple[Report, object]:

@@ -7,7 +7,7 @@ import pytest
 from labelaudit.report.epochs import LINES, influence_over_epochs, spark
 from labelaudit.report.figures import HEIGHT, LEFT, PLOT_HEIGHT, PLOT_WIDTH, TOP
 from labelaudit.report.html import render_html
-from tests.report.test_html import Page, make_report, texts_dataset
+from tests.support.made_up import Page, make_report, texts_dataset
 
 
 def frame_of(*by_epoch: list[float] | None) -> pd.DataFrame:

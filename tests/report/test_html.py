@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +17,9 @@ from typer.testing import CliRunner
 
 from labelaudit import Report, load_dataset
 from labelaudit.cli.report import report as report_command
-from labelaudit.config import AuditConfig
-from labelaudit.data.content import Content, EncodedImages, Texts
+from labelaudit.data.content import EncodedImages, Texts
 from labelaudit.data.dataset import Dataset, content_hash
-from labelaudit.data.hashing import hash_rows
 from labelaudit.errors import InputError
-from labelaudit.progress import ignore
 from labelaudit.report.cards import choose_rows
 from labelaudit.report.escaping import embed_json, percent, scientific, visible
 from labelaudit.report.figures import (
@@ -35,144 +31,8 @@ from labelaudit.report.figures import (
     score_histogram,
 )
 from labelaudit.report.html import render_html, write_html
-from labelaudit.report.schema import SCHEMA, SCHEMA_VERSION
-from labelaudit.report.spot_check import draw
+from tests.support.made_up import HOSTILE, Page, make_dataset, make_report, texts_dataset
 from tests.support.paths import SAMPLE
-from tests.support.reports import learnt_nothing, noise_of
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "</script><!--",
-    '"quo\'tes" & <b>amp</b>',
-    "line\nbreak\r\n",
-    "=1+1",
-    "\u202egnp.exe",
-    "back\\slash,comma",
-    "'{{ 7 * 7 }}",
-)
-
-
-def make_dataset(content: Content, ids, labels, problems=None) -> Dataset:
-    return Dataset("the source", "made up", tuple(ids), tuple(labels), problems or (None,) * len(ids), content)
-
-
-def texts_dataset(labels, ids=None) -> Dataset:
-    return make_dataset(
-        Texts(tuple(f"text {row}" for row in range(len(labels)))), ids or [f"id {row}" for row in range(len(labels))],
-        labels,
-    )  # fmt: skip
-
-
-def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | None = None, **columns) -> Report:
-    """A report as an audit could write it: random, with rank 1 for some row, and suggestions for the suspects."""
-    rows, random, classes = len(dataset), np.random.default_rng(0), dataset.classes
-    labels = np.array(dataset.labels, dtype=object)
-    scored = np.array([label is not None for label in labels]) & np.equal(np.array(dataset.problems), None)
-    score = np.where(scored, random.permutation(rows) / rows, -1)
-    rank = np.empty(rows, dtype=np.int64)
-    rank[np.argsort(-score, kind="stable")] = np.arange(1, rows + 1)
-    suspect = rank <= suspects
-    suggested = [classes[(classes.index(label) + 1) % len(classes)] if s else None
-                 for label, s in zip(labels, suspect, strict=True)]  # fmt: skip
-    members = {name: np.flatnonzero(labels == name) for name in classes}
-    near = [
-        None if name is None or not similar else random.choice(members[name], similar).tolist() for name in suggested
-    ]
-    status = np.where(scored, "scored", np.where(labels == None, "unlabelled", "unreadable"))  # noqa: E711  # of each entry
-    values = {
-        "id": list(dataset.ids),
-        "row": np.arange(rows),
-        "content_hash": hash_rows(dataset, ignore),
-        "label": labels.tolist(),
-        "suggested_label": suggested,
-        "influence": pa.array(-score / 100, mask=~scored),
-        "influence_by_epoch": [None] * rows,
-        "rank": pa.array(rank, mask=~scored),
-        "score": pa.array(score, mask=~scored),
-        "suspect": suspect,
-        "p_label": pa.array(1 - score, mask=~scored),
-        "p_suggested": [None] * rows,
-        "loss": pa.array(score * 3, mask=~scored),
-        "similar": near,
-        "similar_given": [None] * rows,
-        "terms_suggested": [None] * rows,
-        "terms_given": [None] * rows,
-        "duplicate_group": [None] * rows,
-        "contradicts": [False] * rows,
-        "in_test": [False] * rows,
-        "near_duplicate_of": [None] * rows,
-        "near_in_test": [False] * rows,
-        "outlier": [None] * rows,
-        "status": status.tolist(),
-        "reason": [
-            None if ok else problem or "no label given" for ok, problem in zip(scored, dataset.problems, strict=True)
-        ],
-        "true_label": [None] * rows,
-        "is_flipped": [None] * rows,
-    } | columns
-    metadata = {
-        "schema_version": SCHEMA_VERSION,
-        "labelaudit_version": "0",
-        "torch_version": "2",
-        "python_version": "3",
-        "platform": "somewhere",
-        "device": "cpu",
-        "source": {"path": dataset.source, "kind": dataset.kind, "notes": []},
-        "test_source": None,
-        "query": {"rows": "two-fold cross-audit", "what": "mean loss", "temperatures": [1.0]},
-        "accuracy": {"overall": 0.9, "most_frequent": 0.5, "classes": dict.fromkeys(classes, 0.9)},
-        "noise": learnt_nothing(doubt)
-        if doubt
-        else noise_of(0.05, 0.03, 0.08) | {"expected_precision": {"mean": 0.9, "low": None, "high": None}},
-        "config": AuditConfig().model_dump(mode="json"),
-        "training": {"epochs": 3},
-        "model": "cnn",
-        "input": "28×28 grey",
-        "parameters": 1000,
-        "tracked_parameters": 1000,
-        "seed": 0,
-        "dataset_fingerprint": "f" * 64,
-        "classes": list(classes),
-        "seconds": {"reading": 1.0, "audit": 2.5},
-    }
-    table = pa.table(values, schema=SCHEMA)
-    metadata["spot_check"] = draw(table.to_pandas(), metadata["dataset_fingerprint"])
-    return Report(table, metadata)
-
-
-class Page(HTMLParser):
-    """The elements of a page: their attributes, and the text in them."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.scripts: list[str] = []
-        self._script = False
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        self._script = tag == "script"
-        if self._script:
-            self.scripts.append("")
-
-    def handle_endtag(self, tag):
-        self._script = False
-
-    def handle_data(self, data):
-        if self._script:
-            self.scripts[-1] += data
-        else:
-            self.texts.append(data.strip())
-
-    def all(self, tag: str, **wanted: str):
-        wanted = {name.rstrip("_").replace("_", "-"): value for name, value in wanted.items()}
-        return [got for name, got in self.elements if name == tag and wanted.items() <= got.items()]
-
-    @property
-    def data(self):
-        return json.loads(self.scripts[0])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from labelaudit import load_dataset
 from labelaudit.data.content import Texts
 from labelaudit.report.html import write_html
-from tests.report.test_html import HOSTILE, make_dataset, make_report
+from tests.support.made_up import HOSTILE, make_dataset, make_report
 from tests.support.pages import current, export, press, shown
 from tests.support.paths import SAMPLE
 

@@ -12,7 +12,7 @@ from labelaudit.report.html import render_html
 from labelaudit.report.outliers import SHOWN, outliers_in
 from labelaudit.report.summary import summarise_report
 from labelaudit.report.wording import outliers_in_words
-from tests.report.test_html import Page, make_report, texts_dataset
+from tests.support.made_up import Page, make_report, texts_dataset
 
 
 def report_of(shares) -> tuple[Report, object]:

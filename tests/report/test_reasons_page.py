@@ -10,7 +10,7 @@ import pytest
 
 from labelaudit.data.content import Cells, Texts
 from labelaudit.report.html import write_html
-from tests.report.test_html import make_dataset, make_report
+from tests.support.made_up import make_dataset, make_report
 
 
 @pytest.fixture

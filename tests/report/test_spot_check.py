@@ -10,7 +10,7 @@ import pytest
 from labelaudit import InputError
 from labelaudit.detection.spot_check import Looked
 from labelaudit.report.spot_check import Stratum, draw, drawn_in, for_page, found_in
-from tests.report.test_html import make_report, texts_dataset
+from tests.support.made_up import make_report, texts_dataset
 
 
 @pytest.fixture(scope="module")

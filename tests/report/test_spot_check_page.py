@@ -9,7 +9,7 @@ from scipy.stats import beta
 from labelaudit.data.content import Texts
 from labelaudit.detection.spot_check import Looked, share_wrong
 from labelaudit.report.html import write_html
-from tests.report.test_html import make_dataset, make_report
+from tests.support.made_up import make_dataset, make_report
 from tests.support.pages import press, shown
 from tests.support.paths import ROOT
 
