@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST = $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
-DATA ?= ../shared/data
-WEIGHTS ?= ../shared/weights
 READY = $(VENV)/.ready
 READY_FOR_DOCS = $(VENV)/.ready-for-docs
 
@@ -43,7 +41,7 @@ bench: $(READY)
 
 # About half an hour on two cores with nothing else to do; `pip install '.[compare]'` for the other tools in (c).
 speed: $(READY)
-	$(BIN)/python -m benchmarks.speed --data $(DATA) --weights $(WEIGHTS)
+	$(BIN)/python -m benchmarks.speed
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labelaudit needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …")'

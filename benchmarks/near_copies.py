@@ -1,4 +1,4 @@
-"""How many planted near copies are found, and what else: `python -m benchmarks.near_copies --data DIR --weights DIR`.
+"""How many planted near copies are found, and what else: `python -m benchmarks.near_copies`.
 
 Copies are recompressed (JPEG, quality 60), or shifted by two pixels to two sides and mirrored; of texts, every tenth
 word is left out, or a fifth of another text is added. Beside them: perceptual hashes (imagehash's pHash with Hamming
@@ -28,6 +28,7 @@ import torch
 from cleanlab import Datalab
 from PIL import Image
 
+from benchmarks.folders import DATA, WEIGHTS
 from labelaudit.audit.audit_data import read_data
 from labelaudit.config import AuditConfig, ModelConfig
 from labelaudit.data.content import Vectors
@@ -220,8 +221,8 @@ def hundred_thousand() -> dict[str, float]:
 def main() -> None:
     """Measure, print and keep what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the datasets (docs/datasets.md)")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the pretrained weights")
     parser.add_argument("--only", help="data sets whose names hold this; keep nothing")
     parser.add_argument("--hundred-thousand", action="store_true", help="only time the search of 100,000 vectors")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What people's decisions say of the rest: `python -m benchmarks.review --data DIR --weights DIR`.
+"""What people's decisions say of the rest: `python -m benchmarks.review`.
 
 The truth is the reviewer. `labelaudit refine`: 30, 100 or 300 decisions on the top of the list, or on a spot check.
 Measured before and after, among the rows that were not decided on, are average precision and calibration error; of all
@@ -27,6 +27,7 @@ import labelaudit.detection.spot_check as detection
 from benchmarks.detection.measured import measured
 from benchmarks.detection.ours import audit
 from benchmarks.detection.tasks import Task, make_task
+from benchmarks.folders import DATA, WEIGHTS, DataFolder, WeightsFolder
 from labelaudit.audit.judge import Findings
 from labelaudit.config import InfluenceConfig
 from labelaudit.detection.metrics import summarise
@@ -192,8 +193,8 @@ def spot_table(tasks: dict[str, Any]) -> str:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of the datasets.")],
-    weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
+    data: DataFolder = DATA,
+    weights: WeightsFolder = WEIGHTS,
     seeds: Annotated[int, typer.Option(min=1)] = 5,
     only: Annotated[list[str] | None, typer.Option(help="Tasks whose name begins so.")] = None,
 ) -> None:

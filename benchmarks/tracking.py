@@ -1,4 +1,4 @@
-"""What influence through the last blocks only brings: `python -m benchmarks.tracking --data DIR --weights DIR`.
+"""What influence through the last blocks only brings: `python -m benchmarks.tracking`.
 
 Whole networks are fine-tuned; only `--track` differs. The rows are CIFAR-10N's from 15,000 on; the default was chosen
 on those before them.
@@ -22,6 +22,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.detection.loaders import HELD_BACK
+from benchmarks.folders import DATA, WEIGHTS, DataFolder, WeightsFolder
 from labelaudit.commands.scan import scan
 from labelaudit.data.flips import flip_rows
 from labelaudit.detection.metrics import detection_metrics, summarise
@@ -85,8 +86,8 @@ def measure(case: Case, data: Path, weights: Path, seed: int) -> dict[str, dict[
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of the datasets.")],
-    weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
+    data: DataFolder = DATA,
+    weights: WeightsFolder = WEIGHTS,
     seeds: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Measure all cases, print and keep them."""

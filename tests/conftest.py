@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support.paths import SHARED
+from benchmarks.folders import DATA
 
 # Before torch is imported: of several workers each has one thread, for theirs would wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -21,13 +21,13 @@ settings.load_profile("suite")
 
 
 @pytest.fixture
-def shared() -> Callable[[str], Path]:
-    """Find a file of the shared data, or skip the test, saying so."""
+def dataset_file() -> Callable[[str], Path]:
+    """Find a file of the real data (docs/datasets.md), or skip the test, saying so."""
 
     def find(name: str) -> Path:
-        path = SHARED / name
+        path = DATA / name
         if not path.exists():
-            pytest.skip(f"needs {name}, expected at {path}")
+            pytest.skip(f"needs {name}, expected at {path} (docs/datasets.md)")
         return path
 
     return find

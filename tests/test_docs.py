@@ -104,6 +104,18 @@ def test_what_contributing_names_is_there():
     assert not {name for name in named if f"def {name}(" not in tests}
 
 
+def test_the_page_of_datasets_has_every_file_that_benchmarks_and_recipes_read():
+    page = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([\w.*-]+)`", page, re.MULTILINE))
+    sources = [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "labelaudit" / "reproduction").glob("*.py")]
+    sources += (ROOT / "recipes").glob("*.toml")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    made = {"photographs.parquet", "flipped.parquet", "rows.parquet", "report.parquet"}  # by the benchmarks themselves
+    read = set(re.findall(r"\b[a-z0-9][\w-]*\.(?:parquet|npz|safetensors)\b", text)) - made
+    assert read - listed == set()
+    assert listed - read == {"emnist-letters-*"}
+
+
 def test_what_the_architecture_names_is_there():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     package = ROOT / "labelaudit"

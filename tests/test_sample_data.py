@@ -7,9 +7,9 @@ import runpy
 from tests.support.paths import SAMPLE
 
 
-def test_the_script_makes_the_same_bytes(shared, tmp_path):
+def test_the_script_makes_the_same_bytes(dataset_file, tmp_path):
     make = runpy.run_path(str(SAMPLE / "make.py"))["make"]
-    make(shared("data/mnist.npz"), tmp_path)
+    make(dataset_file("mnist.npz"), tmp_path)
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     kept = sorted(
         path.relative_to(SAMPLE) for part in ("train", "test") for path in (SAMPLE / part).rglob("*") if path.is_file()

@@ -1,4 +1,4 @@
-"""Detection of wrong labels against other ways: `python -m benchmarks.detection --data DIR --weights DIR`.
+"""Detection of wrong labels against other ways: `python -m benchmarks.detection`.
 
 Same network, same settings of training and same seeds for all. Settings were chosen on MNIST, Adult and CIFAR-10N's
 rows below 15,000 only; everything else is for reporting. `python -m benchmarks.detection.table` prints what was found.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.detection.measured import measured
 from benchmarks.detection.methods import GROUPS, OURS, rank_all
 from benchmarks.detection.tasks import CLEAN, SOURCES, TRUSTED, Task, make_task
+from benchmarks.folders import DATA, WEIGHTS, DataFolder, WeightsFolder
 from labelaudit.audit.judge import Findings
 from labelaudit.config import SelectionRule
 from labelaudit.detection.metrics import (
@@ -107,8 +108,8 @@ def run(name: str, data: Path, weights: Path, seeds: int, trusted: int, groups: 
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of the datasets.")],
-    weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
+    data: DataFolder = DATA,
+    weights: WeightsFolder = WEIGHTS,
     seeds: Annotated[int, typer.Option(min=1)] = 5,
     only: Annotated[list[str] | None, typer.Option(help="Tasks whose name begins so.")] = None,
     trusted: Annotated[

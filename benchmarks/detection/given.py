@@ -1,4 +1,4 @@
-"""`scan(pred_probs=…)` on strong networks' probabilities: `python -m benchmarks.detection.given --data DIR`.
+"""`scan(pred_probs=…)` on strong networks' probabilities: `python -m benchmarks.detection.given`.
 
 CIFAR-10N, 15,000 rows, ResNet-18 and EfficientNet-B1 fully fine-tuned by others (label-error-detection-benchmarks),
 beside self-confidence and cleanlab's order of the same probabilities; and how long 87,000 rows take.
@@ -7,8 +7,6 @@ beside self-confidence and cleanlab's order of the same probabilities; and how l
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -18,13 +16,14 @@ from cleanlab.rank import get_label_quality_scores
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score
 
+from benchmarks.folders import DATA, DataFolder
 from labelaudit import scan
 
 NETWORKS = ("resnet18", "efficientnet_b1")
 MANY_ROWS = 87_000
 
 
-def main(data: Annotated[Path, typer.Option(help="Folder of the datasets.")]) -> None:
+def main(data: DataFolder = DATA) -> None:
     """Print the figures."""
     with np.load(data / "cifar10n_oof_probabilities.npz") as arrays:
         found = dict(arrays)

@@ -1,6 +1,6 @@
 """Where the score fails: among rows whose true class the network does not know, or elsewhere?
 
-`python -m benchmarks.detection.limits --data … --weights …`. A network that was not trained
+`python -m benchmarks.detection.limits`. A network that was not trained
 on a row may name its true class or another one; measured is what share of the rows is of the first kind, and the
 average precision of the score among these and among the others.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ import typer
 from benchmarks.detection.measured import measured
 from benchmarks.detection.ours import audit
 from benchmarks.detection.tasks import SOURCES, make_task
+from benchmarks.folders import DATA, WEIGHTS, DataFolder, WeightsFolder
 from labelaudit.config import InfluenceConfig
 from labelaudit.detection.metrics import detection_metrics
 
@@ -39,8 +40,8 @@ def measure(name: str, data: Path, weights: Path, seed: int) -> dict[str, float]
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of the datasets.")],
-    weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.")],
+    data: DataFolder = DATA,
+    weights: WeightsFolder = WEIGHTS,
     seeds: int = 3,
 ) -> None:
     """Measure, print and keep."""

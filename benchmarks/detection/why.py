@@ -1,4 +1,4 @@
-"""Why influence on the plain test loss fails in a well-trained network: `python -m benchmarks.detection.why --data …`.
+"""Why influence on the plain test loss fails in a well-trained network: `python -m benchmarks.detection.why`.
 
 2,000 MNIST digits with 10% symmetric noise, one half trained on, the other the query, for more and more epochs.
 Measured: what share of the query's gradient the 5% of its rows with the highest loss make up, Σ <∇f_i, q> / <q, q> with
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from benchmarks.detection.measured import measured
 from benchmarks.detection.tasks import SOURCES, Task
 from benchmarks.detection.training import train
+from benchmarks.folders import DATA, DataFolder
 from labelaudit.data.flips import flip_rows
 from labelaudit.detection.metrics import detection_metrics
 from labelaudit.influence.estimate import dynamic_influence
@@ -84,7 +85,7 @@ def measure(data: Path, seed: int, epochs: int) -> dict[str, float]:
     return found
 
 
-def main(data: Annotated[Path, typer.Option(help="Folder of the datasets.")], seeds: int = 3) -> None:
+def main(data: DataFolder = DATA, seeds: int = 3) -> None:
     """Measure, print and keep."""
     torch.set_num_threads(1)
     result: dict[str, Any] = {

@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from benchmarks.folders import DATA, DataFolder
 from benchmarks.scale.one import vectors
 from benchmarks.speed.processes import ROOT, begin, machine, rounded, say
 from labelaudit.commands.scan import scan
@@ -51,7 +52,7 @@ class Said(NullProgress):
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of the datasets.", exists=True, file_okay=False)],
+    data: DataFolder = DATA,
     only: Annotated[str, typer.Option(help="Which runs, as sample_data,headlines.")] = ",".join(RUNS),
 ) -> None:
     """Run all, print what was said and what it took, and keep both."""

@@ -1,4 +1,4 @@
-"""What an audit costs in time and memory: `python -m benchmarks.speed --data DIR --weights DIR`.
+"""What an audit costs in time and memory: `python -m benchmarks.speed`.
 
 (a) a scan beside a plain fine-tune, (b) the sweep beside training its window, (c) other ways to find wrong labels,
 (d) peak memory, (e) growth with rows, parameters and window. Those on a GPU are `python -m benchmarks.speed.gpu`.
@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.folders import DATA, WEIGHTS, DataFolder, WeightsFolder
 from benchmarks.speed import growth, peers, scans, sweeps
 from benchmarks.speed.plot import plot
 from benchmarks.speed.processes import ROOT, Bench, begin, say
@@ -28,8 +29,8 @@ CASES = {
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of the datasets.", exists=True, file_okay=False)],
-    weights: Annotated[Path, typer.Option(help="Folder of the pretrained weights.", exists=True, file_okay=False)],
+    data: DataFolder = DATA,
+    weights: WeightsFolder = WEIGHTS,
     only: Annotated[str, typer.Option(help="Which cases, as a,b.")] = ",".join(CASES),
     quick: Annotated[
         bool, typer.Option("--quick", help="Try that everything runs, on next to nothing; keep no figures.")

@@ -1,4 +1,4 @@
-"""What an audit costs on a GPU: `python -m benchmarks.speed.gpu --data DIR`.
+"""What an audit costs on a GPU: `python -m benchmarks.speed.gpu`.
 
 (steps) for several batch sizes and precisions a plain training step, an epoch as labelaudit trains and records it, and
 the sweep over it; (scan) a whole scan beside a plain fine-tune, each a process of its own; (features) images through a
@@ -22,6 +22,7 @@ import torch
 import typer
 from torch.nn.functional import cross_entropy
 
+from benchmarks.folders import DATA, DataFolder
 from benchmarks.speed import scans
 from benchmarks.speed.processes import ROOT, Bench, Figures, machine, say
 from benchmarks.speed.sweeps import CLASSES, Case, Epoch, seconds_of
@@ -206,7 +207,7 @@ def _peak() -> float:
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Folder of the datasets.", exists=True, file_okay=False)],
+    data: DataFolder = DATA,
     out: Annotated[Path, typer.Option(help="Where figures are kept.")] = ROOT / "benchmarks" / "results" / "gpu.json",
     only: Annotated[str, typer.Option(help="Which cases.")] = "steps,features,scan",
     quick: Annotated[

@@ -49,17 +49,17 @@ def audited(file: Path, labels: np.ndarray, progress: NullProgress, learning_rat
     return audit_folds(AuditTask(View(batches, network), folds, rows, CLASSES), config, progress)
 
 
-def test_clean_digits_have_next_to_no_suspects(shared):
-    file = shared("data/mnist.npz")
+def test_clean_digits_have_next_to_no_suspects(dataset_file):
+    file = dataset_file("mnist.npz")
     labels = digits(file, MANY_ROWS)[1]
     findings = audited(file, labels, NullProgress())
     assert findings.noise.rate < 0.01
     assert rank_rows(findings.signals, labels, "score", SelectionRule(), reliable=True).suspect.mean() <= 0.005
 
 
-def test_flips_are_counted_found_and_corrected_as_promised(shared):
+def test_flips_are_counted_found_and_corrected_as_promised(dataset_file):
     """A fifth of the digits are called the next one: the rate, the pairs, the precision, the suggestions."""
-    file = shared("data/mnist.npz")
+    file = dataset_file("mnist.npz")
     true = digits(file, MANY_ROWS)[1]
     given = flip_rows(true, CLASSES, MANY_ROWS // 5, "pair", 0)
     findings = audited(file, given, NullProgress())
@@ -75,8 +75,8 @@ def test_flips_are_counted_found_and_corrected_as_promised(shared):
     assert (pairs.argmax(1) == (np.arange(CLASSES) - 1) % CLASSES).all()
 
 
-def test_labels_that_say_nothing_are_told_not_listed(shared):
-    file = shared("data/mnist.npz")
+def test_labels_that_say_nothing_are_told_not_listed(dataset_file):
+    file = dataset_file("mnist.npz")
     labels = np.random.default_rng(0).integers(0, CLASSES, ROWS)
     progress = Notes()
     findings = audited(file, labels, progress)

@@ -158,9 +158,9 @@ def test_influence_function_is_exact_on_a_quadratic_bowl():
 
 @pytest.mark.parametrize("removal", ["window", "start"])
 @pytest.mark.parametrize("query_at", ["ends", "final"])
-def test_dit_agrees_with_retraining_on_mnist_1_7(shared, removal, query_at):
+def test_dit_agrees_with_retraining_on_mnist_1_7(dataset_file, removal, query_at):
     """LR, 256 samples of which 25 are flipped, three epochs: each left out of the last, inside or from the start."""
-    mnist = np.load(shared("data/mnist.npz"))
+    mnist = np.load(dataset_file("mnist.npz"))
     chosen = np.flatnonzero(np.isin(mnist["y_train"], (1, 7)))[:512]
     labels = torch.from_numpy((mnist["y_train"][chosen] == 7).astype(np.int64))
     flipped = np.random.default_rng(0).choice(256, 25, replace=False)

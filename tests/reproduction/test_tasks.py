@@ -26,12 +26,12 @@ def name(request) -> str:
 
 
 @pytest.fixture
-def folder(name: str, shared: Find, tmp_path: Path) -> Path:
+def folder(name: str, dataset_file: Find, tmp_path: Path) -> Path:
     """Where the data of task `name` lies; EMNIST's is made of sample digits."""
     if name == "emnist":
         write_emnist(tmp_path)
         return tmp_path
-    return shared(f"data/{FILES[name]}").parent
+    return dataset_file(f"{FILES[name]}").parent
 
 
 def sample(part: str, digit: int) -> np.ndarray:
@@ -110,8 +110,8 @@ def test_the_seed_decides_which_rows(name, folder):
     assert set(originals(first)) != set(originals(other))
 
 
-def test_the_papers_sizes_are_the_default(shared):
-    task = load_task("mnist", shared("data/mnist.npz").parent, seed=0)
+def test_the_papers_sizes_are_the_default(dataset_file):
+    task = load_task("mnist", dataset_file("mnist.npz").parent, seed=0)
     assert [len(part) for part in (task.train, task.validation, task.test)] == [256, 256, 256]
 
 

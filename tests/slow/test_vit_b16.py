@@ -13,8 +13,8 @@ ROWS = 12
 
 
 @pytest.mark.slow
-def test_vit_b16_is_fine_tuned_and_audited(shared, tmp_path):
-    table = pq.read_table(shared("data/hymenoptera_224.parquet"))
+def test_vit_b16_is_fine_tuned_and_audited(dataset_file, tmp_path):
+    table = pq.read_table(dataset_file("hymenoptera_224.parquet"))
     data = table.take(np.linspace(0, table.num_rows - 1, ROWS).astype(int))
     assert set(data["label"].to_pylist()) == {"ants", "bees"}
     pq.write_table(data, tmp_path / "pool.parquet")

@@ -1,4 +1,4 @@
-"""Where the tests' real data is: the repository's sample, and the larger sets beside the checkout."""
+"""Where the repository and its sample of real data are."""
 
 from __future__ import annotations
 
@@ -6,4 +6,3 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample_data"
-SHARED = ROOT.parent / "shared"
