@@ -39,10 +39,8 @@ def of_new_rows(report: Report, rows: Sequence[ChangedRow]) -> Report:
     values = {name: _without(table[name].combine_chunks(), others) for name in JUDGED}
     values["suspect"] = pa.array([row in new and new[row].suspect for row in range(table.num_rows)])
     values["status"] = pa.array(np.where(others, UNCHANGED, np.array(table["status"].to_pylist(), object)))
-    values["reason"] = pa.array(
-        ["as in the baseline" if left_out else reason
-         for left_out, reason in zip(others, table["reason"].to_pylist(), strict=True)], pa.string()
-    )  # fmt: skip
+    reasons = zip(others, table["reason"].to_pylist(), strict=True)
+    values["reason"] = pa.array(["as in the baseline" if other else reason for other, reason in reasons], pa.string())
     groups = table["duplicate_group"].to_pandas()
     shown = groups.isin(groups[~others].dropna()).to_numpy() | ~others
     values["duplicate_group"] = _without(table["duplicate_group"].combine_chunks(), ~shown)

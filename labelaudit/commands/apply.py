@@ -12,14 +12,12 @@ from typing import Any
 from labelaudit.config import SourceConfig
 from labelaudit.correction.decisions import Decided, escape_formula, read_decisions, write_decisions
 from labelaudit.correction.folders import write_corrected_folder, write_manifest
-from labelaudit.correction.hugging_face import write_corrected_saved
 from labelaudit.correction.replacing import COPY, put_in_place, staging_of
 from labelaudit.correction.side_files import changes_of, decisions_of
 from labelaudit.correction.tables import write_corrected_table
 from labelaudit.data.dataset import HUB, Dataset, content_hash
 from labelaudit.data.hashing import content_bytes
-from labelaudit.data.hugging_face import is_saved
-from labelaudit.data.sources import load_dataset
+from labelaudit.data.sources import is_saved, load_dataset
 from labelaudit.data.table_files import table_endings, table_suffix
 from labelaudit.data.text_files import compression_of
 from labelaudit.errors import InputError
@@ -254,6 +252,7 @@ def _table_writer(path: Path, out: Path, config: SourceConfig) -> _Write:
 def _saved_writer(path: Path, config: SourceConfig) -> _Write:
     column = config.label_column
     assert column is not None  # a report's configuration has nothing left to guess
+    from labelaudit.correction.hugging_face import write_corrected_saved  # takes a second to import
 
     def write(dataset: Dataset, staged: Path, labels: Labels) -> tuple[dict[str, str], list[str]]:
         write_corrected_saved(path, staged, config.split, column, labels)

@@ -102,25 +102,22 @@ def plan_scan(source: object, test: object, config: AuditConfig, folder: Path, p
     batches = inputs.batches(labels, fit_on, device, dtype, asked.augmentation)
     defaults = inputs.defaults_for(batches, fit_on)
     training = resolve_defaults(asked, defaults, min(len(fold.train) for fold in folds))
+    config = config.model_copy(update={"training": training})
     check_processes(process_group(), training)
     settle_threads(products_in_a_step(inputs, batches, len(classes), training))
-    if whole and asked.epochs is None:
-        training = _search(training, inputs, batches, folds, len(classes), config, searching)
-    config = config.model_copy(update={"training": training})
-    model = prepare_network(inputs, len(classes), config.seed, batches, config, device, dtype)
+
+    def network(number: int, seed: int) -> FlatModel:
+        return prepare_network(inputs, len(classes), seed, batches, config, device, dtype)
+
+    if whole and asked.epochs is None and inputs.trains_to_convergence:  # it takes seconds, and is made
+        training = train_to_convergence(training, network, batches, folds, config.seed, searching)
+    model = network(0, config.seed)
     chosen = torch.from_numpy(readable)
     check_per_sample_loss(model, batches, chosen)
     with process_group().raise_together():
         data = _data_stage(inputs, batches, watch.seconds, total, hashes, config)
-    plan = plan_fold(
-        model,
-        batches,
-        training_plan(training),
-        config.influence,
-        rows=len(largest.train),
-        query_rows=len(largest.query),
-        folds=len(folds),
-    )
+    sizes = {"rows": len(largest.train), "query_rows": len(largest.query), "folds": len(folds)}
+    plan = plan_fold(model, batches, training_plan(training), config.influence, **sizes)
     memory = memory_of_process(device, process_group().local_size) - (data.memory if device.type == "cpu" else 0)
     disk, mode = USABLE_FRACTION * free_disk(folder), config.influence.trajectory
     needs = measured_needs(model, batches, chosen, plan, mode, memory=memory, disk=disk)
@@ -177,7 +174,8 @@ def _audit_stages(needs: FoldNeeds, size: AuditSize) -> list[Stage]:
     in_memory, in_files = size.arrays
     seconds: dict[str, float] = {}
     for part in parts_of(needs, size, measure_judging(size.rows, size.classes)):
-        name = part.name + ", unless trees do as well" * (size.trees and part.name in WITHOUT_SUSPECTS)
+        spared = size.trees and part.name in WITHOUT_SUSPECTS
+        name = f"{part.name}, unless trees do as well" if spared else part.name
         seconds[name] = seconds.get(name, 0.0) + part.planned
     judging = Stage(JUDGING, seconds.pop(JUDGING), in_memory, in_files)
     recorded = (FINE_TUNING, SWEEPING)
@@ -212,27 +210,6 @@ def _probe(
     if len(readable) == 0:
         raise InputError(f"none of the first rows looked at in {parts[0].source} can be read ({read.problems[0]})")
     return read.inputs, read.hashes, readable
-
-
-def _search(
-    training: TrainingConfig,
-    inputs: Inputs,
-    batches: Batches,
-    folds: list[Fold],
-    classes: int,
-    config: AuditConfig,
-    progress: Progress,
-) -> TrainingConfig:
-    """The training with the number of epochs that the audit will choose: the search takes seconds, and is made."""
-    if not inputs.trains_to_convergence:
-        return training
-    config = config.model_copy(update={"training": training})
-
-    def network(number: int, seed: int) -> FlatModel:
-        device, dtype = choose_device(config.device), choose_dtype(config.dtype)
-        return prepare_network(inputs, classes, seed, batches, config, device, dtype)
-
-    return train_to_convergence(training, network, batches, folds, config.seed, progress)
 
 
 def _folds(

@@ -17,15 +17,6 @@ from labelaudit.data.table_images import Roots
 from labelaudit.errors import InputError
 from labelaudit.runtime.hub import is_reachable, without_retries
 
-SAVED_DATASET, SAVED_DICT = "state.json", "dataset_dict.json"
-
-
-def is_saved(folder: Path) -> bool:
-    """Whether `save_to_disk` wrote this folder."""
-    return (folder / SAVED_DICT).is_file() or (
-        (folder / SAVED_DATASET).is_file() and (folder / "dataset_info.json").is_file()
-    )
-
 
 def open_saved(folder: Path, config: SourceConfig, splits: tuple[str, ...] = TRAIN) -> Dataset:
     """Open what `save_to_disk` wrote.

@@ -46,5 +46,5 @@ def is_image_file(path: Path, inside: Sequence[Path]) -> bool:
 def endings(paths: Iterable[Path]) -> str:
     """How many files there are of each ending, in words."""
     counts = Counter(path.suffix.lower() or "no ending" for path in paths)
-    shown = ", ".join(f"{count} {ending}" for ending, count in counts.most_common(5))
-    return shown + ", …" * (len(counts) > 5)
+    shown = [f"{count} {ending}" for ending, count in counts.most_common(5)]
+    return ", ".join(shown if len(counts) <= 5 else [*shown, "…"])

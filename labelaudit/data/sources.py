@@ -162,15 +162,17 @@ def _open(source: object, config: SourceConfig, splits: tuple[str, ...]) -> Data
 
         return dataset_in_memory(source, config, splits)
     check_source(source)
-    from labelaudit.data import hugging_face  # takes a second to import, and a wrong name need not wait for it
-
     if str(source).startswith(HUB):
-        return hugging_face.open_hub(str(source), config, splits)
+        from labelaudit.data.hugging_face import open_hub  # takes a second to import
+
+        return open_hub(str(source), config, splits)
     path = Path(source)
     if not path.is_dir():
         return open_table(path, config)
-    if hugging_face.is_saved(path):
-        return hugging_face.open_saved(path, config, splits)
+    if is_saved(path):
+        from labelaudit.data.hugging_face import open_saved
+
+        return open_saved(path, config, splits)
     inside = roots_of(path, config.image_root)
     if not is_image_folder(path, inside) and (files := tables_in(path, inside)):
         found = read_folder(path, files, config, splits)
@@ -178,6 +180,12 @@ def _open(source: object, config: SourceConfig, splits: tuple[str, ...]) -> Data
         settings = dataset.settings.model_copy(update={"split": found.split})
         return replace(dataset, settings=settings, other_splits=found.other_splits)
     return open_folder(path, config)
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether Hugging Face's `save_to_disk` wrote this folder."""
+    saved_dataset = (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    return saved_dataset or (folder / "dataset_dict.json").is_file()
 
 
 def check_source(source: str | Path) -> None:

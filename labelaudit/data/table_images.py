@@ -119,7 +119,7 @@ def _missing_files(
     absent = {row for row, file in enumerate(files) if file is not None and not file.is_file()}
     if absent and not allow_missing:
         names = ", ".join(f"{paths[row]!r} (row {row})" for row in sorted(absent)[:3])
-        more = f" and {len(absent) - 3} more" * (len(absent) > 3)
+        more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
         raise InputError(
             f"{source} names {len(absent)} image files that are not below {root}: {names}{more}; correct them or "
             "`image_root`, keep such rows as unreadable with `allow_missing`, or name the columns to learn from "

@@ -47,8 +47,8 @@ def describe_query_shift(
         reasons.append(
             f"a linear classifier tells them from the audited ones in {share:.0%} of all pairs (50% if alike)"
         )
-    counts = np.stack([np.bincount(part, minlength=int(max(labels.max(), query_labels.max())) + 1)
-                       for part in (labels, query_labels)])  # fmt: skip
+    classes = int(max(labels.max(), query_labels.max())) + 1
+    counts = np.stack([np.bincount(part, minlength=classes) for part in (labels, query_labels)])
     counts = counts[:, counts.sum(0) > 0]
     shares = counts / counts.sum(1, keepdims=True)
     total_variation = float(np.abs(shares[0] - shares[1]).sum()) / 2

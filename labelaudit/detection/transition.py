@@ -109,7 +109,10 @@ def spread_strength(counts: Floats) -> float:
 
 
 def _prior_strength(counts: Floats, mean: Floats) -> float:
-    """The s for which counts (G, K) are most likely if each group's chances are drawn from Dirichlet(s · mean)."""
+    """The s for which counts (G, K) are most likely if each group's chances are drawn from Dirichlet(s · mean).
+
+    Counts are expected ones, which `scipy.stats.dirichlet_multinomial` refuses.
+    """
     totals = counts.sum(1)
 
     def loss(log_strength: float) -> float:

@@ -46,9 +46,9 @@ LONGEST_NAME, LONGEST_ID = 120, 240  # characters on the page; the exported deci
 
 STYLES = ("report", "views", "print")  # one after the other
 SCRIPTS = (  # functions of one closure, in the order of its first statements; the last one begins
-    "page", "decisions", "spot_check", "progress", "moving", "deciding", "groups", "filtering", "views", "csv",
+    *("page", "decisions", "spot_check", "progress", "moving", "deciding", "groups", "filtering", "views", "csv"),
     "events",
-)  # fmt: skip
+)
 
 _SUGGESTION = ["id", "suggested_label", "p_suggested"]
 _FOLDER = Path(__file__).parent

@@ -243,6 +243,17 @@ def test_help_does_not_wait_for_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_is_not_hugging_faces_does_not_wait_for_its_library():
+    code = """if True:
+        import sys
+        from labelaudit import check, load_dataset, scan
+        from labelaudit.commands.apply import apply_decisions
+        load_dataset(sys.argv[1])
+        sys.exit("datasets" in sys.modules)
+    """
+    subprocess.run([sys.executable, "-c", code, TRAIN], check=True)
+
+
 def test_wrong_names_do_not_wait_for_torch(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there.txt").write_text("")
