@@ -154,7 +154,7 @@ def spot_checked(rows: Rows, wrong: NDArray[np.bool_], seed: int) -> dict[str, d
 
 
 def refine_table(tasks: dict[str, Any]) -> str:
-    """The table of `refine` in docs/review.md."""
+    """The table of `refine` in docs/review-measured.md."""
     columns = {"average_precision": "average precision", "calibration_error": "calibration error",
                "share_error": "share off by", "precision_gap": "said − true precision"}  # fmt: skip
     lines = [["task", "decisions", *columns.values()], ["---"] * (2 + len(columns))]
@@ -170,7 +170,7 @@ def refine_table(tasks: dict[str, Any]) -> str:
 
 
 def spot_table(tasks: dict[str, Any]) -> str:
-    """The table of the spot check in docs/review.md."""
+    """The table of the spot check in docs/review-measured.md."""
     head = [
         "task",
         "wrong",

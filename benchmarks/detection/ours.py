@@ -18,7 +18,7 @@ from labelaudit.progress import NullProgress
 
 
 def audit(task: Task, seed: int, influence: InfluenceConfig) -> Findings:
-    """Our audit: of all rows with the trusted ones as the query, or of each half by the other."""
+    """Our audit: of all rows with the trusted ones as the query, or of each part by the others."""
     config = AuditConfig(training=task.training, influence=influence, seed=seed)
     rows, (inputs, labels) = len(task.given), task.trusted
     batches = Features(

@@ -50,9 +50,9 @@ WITH_TRUSTED = {
 }
 HALVES = {
     SCORE: "**score**",
-    "final loss of the same run": "final loss, half the rows",
-    "mean margin of the same run": "AUM, half the rows",
-    "out-of-fold loss of the same run": "out-of-fold loss, half the rows",
+    "final loss of the same run": "final loss, same networks",
+    "mean margin of the same run": "AUM, same networks",
+    "out-of-fold loss of the same run": "out-of-fold loss, same networks",
     "final loss": "final loss, all rows",
     "mean margin (AUM)": "AUM, all rows",
 }
