@@ -34,7 +34,7 @@ Test = Annotated[
     Option(
         metavar="SOURCE",
         help="Trusted data to be the query, in any form SOURCE can have.",
-        show_default="two-fold cross-audit",
+        show_default="cross-audit",
         rich_help_panel=DATA,
     ),
 ]

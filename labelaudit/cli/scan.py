@@ -71,7 +71,7 @@ def scan(
 ) -> None:
     """Rank the labels of a dataset by how suspect they are.
 
-    Without --test every half of the rows is audited against the other. The report is OUT/report.parquet, for programs,
+    Without --test the rows audit each other, part by part. The report is OUT/report.parquet, for programs,
     and OUT/report.html, to look through the suspects and decide.
     """
     if pred_probs and dry_run:

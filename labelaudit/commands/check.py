@@ -62,7 +62,7 @@ def check(
     """Find the rows that are new since the baseline, or not as they were, and audit their labels.
 
     Images are fine-tuned for one epoch, from the baseline's networks on; other data is audited anew, which takes
-    seconds. Nothing is trained where nothing is new.
+    as long as a scan. Nothing is trained where nothing is new.
 
     Args:
         source: The dataset as it is now.

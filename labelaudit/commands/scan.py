@@ -66,7 +66,7 @@ def scan(
         source: A path, or data in memory: whatever `load_dataset` takes.
         labels: One label for each row of `source`, where that holds inputs without labels: `scan(X, y)` is
             `scan((X, y))`.
-        test: Another one with trusted labels, to be the query; None for the two-fold cross-audit.
+        test: Another one with trusted labels, to be the query; None for a cross-audit.
         known: A table of true labels (`path`, `true_label`), to be put beside the findings.
         config: All settings.
         progress: Shown the stages.

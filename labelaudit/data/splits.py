@@ -106,7 +106,7 @@ def hold_out(rows: Rows, labels: Rows, fraction: float, seed: int, together: Row
     except ValueError as error:
         raise InputError(
             f"`test_fraction` {fraction:g} of {len(rows)} rows cannot hold every class on both sides; choose another "
-            "share, or leave the option out for the two-fold cross-audit"
+            "share, or leave the option out for a cross-audit"
         ) from error
     trains = np.isin(leader_of, train)
     return [Fold(rows[trains], rows[~trains])]

@@ -49,7 +49,7 @@ def rows_to_fit(rows: int, classes: int) -> int:
 
 
 def stratified(evidence: Floats, labels: Labels, most: int) -> Rows:
-    """All rows or, of more than `most`, every so-manieth of each class in the order of their evidence."""
+    """All rows or, of more than `most`, every k-th of each class in the order of their evidence."""
     rows = len(labels)
     if rows <= most:
         return np.arange(rows)

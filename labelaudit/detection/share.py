@@ -185,5 +185,5 @@ def evenness(true_label: Floats, predicted: Floats, transition: Floats, labels: 
 
 
 def _deviation(share: float, rows: int) -> float:
-    """Standard deviation of a share in so many rows; none is none of but a few."""
+    """Standard deviation of a share among so many rows; a share of 0 has that of one row."""
     return float(np.sqrt(max(share, 1 / rows) * (1 - min(share, 1.0)) / rows))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Logistic(nn.Module):
-    """Makes a network with a single output z one of two classes, with logits (0, z).
+    """Turns a network with a single output z into one for two classes, with logits (0, z).
 
     Softmax over them is the logistic function of z, and cross-entropy the paper's binary one.
     """
