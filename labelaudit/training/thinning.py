@@ -7,6 +7,6 @@ FEWEST_ROWS = 500
 
 
 def thinned(rows: int, classes: int) -> slice:
-    """Every k-th row, k the least with which those left have no more than `MOST_CELLS` logits; all rows if they are few."""
+    """Every k-th row, with the least k that leaves no more than `MOST_CELLS` logits; all rows if they are few."""
     wanted = max(FEWEST_ROWS, MOST_CELLS // max(classes, 1))
     return slice(None, None, max(1, -(-rows // wanted)))
