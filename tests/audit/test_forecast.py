@@ -30,7 +30,7 @@ class Shown(Notes):
 @pytest.fixture
 def clock(monkeypatch):
     class Clock:
-        now = 100.0
+        now = 7.0
 
         def perf_counter(self):
             return self.now

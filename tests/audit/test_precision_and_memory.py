@@ -91,7 +91,8 @@ def test_activations_that_do_not_fit_are_computed_anew(source, monkeypatch):
     notes = Notes()
     anew = influences(source, notes, **options)
     assert activations[1] < activations[0] / 2
-    assert any(note.endswith("; activations are computed anew in backward passes") for note in notes.notes)
+    said = "; activations are computed anew in backward passes"  # a busy machine adds to it
+    assert any(said in note for note in notes.notes)
     np.testing.assert_allclose(anew, plain, rtol=1e-4, atol=1e-8)
 
 

@@ -1,4 +1,4 @@
-"""How much a step is, for the number of threads."""
+"""Folds that cannot be, and how much a step is, for the number of threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from torch import nn
 
-from labelaudit import scan
+from labelaudit import InputError, audit_config, scan
+from labelaudit.audit.setup import choose_folds
 from tests.support.data import digit_folders
 
 BATCH, WIDTH, CLASSES = 16, 5, 3
@@ -26,6 +27,14 @@ def works(monkeypatch):
     said = []
     monkeypatch.setattr("labelaudit.audit.audit.settle_threads", said.append)
     return said
+
+
+@pytest.mark.parametrize(("test_rows", "options"), [(2, {}), (0, {"test_fraction": 0.25})])
+def test_folds_and_a_query_of_its_own_exclude_each_other(test_rows, options):
+    other = "test" if test_rows else "test_fraction"
+    labels, config = np.tile([0, 1], 10), audit_config(folds="2", **options)
+    with pytest.raises(InputError, match=f"^`folds` and `{other}` exclude each other"):
+        choose_folds(np.arange(18), np.arange(18, 18 + test_rows), labels, config, small=True)
 
 
 def vectors():

@@ -50,6 +50,21 @@ def test_a_relabelled_copy_is_matched_to_its_own_id():
     assert compare(list(reversed(before)), now, ids_mean_rows=True).relabelled == (1,)
 
 
+def test_relabelled_copies_are_matched_by_their_ids_first():
+    before = [("a", "same", "cat"), ("b", "same", "dog")]
+    now = [("b", "same", "bird"), ("a", "same", "cow")]
+    changes = compare(before, now, ids_mean_rows=True)
+    assert (changes.before, changes.relabelled) == ((1, 0), (0, 1))
+
+
+def test_a_label_that_was_taken_away_renames_no_class():
+    before, now = [A, B], [A, ("b", "hash-b", None)]
+    changes = compare(before, now, ids_mean_rows=True)
+    assert changes.relabelled == (1,)
+    assert renamed_classes(before, now, changes) == {}
+    assert renamed_classes(now, before, compare(now, before, ids_mean_rows=True)) == {}
+
+
 def test_unreadable_rows_are_known_by_id_and_label():
     before = now = [("a", None, "cat"), ("b", None, "cat")]
     assert compare(before, now, ids_mean_rows=True).new == ()

@@ -8,7 +8,13 @@ import pytest
 from labelaudit.config import SelectionRule
 from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to, log_softmax
-from labelaudit.detection.metrics import detection_metrics, list_metrics, suggestion_metrics, summarise
+from labelaudit.detection.metrics import (
+    detection_metrics,
+    list_metrics,
+    share_metrics,
+    suggestion_metrics,
+    summarise,
+)
 from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.posterior import (
     PRIOR_ROWS,
@@ -47,6 +53,20 @@ def test_a_list_is_measured_against_what_was_said_of_it():
         "suspects_precision_gap": pytest.approx(0.7 - 2 / 3),
     }
     assert list_metrics(np.zeros(5, dtype=bool), wrong, None) == {"suspects": 0, "suspects_recall": 0}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "low", "high", "held"), [(0, 0.0, 0.1, 1), (1, 0.25, 0.3, 1), (1, 0.1, 0.25, 1), (1, 0.3, 0.4, 0)]
+)
+def test_a_range_holds_at_its_ends(wrong, low, high, held):
+    found = share_metrics(Share(0.05, low, high, "cannot tell"), np.arange(4) < wrong)
+    assert (found["noise_rate_held"], found["noise_rate_cannot_tell"], found["noise_rate_measured"]) == (held, 1, 0)
+    assert "noise_rate_error" not in found
+
+
+def test_an_estimate_is_measured_where_there_is_one():
+    measured = share_metrics(Share(0.2, 0.1, 0.3), np.arange(4) < 1)
+    assert (measured["noise_rate_estimated"], measured["noise_rate_error"]) == (0.2, pytest.approx(0.05))
 
 
 def test_suggestions_count_over_the_wrong_labels_that_have_one():
@@ -149,7 +169,9 @@ def test_clean_labels_of_which_many_are_hard_are_not_taken_for_noise():
     evidence, true, _ = made_labels(np.eye(3))
     wrong_by_evidence = (evidence.argmax(1) != true).mean()
     assert wrong_by_evidence > 0.15
-    assert estimate_noise(evidence, true).rate < 0.02
+    noise = estimate_noise(evidence, true)
+    assert noise.rate < 0.02
+    assert 1e-5 < 1 - np.diag(noise.transition).mean() < 0.02  # some wrong labels stay possible
 
 
 def test_evidence_that_contradicts_the_labels_gets_no_weight():

@@ -52,6 +52,11 @@ def test_a_measured_share_by_hand():
     assert share.high == pytest.approx(0.15 + 1.645 * deviation(0.15, 1000))
 
 
+def test_of_few_rows_the_low_end_is_none():
+    share = estimate_share([Signs(0.03, 0.1, 50.0, 0.5)], 40)
+    assert (share.verdict, share.low) == ("measured", 0)
+
+
 def test_a_weaker_view_has_to_show_more():
     """Seen .034 of .2 that disagree are .17 of them."""
     assert estimate_share([Signs(0.034, 0.2, 10.0, 0.5)], 1000).verdict == "measured"
@@ -205,6 +210,12 @@ def test_where_a_stronger_network_sees_fewer_wrong_labels_more_may_be_wrong(stro
     else:
         assert (widened.high, widened.basis) == (pytest.approx(high), "learnt rules")
         assert (widened.low, widened.point) == (share.low, share.point)
+
+
+def test_what_is_seen_is_at_most_four_times_as_little_as_it_is():
+    share = estimate_share([Signs(0.03, 0.1, 50.0, 0.5)], 1000)
+    widened = widened_by_rules(share, estimate_share([Signs(0.0, 0.1, 50.0, 0.5)], 1000))
+    assert widened.high == pytest.approx(0.03 * 4**2)
 
 
 def test_nothing_is_widened_that_was_not_measured():

@@ -54,6 +54,11 @@ def test_an_empty_or_reversed_window_cannot_be_made(steps):
         Window("w", *steps)
 
 
+def test_steps_are_whole_numbers():
+    with pytest.raises(InputError, match="`start`: give a whole number"):
+        Window("w", 0.5, 3)
+
+
 def test_removal_from_the_start_begins_there():
     assert Window("w", 4, 6).first_step == 4
     assert Window("w", 4, 6, "start").first_step == 0
