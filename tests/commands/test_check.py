@@ -5,73 +5,24 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 from PIL import Image
 from scipy.special import expit
 from typer.testing import CliRunner
 
-from labelaudit import AuditConfig, InputError, audit_config
-from labelaudit.checking.baseline import NETWORKS, load_baseline, save_baseline
+from labelaudit import audit_config
+from labelaudit.checking.baseline import load_baseline, save_baseline
 from labelaudit.checking.formats import render
 from labelaudit.checking.formats.json_document import read_json
 from labelaudit.checking.verdict import Limits, is_accepted, read_accepted
 from labelaudit.cli.app import app
 from labelaudit.commands.check import check, folds_of
 from labelaudit.commands.scan import scan_and_keep
-from labelaudit.config import ModelConfig, SelectionRule, TrainingConfig
-from labelaudit.report.report import Report
 from labelaudit.report.wording import range_in_words
-from labelaudit.runtime.tensor_files import load_tensors, save_tensors
-from tests.support.paths import SAMPLE
-
-TRUTH = {
-    line.split(",")[0]: line.strip().split(",")[1]
-    for line in (SAMPLE / "truth.csv").read_text(encoding="utf-8").splitlines()[1:]
-}
-PER_CLASS = 25  # in the baseline
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory) -> Path:
-    """The first rightly labelled digits of each class, and their baseline beside them."""
-    folder = tmp_path_factory.mktemp("check")
-    for digit in map(str, range(10)):
-        (folder / "data" / digit).mkdir(parents=True)
-        for file in right_digits(digit)[:PER_CLASS]:
-            shutil.copy(file, folder / "data" / digit)
-    config = AuditConfig(training=TrainingConfig(epochs=20))
-    report, audit = scan_and_keep(folder / "data", config=config)
-    (folder / "baseline").mkdir()
-    save_baseline(folder / "baseline", report, audit)
-    return folder
-
-
-def right_digits(digit: str) -> list[Path]:
-    files = sorted((SAMPLE / "train" / digit).iterdir())
-    return [file for file in files if TRUTH[f"{digit}/{file.name}"] == digit]
-
-
-@pytest.fixture
-def updated(original, tmp_path) -> Path:
-    """A copy to change, with its baseline."""
-    shutil.copytree(original, tmp_path / "copy")
-    return tmp_path / "copy"
-
-
-def add(folder: Path, digit: str, label: str, count: int) -> list[str]:
-    """Add digits that are in no class yet, under a label, right or wrong; returns their ids."""
-    ids = []
-    there = {file.name.removeprefix(f"new-{digit}-") for file in folder.glob("data/*/*.png")}
-    for file in [file for file in right_digits(digit) if file.name not in there][:count]:
-        shutil.copy(file, folder / "data" / label / f"new-{digit}-{file.name}")
-        ids.append(f"{label}/new-{digit}-{file.name}")
-    return ids
+from tests.support.updates import PER_CLASS, add, right_digits
 
 
 def test_an_unchanged_dataset_passes_without_training(original, monkeypatch):
@@ -169,64 +120,6 @@ def test_a_renamed_class_is_no_change(updated):
     assert again.changes[0].label == "seven"
 
 
-def test_new_rows_that_contradict_a_copy_fail_until_accepted_or_not_asked_for(updated):
-    old = sorted((updated / "data" / "3").iterdir())[0]
-    (new,) = add(updated, "8", "8", 1)
-    shutil.copy(old, updated / "data" / "5" / "twin.png")
-    shutil.copy(updated / "data" / new, updated / "data" / "4" / "both-new.png")
-    shutil.copy(old, updated / "data" / "3" / "same.png")
-    many = Limits(suspects=None)
-    result = check(updated / "data", updated / "baseline", limits=many)
-    found = {row.id: (row.contradicts, row.contradicts_label) for row in result.changes if row.contradiction}
-    assert found == {"5/twin.png": (f"3/{old.name}", "3"), new: ("4/both-new.png", "4"), "4/both-new.png": (new, "8")}
-    assert result.failures == ("3 new rows have a copy with another label",)
-    groups = result.report.to_pandas().groupby("duplicate_group")["id"].agg(set).tolist()
-    assert sorted(map(len, groups)) == [2, 3]  # of the page: those with new rows
-    assert {*found} < set().union(*groups)
-    suspects_alone = dataclasses.replace(many, fail_on=frozenset({"suspects"}))
-    assert check(updated / "data", updated / "baseline", limits=suspects_alone).failures == ()
-    (updated / "ok.txt").write_text("\n".join(found))
-    accepted = check(updated / "data", updated / "baseline", limits=many, accepted=updated / "ok.txt")
-    assert accepted.failures == ()
-
-
-def test_the_page_of_a_check_has_near_copies_of_new_rows_only(updated):
-    """Pictures once more as files of another kind: the pixels are the same, the bytes are not."""
-    old, new = sorted((updated / "data" / "3").iterdir())[:2]
-    Image.open(old).save(updated / "data" / "5" / "again.bmp")
-    config = AuditConfig(model=ModelConfig(name="lr"), training=TrainingConfig(epochs=1))
-    report, audit = scan_and_keep(updated / "data", config=config)
-    assert set(near_copies_in(report)) == {f"3/{old.name}", "5/again.bmp"}
-    (updated / "anew").mkdir()
-    save_baseline(updated / "anew", report, audit)
-    Image.open(new).save(updated / "data" / "4" / "again.bmp")
-    result = check(updated / "data", updated / "anew", limits=Limits(suspects=None))
-    assert [row.id for row in result.changes] == ["4/again.bmp"]
-    assert near_copies_in(result.report) == {f"3/{new.name}": "4/again.bmp", "4/again.bmp": f"3/{new.name}"}
-
-
-def near_copies_in(report) -> dict[str, str]:
-    frame = report.to_pandas().set_index("id")
-    return {name: frame.index[int(row)] for name, row in frame["near_duplicate_of"].dropna().items()}
-
-
-def test_new_rows_that_the_test_set_has_are_leaks(tmp_path):
-    for folder, rows in (("data", slice(0, 12)), ("test", slice(12, 18))):
-        for digit in "017":
-            (tmp_path / folder / digit).mkdir(parents=True)
-            for file in right_digits(digit)[rows]:
-                shutil.copy(file, tmp_path / folder / digit)
-    config = AuditConfig(model=ModelConfig(name="lr"), training=TrainingConfig(epochs=2))
-    report, audit = scan_and_keep(tmp_path / "data", tmp_path / "test", config=config)
-    (tmp_path / "baseline").mkdir()
-    save_baseline(tmp_path / "baseline", report, audit)
-    for file in right_digits("0")[11:14]:  # the first is in the data, the others in the test set
-        shutil.copy(file, tmp_path / "data" / "0" / f"new-{file.name}")
-    result = check(tmp_path / "data", tmp_path / "baseline", limits=Limits(suspects=None))
-    assert [row.leak for row in sorted(result.changes, key=lambda row: row.row)] == [False, True, True]
-    assert "2 new rows are in the test set, too" in result.failures
-
-
 def test_names_that_are_no_line_are_accepted_as_they_are_printed(updated):
     names = [b"new\nline.png", b"\xff\xfe.png", b"=cmd 'quo\"te.png", b"#7.png", b"<script>.png"]
     for name, file in zip(names, right_digits("0")[-5:], strict=True):
@@ -262,67 +155,6 @@ def test_a_class_that_lost_its_rows_is_still_known(updated):
     assert (result.removed, len(result.changes), result.failures) == (PER_CLASS, 2, ())
 
 
-def rewrite_metadata(baseline: Path, **values: object) -> None:
-    report = Report.load(baseline)
-    Report(report.table, report.metadata | values).save(baseline / "report.parquet")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda folder: (folder / "data" / "5" / "x.png").rename(folder / "data" / "new class" / "x.png"),
-         "class 'new class' \\(1 row, the first is new class/x.png\\) is not in the baseline, which knows 0, 1"),
-        (lambda folder: [file.write_bytes(file.read_bytes() + b"\0") for file in folder.glob("data/*/*.png")],
-         "none of the 252 rows of .* is in the baseline"),
-        (lambda folder: (folder / "baseline" / NETWORKS).unlink(), "holds the report of a scan, and no baseline"),
-        (lambda folder: (folder / "baseline" / NETWORKS).write_bytes(b"junk"), "networks.safetensors is damaged"),
-        (lambda folder: rewrite_metadata(folder / "baseline", schema_version=99), "has report schema 99"),
-        (lambda folder: rewrite_metadata(folder / "baseline", config={"model": "of another time"}),
-         "was made by another version; make it anew"),
-        (lambda folder: shutil.rmtree(folder / "baseline"), "does not exist; make one with: labelaudit baseline"),
-        (lambda folder: (folder / "ok.txt").write_bytes(b"\xff\xfe\x00"), "cannot read .*ok.txt"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_checked_is_refused(updated, change, message):
-    (updated / "data" / "new class").mkdir()
-    (updated / "ok.txt").write_text("")
-    for number, name in enumerate(("x.png", "y.png")):
-        shutil.copy(right_digits("5")[-1 - number], updated / "data" / "5" / name)
-    change(updated)
-    with pytest.raises(InputError, match=message):
-        check(updated / "data", updated / "baseline", accepted=updated / "ok.txt")
-
-
-def test_a_baseline_put_together_from_two_is_refused(updated):
-    baseline = load_baseline(updated / "baseline")
-    table = baseline.report.table
-    other = Report(table, baseline.report.metadata | {"dataset_fingerprint": "another"})
-    other.save(updated / "baseline" / "report.parquet")
-    with pytest.raises(InputError, match="are of two audits"):
-        load_baseline(updated / "baseline")
-
-
-def test_another_networks_parameters_are_refused(updated):
-    report, audit = scan_and_keep(updated / "data", config=AuditConfig(model=ModelConfig(name="lr")))
-    path = updated / "baseline" / "report.parquet"
-    own = {name: report.metadata[name] for name in ("dataset_fingerprint", "spot_check")}
-    metadata = Report.load(path).metadata | own
-    save_baseline(updated / "baseline", Report(report.table, metadata), audit)  # lr's networks, cnn's settings
-    add(updated, "3", "3", 1)
-    with pytest.raises(InputError, match="has 7,850 parameters, this one 50,186"):
-        check(updated / "data", updated / "baseline")
-
-
-def test_the_threshold_follows_the_baselines_aim(tmp_path):
-    config = AuditConfig(model=ModelConfig(name="lr"), selection=SelectionRule(budget=40))
-    report, audit = scan_and_keep(SAMPLE / "train", config=config)
-    save_baseline(tmp_path, report, audit)
-    baseline = load_baseline(tmp_path)
-    scores = np.sort(report.to_pandas()["score"])[::-1]
-    assert scores[39] > baseline.threshold > scores[40] - 1e-12
-    assert baseline.config == config.model_copy(update={"source": report.dataset.settings})
-
-
 def test_new_rows_are_dealt_out_evenly(updated, monkeypatch):
     seen = []
     monkeypatch.setattr(
@@ -341,22 +173,6 @@ def test_new_rows_are_dealt_out_evenly(updated, monkeypatch):
     before = load_baseline(updated / "baseline")
     old = {row[0]: fold for row, fold in zip(before.rows, before.fold_of.tolist(), strict=True)}
     assert all(old[ids[row]] == (k + 1) % 5 for k, fold in enumerate(folds) for row in fold.query if ids[row] in old)
-
-
-def test_copies_are_dealt_to_their_like(updated, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "labelaudit.commands.check.folds_of", lambda *arguments: seen.append(folds_of(*arguments)) or seen[-1]
-    )
-    old = sorted((updated / "data" / "3").iterdir())[0]
-    (new,) = add(updated, "8", "8", 1)
-    for number, file in enumerate((old, updated / "data" / new, updated / "data" / new)):
-        (updated / "data" / "3" / f"copy-{number}.png").write_bytes(file.read_bytes())
-    check(updated / "data", updated / "baseline", limits=Limits(suspects=8))
-    ids = sorted(path.relative_to(updated / "data").as_posix() for path in (updated / "data").glob("*/*.png"))
-    fold_of = {ids[row]: number for number, fold in enumerate(seen[0]) for row in fold.query}
-    assert fold_of["3/copy-0.png"] == fold_of[f"3/{old.name}"]
-    assert fold_of["3/copy-1.png"] == fold_of["3/copy-2.png"] == fold_of[new]
 
 
 def test_the_networks_go_on_where_the_baseline_left_them(updated, monkeypatch):
@@ -395,72 +211,6 @@ def test_one_colour_image_or_some_larger_ones_change_nothing_of_what_the_network
     result = check(updated / "data", updated / "baseline", limits=Limits(suspects=4))
     assert [row.change for row in result.changes] == ["added"] * 4
     assert all(row.score is not None for row in result.changes)
-
-
-FACTORY = "def make(num_classes, num_features):\n    from pathlib import Path\n    Path({mark!r}).touch()\n" + (
-    "    import torch\n    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(num_features, num_classes))\n"
-)
-
-
-def test_what_a_baseline_names_is_never_imported(updated, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "evilmod.py").write_text(FACTORY.format(mark=str(tmp_path / "was-run")))
-    rewrite_metadata(updated / "baseline", config=with_model(updated / "baseline", "evilmod:make"))
-    add(updated, "0", "0", 1)
-    for model in (None, "other:make"):
-        with pytest.raises(InputError, match=r"`model`: .*evilmod:make"):
-            check(updated / "data", updated / "baseline", model=model)
-    report = Report.load(updated / "baseline")  # as `apply` and `report` do
-    assert report.metadata["config"]["model"]["name"] == "evilmod:make"
-    assert not (tmp_path / "was-run").exists()
-    assert "evilmod" not in sys.modules
-    with pytest.raises(InputError, match=r"`model`: lr is not what made the networks of .*evilmod:make"):
-        check(updated / "data", updated / "baseline", model="lr")
-
-
-def with_model(folder: Path, name: str) -> dict[str, object]:
-    config = Report.load(folder).metadata["config"]
-    return config | {"model": config["model"] | {"name": name}}
-
-
-def test_a_factory_that_is_named_again_makes_the_networks(updated, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mymodel17.py").write_text(FACTORY.format(mark=str(tmp_path / "was-run")))
-    report, audit = scan_and_keep(updated / "data", config=AuditConfig(model=ModelConfig(name="mymodel17:make")))
-    save_baseline(updated / "baseline", report, audit)
-    add(updated, "0", "0", 1)
-    result = check(updated / "data", updated / "baseline", model="mymodel17:make", limits=Limits(suspects=1))
-    assert len(result.changes) == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda t: t | {"fold_of": t["fold_of"].clone().fill_(2**63 - 1)}, "the folds of its rows are not those"),
-        (lambda t: t | {"fold_of": t["fold_of"][:-1]}, "it does not say the fold of each of the 250 rows"),
-        (lambda t: t | {"fold_of": t["fold_of"].double()}, "it does not say the fold of each"),
-        (lambda t: t | {"theta-0": t["theta-0"] * torch.nan}, "its networks are not one vector of finite numbers"),
-        (lambda t: t | {"theta-0": t["theta-0"][None]}, "its networks are not one vector of finite numbers"),
-        (lambda t: t | {"theta-7": t["theta-0"].clone()}, "its networks are not one vector of finite numbers"),
-        (lambda t: {n: v for n, v in t.items() if n != "theta-1"}, "its networks are not one vector of finite numbers"),
-        (lambda t: {n: v[1:] if n.startswith("theta") else v for n, v in t.items()}, "has .* parameters, this one"),
-    ],
-)  # fmt: skip
-def test_networks_of_any_kind_are_checked(updated, change, message):
-    add(updated, "0", "0", 1)
-    tensors, metadata = load_tensors(updated / "baseline" / NETWORKS)
-    save_tensors(updated / "baseline" / NETWORKS, change(tensors), metadata)
-    with pytest.raises(InputError, match=message):
-        check(updated / "data", updated / "baseline")
-
-
-def test_a_flipped_bit_in_the_networks_is_damage(updated):
-    file = updated / "baseline" / NETWORKS
-    content = file.read_bytes()
-    for place in range(8, len(content), len(content) // 40):
-        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        with pytest.raises(InputError, match=r"networks.safetensors is damaged .*; make the baseline anew"):
-            load_baseline(updated / "baseline")
 
 
 def hard_table(rows, seed):
