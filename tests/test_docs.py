@@ -106,7 +106,7 @@ def test_what_contributing_names_is_there():
 
 def test_the_page_of_datasets_has_every_file_that_benchmarks_and_recipes_read():
     page = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^\| `([\w.*-]+)`", page, re.MULTILINE))
+    listed = set(re.findall(r"^- \*\*`([\w.*-]+)`\*\*", page, re.MULTILINE))
     sources = [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "labelaudit" / "reproduction").glob("*.py")]
     sources += (ROOT / "recipes").glob("*.toml")
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)

@@ -1,3 +1,5 @@
+"""Noise and probabilities, on labels that were made with known noise."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -5,15 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from labelaudit.config import SelectionRule
-from labelaudit.data.dataset import NO_LABEL
 from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to, log_softmax
 from labelaudit.detection.metrics import (
     detection_metrics,
-    list_metrics,
-    share_metrics,
-    suggestion_metrics,
-    summarise,
 )
 from labelaudit.detection.noise import Noise, estimate_noise
 from labelaudit.detection.posterior import (
@@ -23,64 +19,8 @@ from labelaudit.detection.posterior import (
     label_posterior,
     relabel_evidence,
 )
-from labelaudit.detection.promises import Precision
-from labelaudit.detection.ranking import rank_rows
 from labelaudit.detection.share import Share
-from labelaudit.detection.signals import Signals
-from labelaudit.detection.similar import SHOWN, similar_rows
 from labelaudit.detection.transition import shrink_transition
-
-
-def test_metrics_by_hand():
-    """Order of suspicion: wrong, right, wrong, right × 7."""
-    suspicion = np.array([9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0])
-    wrong = np.array([True, False, True] + [False] * 7)
-    metrics = detection_metrics(suspicion, wrong)
-    assert metrics["average_precision"] == pytest.approx((1 / 1 + 2 / 3) / 2)
-    assert metrics["auroc"] == pytest.approx(15 / 16)  # one of the 2·8 pairs is in the wrong order
-    assert (metrics["precision_at_k"], metrics["recall_at_k"]) == (0.5, 0.5)
-    assert (metrics["precision_at_20%"], metrics["recall_at_20%"]) == (0.5, 0.5)
-    assert (metrics["precision_at_1%"], metrics["recall_at_1%"]) == (1.0, 0.5)  # at least one row
-
-
-def test_a_list_is_measured_against_what_was_said_of_it():
-    suspect, wrong = np.array([True, True, True, False, False]), np.array([True, True, False, True, True])
-    assert list_metrics(suspect, wrong, Precision(0.7)) == {
-        "suspects": 3,
-        "suspects_recall": 0.5,
-        "suspects_precision_stated": 0.7,
-        "suspects_precision": pytest.approx(2 / 3),
-        "suspects_precision_gap": pytest.approx(0.7 - 2 / 3),
-    }
-    assert list_metrics(np.zeros(5, dtype=bool), wrong, None) == {"suspects": 0, "suspects_recall": 0}
-
-
-@pytest.mark.parametrize(
-    ("wrong", "low", "high", "held"), [(0, 0.0, 0.1, 1), (1, 0.25, 0.3, 1), (1, 0.1, 0.25, 1), (1, 0.3, 0.4, 0)]
-)
-def test_a_range_holds_at_its_ends(wrong, low, high, held):
-    found = share_metrics(Share(0.05, low, high, "cannot tell"), np.arange(4) < wrong)
-    assert (found["noise_rate_held"], found["noise_rate_cannot_tell"], found["noise_rate_measured"]) == (held, 1, 0)
-    assert "noise_rate_error" not in found
-
-
-def test_an_estimate_is_measured_where_there_is_one():
-    measured = share_metrics(Share(0.2, 0.1, 0.3), np.arange(4) < 1)
-    assert (measured["noise_rate_estimated"], measured["noise_rate_error"]) == (0.2, pytest.approx(0.05))
-
-
-def test_suggestions_count_over_the_wrong_labels_that_have_one():
-    suggested, true, given = np.array([1, 0, NO_LABEL, 2]), np.array([1, 2, 1, 2]), np.array([0, 1, 2, 2])
-    assert suggestion_metrics(suggested, true, given) == {"suggestion_accuracy": pytest.approx(1 / 2)}
-    assert suggestion_metrics(np.full(4, NO_LABEL), true, given) == {}
-
-
-def test_summary_is_mean_and_sample_deviation():
-    runs = [{"score": {"auroc": value}} for value in (0.5, 0.7)]
-    assert summarise(runs) == {"score": {"auroc": {"mean": pytest.approx(0.6), "std": pytest.approx(0.1 * 2**0.5)}}}
-    assert summarise(runs[:1]) == {"score": {"auroc": {"mean": 0.5}}}
-    some = [{"score": {"suspects": 0.0}}, {"score": {"suspects": 4.0, "suspects_precision": 0.75}}]
-    assert summarise(some)["score"]["suspects_precision"] == {"mean": 0.75}  # an empty list has no precision
 
 
 def made_labels(transition, rows=20000, seed=0, sharpness=3.0):
@@ -247,54 +187,10 @@ def test_relabel_evidence_is_centred_in_rows_and_scaled():
     assert not relabel_evidence(np.ones((2, 3))).any()
 
 
-def signals() -> Signals:
-    posterior = np.array([[0.05, 0.95], [0.9, 0.1], [np.nan, np.nan], [0.4, 0.6], [0.5, 0.5]])
-    return Signals(
-        influence=np.array([1.0, -1.0, np.nan, -3.0, 0.0]),
-        posterior=posterior,
-        out_of_fold=None,
-        loss=posterior[:, 0],
-        margin=posterior[:, 0],
-    )
-
-
-def test_unreliable_scores_have_no_suspects_unless_a_number_is_asked_for():
-    labels = np.array([0, 0, 0, 0, 1])
-    assert not rank_rows(signals(), labels, "score", SelectionRule(), reliable=False).suspect.any()
-    assert not rank_rows(signals(), labels, "score", SelectionRule(precision=0.1), reliable=False).suspect.any()
-    assert rank_rows(signals(), labels, "score", SelectionRule(budget=2), reliable=False).suspect.sum() == 2
-
-
-def test_ranking_by_hand():
-    labels = np.array([0, 0, 0, 0, 1])
-    ranking = rank_rows(signals(), labels, "score", SelectionRule(), reliable=True)
-    assert ranking.rank.tolist() == [1, 4, 0, 2, 3]
-    assert ranking.score[[0, 1, 3, 4]] == pytest.approx([0.95, 0.1, 0.6, 0.5])
-    assert ranking.suggested.tolist() == [1, 1, NO_LABEL, 1, 0]
-    assert ranking.suspect.tolist() == [True, False, False, True, False]
-    assert rank_rows(signals(), labels, "influence", SelectionRule(), reliable=True).rank.tolist() == [4, 2, 0, 1, 3]
-
-
-@pytest.mark.parametrize(
-    ("selection", "suspects"),
-    [
-        (SelectionRule(precision=0.95), [0]),
-        (SelectionRule(precision=0.7), [0, 3]),  # (.95 + .6) / 2 = .775, (.95 + .6 + .5) / 3 = .683
-        (SelectionRule(precision=0.6), [0, 3, 4]),
-        (SelectionRule(precision=1.0), []),
-        (SelectionRule(budget=3), [0, 3, 4]),
-        (SelectionRule(budget=99), [0, 1, 3, 4]),
-    ],
-)
-def test_suspects_follow_from_the_aim(selection, suspects):
-    ranking = rank_rows(signals(), np.array([0, 0, 0, 0, 1]), "score", selection, reliable=True)
-    assert np.flatnonzero(ranking.suspect).tolist() == suspects
-    assert (ranking.suggested[suspects] != NO_LABEL).all()
-
-
-def test_of_a_budget_by_influence_the_first_by_influence_are_suspects():
-    ranking = rank_rows(signals(), np.array([0, 0, 0, 0, 1]), "influence", SelectionRule(budget=2), reliable=True)
-    assert np.flatnonzero(ranking.suspect).tolist() == [1, 3]
+def test_a_weaker_view_says_that_it_is_one():
+    evidence, _, given = made_labels(CONFUSED, rows=3000)
+    assert estimate_noise(evidence, given).share.basis == "out of fold"
+    assert estimate_noise(evidence, given, is_weaker=True).share.basis == "weaker view"
 
 
 def test_rows_with_their_own_share_of_wrong_labels():
@@ -319,22 +215,3 @@ def test_rows_that_are_no_worse_stay_as_they_are():
     posterior = np.stack([1 - wrong, wrong], axis=1)
     assert adapt_to_own_rate(posterior, np.zeros(50, dtype=np.int64), 0.02) == pytest.approx(posterior, abs=1e-9)
     assert adapt_to_own_rate(posterior[:0], np.zeros(0, dtype=np.int64), 0.02).shape == (0, 2)
-
-
-def test_similar_rows_are_the_nearest_of_the_suggested_class_in_the_same_fold():
-    labels = np.array([0, 1, 1, 1, 1, 1, 1, 0])
-    posterior = np.where(labels[:, None] == np.arange(2), 0.9, 0.1)
-    posterior[0] = [0.1, 0.9]  # row 0 looks like a 1
-    posterior[1] = [0.8, 0.2]  # so does row 1 like a 0: a suspect is no example
-    fine = np.zeros(8)
-    ranking = rank_rows(Signals(fine, posterior, None, fine, fine), labels, "score", SelectionRule(), reliable=True)
-    sketches = np.array([[0.0], [0.1], [5], [1], [2], [0.2], [3], [9]], dtype=np.float32)
-    fold_of = np.array([0, 0, 0, 0, 0, 1, 0, 0])
-    similar = similar_rows(sketches, fold_of, labels, ranking)
-    assert SHOWN == 3
-    assert similar[0] == [3, 4, 6]  # row 5 is nearer, but of the other fold
-    assert similar[1] == [7]
-    assert similar[7] == [2, 6, 4]  # a row that is no suspect: the best alternative
-    of_given = similar_rows(sketches, fold_of, labels, ranking, labels)
-    assert of_given[:2] == [[7], [3, 4, 6]]
-    assert of_given[7] == []  # no other row of its class is free of suspicion

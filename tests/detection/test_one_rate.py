@@ -41,6 +41,10 @@ def test_it_is_the_likeliest_weight_and_rate():
         assert beside < found.log_likelihood
     assert found.rate == pytest.approx(0.1, abs=0.01)
     assert found.wrong.mean() == pytest.approx(0.1, abs=0.01)
+    right = np.exp(log_softmax(found.weight * evidence))[np.arange(len(given)), given]
+    by_mistake = found.rate * (1 - right) / (CLASSES - 1)
+    assert found.right == pytest.approx(right)
+    assert found.wrong == pytest.approx(by_mistake / (by_mistake + (1 - found.rate) * right))
     assert found.wrong[wrong].min() > 0.5 > np.quantile(found.wrong[~wrong], 0.99)
 
 

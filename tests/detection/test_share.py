@@ -57,6 +57,12 @@ def test_of_few_rows_the_low_end_is_none():
     assert (share.verdict, share.low) == ("measured", 0)
 
 
+def test_where_nothing_disagrees_none_are_seen():
+    share = estimate_share([Signs(0.0, 0.0, 0.0, 0.5)], 1000)
+    assert (share.verdict, share.point, share.low) == ("none seen", 0, 0)
+    assert share.high == pytest.approx(1.645 * deviation(0.001, 1000), rel=1e-3)  # as if one row did
+
+
 def test_a_weaker_view_has_to_show_more():
     """Seen .034 of .2 that disagree are .17 of them."""
     assert estimate_share([Signs(0.034, 0.2, 10.0, 0.5)], 1000).verdict == "measured"
