@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -18,26 +17,10 @@ from labelaudit import Report
 from labelaudit.cli.app import app
 from labelaudit.cli.console import printable
 from labelaudit.report.wording import precision_in_words, share_in_words
-from tests.support.data import digit_folders, digits_as_mnist
+from tests.support.data import digits_as_mnist
 from tests.support.paths import SAMPLE
 
 TRAIN, TEST, TRUTH = (str(SAMPLE / name) for name in ("train", "test", "truth.csv"))
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def invoke(*arguments: str):
-        return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-
-    return invoke
-
-
-@pytest.fixture
-def small(tmp_path) -> Path:
-    digit_folders(tmp_path / "data", "17", 8)
-    return tmp_path / "data"
 
 
 def test_scan_prints_the_suspects_and_writes_the_report(run, tmp_path):
@@ -238,58 +221,6 @@ def test_version_help_and_module(run):
     assert module.stdout.startswith(b"labelaudit 0.")
 
 
-def test_help_does_not_wait_for_torch():
-    code = "import sys; from labelaudit.cli.app import app; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_what_is_not_hugging_faces_does_not_wait_for_its_library():
-    code = """if True:
-        import sys
-        from labelaudit import check, load_dataset, scan
-        from labelaudit.commands.apply import apply_decisions
-        load_dataset(sys.argv[1])
-        sys.exit("datasets" in sys.modules)
-    """
-    subprocess.run([sys.executable, "-c", code, TRAIN], check=True)
-
-
-def test_wrong_names_do_not_wait_for_torch(tmp_path):
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there.txt").write_text("")
-    commands = {
-        "scan nowhere": "error: nowhere does not exist",
-        "scan there.txt": "error: there.txt is neither a folder of images nor a table",
-        "scan there --resume --overwrite": "give one of them",
-        "scan there --out there.txt": "is a file, not a folder",
-        "scan there --momentum 2": "--momentum: input should be less than 1",
-        "baseline nowhere": "error: nowhere does not exist",
-        "flip-test there": "give either --rate",
-        "flip-test there --rate 0.7": "--rate 0.7 is outside (0, 0.5]",
-        "check nowhere": "error: nowhere does not exist",
-        "check there --baseline gone": "--baseline: gone does not exist; make one with",
-        "check there --baseline there": "--baseline: there holds no baseline; make one with",
-        "apply gone --decisions d.csv --out o": "error: gone does not exist: give a report.parquet",
-        "apply gone --decisions d.csv": "give --out for a corrected copy",
-        "report there": "error: there/report.parquet does not exist",
-        "reproduce table9": "there is no recipe 'table9'",
-    }
-    code = """if True:
-        import json, sys
-        from typer.testing import CliRunner
-        from labelaudit.cli.app import app
-        results = [CliRunner().invoke(app, command.split()) for command in json.load(sys.stdin)]
-        print(json.dumps([[result.exit_code, result.stderr, "torch" in sys.modules] for result in results]))
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", code], input=json.dumps([*commands]), cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    for (command, message), (code, stderr, torch) in zip(commands.items(), json.loads(done.stdout), strict=True):
-        assert (code, torch) == (2, False), command
-        assert message in stderr, command
-
-
 def test_a_killed_run_is_found_and_gone_on_with(run, small, tmp_path):
     command = [sys.executable, "-m", "labelaudit", "scan", str(small), "--epochs", "100000", "--checkpoint-every", "0"]
     process = subprocess.Popen([*command, "--model", "lr"], cwd=tmp_path, stderr=subprocess.DEVNULL)
@@ -386,49 +317,6 @@ def test_ctrl_c_names_what_goes_on(run, tmp_path, monkeypatch):
     said = "error: interrupted; go on with the same command and --resume: at most the last 0 s of work are lost"
     assert stopped.stderr.splitlines()[-1] == said
     assert run("scan", TRAIN, "--model", "lr", "--epochs", "1", "--resume").exit_code == 0
-
-
-def test_a_dry_run_says_what_it_will_take_and_writes_nothing(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("LABELAUDIT_CACHE", str(tmp_path / "cache"))
-    result = run("scan", TRAIN, "--test", TEST, "--model", "dnn", "--track", "head", "--dry-run")
-    assert result.exit_code == 0
-    lines = result.stdout.splitlines()
-    assert lines[0] == (
-        f"{TRAIN} · image folder · 600 rows, 200 in the test set · 10 classes (0, 1, 2, 3, 4, 5 and 4 more)"
-    )
-    assert lines[1].startswith("dnn, 6,442 parameters (influence goes through 90), 28×28 grey · 1 fold, 11 epochs, ")
-    assert lines[1].endswith(" epochs, batch 32 · cpu")
-    assert [line.split("  ")[0] for line in lines[2:]] == [
-        "stage",
-        "reading images",
-        "fine-tuning",
-        "sweeping back",
-        "judging labels",
-        "all",
-    ]
-    assert lines[3].split()[-3:] == ["0.6", "MB", "–"]  # 800 images of 784 bytes
-    found = json.loads(run("scan", TRAIN, "--model", "dnn", "--image-cache", "disk", "--dry-run", "--json").stdout)
-    assert (found["rows"], found["parameters"], len(found["classes"])) == (600, 6442, 10)
-    assert found["stages"]["reading images"]["disk"] == 600 * 784
-    seconds = [stage["seconds"] for stage in found["stages"].values()]
-    assert seconds[-1] == pytest.approx(sum(seconds[:-1]))
-    assert min(seconds) > 0
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_dry_run_refuses_what_will_not_fit(run, monkeypatch):
-    monkeypatch.setattr("labelaudit.runtime.machine.free_memory", lambda device: 3_000_000)
-    result = run("scan", TRAIN, "--model", "cnn", "--dry-run")
-    assert result.exit_code == 2
-    assert "error: the fine-tune needs" in result.stderr
-    assert "try a smaller --batch-size (it is 32)" in result.stderr
-
-
-def test_a_dry_run_of_a_table(run, tmp_path):
-    (tmp_path / "t.csv").write_text("a,label\n" + "".join(f"{i % 7},{'xy'[i % 2]}\n" for i in range(40)))
-    result = run("scan", "t.csv", "--dry-run", "--test-fraction", "0.25", "--json", "--label-column", "label")
-    found = json.loads(result.stdout)
-    assert (found["rows"], found["model"], next(iter(found["stages"]))) == (40, "lr", "reading rows")
 
 
 def test_rows_of_a_test_set_are_seen_through_the_same_frozen_layers(run):

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from labelaudit import Report
 from labelaudit.cli.app import app
-from tests.cli.test_cli import small as small  # the fixture
 from tests.support.devices import FULL, needs_full_device
 from tests.support.paths import ROOT
 

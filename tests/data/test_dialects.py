@@ -6,10 +6,8 @@ import gzip
 import json
 import re
 
-import datasets
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from labelaudit.config import SourceConfig
@@ -17,30 +15,7 @@ from labelaudit.correction.tables import write_corrected_table
 from labelaudit.data.sources import load_dataset
 from labelaudit.data.table_files import read_table, row_lines
 from labelaudit.errors import InputError
-
-PLAYS = ("ball player goal", "team player scored", "league goal keeper", "the referee whistled", "a late penalty")
-DISHES = ("sauce bread oven", "salt pepper soup", "oven baked bread", "a pinch of salt", "slowly stirred sauce")
-
-
-def texts(rows: int = 80) -> list[tuple[str, str]]:
-    """Texts of at least four words without commas, and their labels."""
-    return [
-        (f"{PLAYS[n % 5]} goal league {n}", "sport") if n % 2 == 0 else (f"{DISHES[n % 5]} kitchen {n}", "food")
-        for n in range(rows)
-    ]
-
-
-def lines(separator: str = ",", header: str = "text{}label", rows: int = 80) -> list[str]:
-    return [header.format(separator), *(separator.join(row) for row in texts(rows))]
-
-
-def write(path, content):
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def check_rows(dataset, rows=80):
-    assert list(zip(dataset.content.values, dataset.labels, strict=True)) == texts(rows)
+from tests.support.tables import check_rows, lines, records, texts, write
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
@@ -258,121 +233,6 @@ def test_compressed_tables(tmp_path, name):
         load_dataset(tmp_path / name)
 
 
-def records():
-    return [{"text": text, "label": label} for text, label in texts()]
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("t.json", json.dumps(records())),
-        ("t.json", json.dumps(records(), indent=2)),
-        ("t.json", json.dumps({"version": 1, "data": records()})),
-        ("t.json", pd.DataFrame(records()).to_json()),
-        ("t.json", pd.DataFrame(records()).to_json(orient="records", lines=True)),
-        ("t.jsonl", "\ufeff" + "\n\n".join(map(json.dumps, records()))),
-        ("t.jsonl", "\n".join(map(json.dumps, records())).encode("utf-16")),
-    ],
-)
-def test_json(tmp_path, name, content):
-    check_rows(load_dataset(write(tmp_path / name, content)))
-
-
-def test_json_lines_keep_what_the_first_line_lacks(tmp_path):
-    rows = [{"text": "the first has no label"}, *records(), {"text": "some more words", "label": "food", "extra": 1}]
-    dataset = load_dataset(write(tmp_path / "t.jsonl", "\n".join(map(json.dumps, rows))))
-    assert dataset.labels == (None, *(label for _, label in texts()), "food")
-    assert dataset.notes[-1] == "not used: 'extra'"
-
-
-def test_json_strings_may_hold_other_line_breaks(tmp_path):
-    rows = [{"text": f"two \u2028 lines \x85 of text {n}", "label": "ab"[n % 2]} for n in range(3)]
-    content = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    dataset = load_dataset(write(tmp_path / "t.jsonl", content))
-    assert dataset.content.values == tuple(row["text"] for row in rows)
-    assert row_lines(tmp_path / "t.jsonl", SourceConfig()) == [1, 2, 3]
-
-
-def test_json_texts_that_look_like_times_stay_as_they_are(tmp_path):
-    rows = [{"text": "2020-01-01", "label": "2020-01-02 00:00:00"}, {"text": "2020-01-02", "label": "x"}]
-    dataset = load_dataset(write(tmp_path / "t.jsonl", "\n".join(map(json.dumps, rows))))
-    assert (dataset.content.values, dataset.labels) == (("2020-01-01", "2020-01-02"), ("2020-01-02 00:00:00", "x"))
-
-
-def test_json_values_of_several_kinds(tmp_path):
-    rows = [{"n": 1, "label": "a"}, {"n": "many", "label": 2}, {"n": 2.5, "label": "a"}]
-    dataset = load_dataset(write(tmp_path / "t.jsonl", "\n".join(map(json.dumps, rows))))
-    assert dataset.content.frame["n"].tolist() == ["1", "many", "2.5"]
-    assert dataset.labels == ("a", "2", "a")
-    assert "column 'n' mixes kinds of values, which are read as text" in dataset.notes
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ('{"text": 1} {"text": 2}\n', "line 1: not valid JSON"),
-        ('{"text": "a"}\n{"text": \n"b"}\n', "line 2: not valid JSON"),
-        ('{"rows": 3}', "has no label column"),
-        ("[1, 2]", "element 0: expected an object"),
-        ("3", "line 1: expected an object"),
-        ("[" * 100_000, "line 1"),
-    ],
-)
-def test_json_that_is_no_table(tmp_path, content, message):
-    with pytest.raises(InputError, match=message):
-        load_dataset(write(tmp_path / "t.json", content))
-
-
-def shards(folder, name, rows, start=0):
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(records()[start : start + rows]), folder / name)
-
-
-def test_a_folder_of_parquet_files(tmp_path):
-    shards(tmp_path / "plain", "part-0.parquet", 50)
-    shards(tmp_path / "plain", "part-1.parquet", 30, 50)
-    dataset = load_dataset(tmp_path / "plain")
-    check_rows(dataset)
-    assert dataset.notes[0] == "read 2 Parquet files"
-
-
-def test_a_cloned_dataset_has_splits(tmp_path):
-    shards(tmp_path / "data", "train-00000-of-00002.parquet", 40)
-    shards(tmp_path / "data", "train-00001-of-00002.parquet", 20, 40)
-    shards(tmp_path / "data", "test-00000-of-00001.parquet", 20, 60)
-    (tmp_path / ".git").mkdir()
-    write(tmp_path / "README.md", "# A dataset")
-    dataset = load_dataset(tmp_path)
-    assert (len(dataset), dataset.settings.split) == (60, "train")
-    assert "took split 'train' of test (20 rows), train (60 rows) (`split`)" in dataset.notes
-    assert len(load_dataset(tmp_path, SourceConfig(split="test"))) == 20
-    with pytest.raises(InputError, match="has no split 'dev'"):
-        load_dataset(tmp_path, SourceConfig(split="dev"))
-
-
-def test_a_folder_of_other_tables_has_splits_too(tmp_path):
-    for name, rows in (("train.csv", slice(0, 60)), ("test.csv", slice(60, 80))):
-        pd.DataFrame(records()[rows]).to_csv(tmp_path / name, index=False, sep=";")
-    write(tmp_path / "dataset_infos.json", "{}")
-    dataset = load_dataset(tmp_path)
-    assert (len(dataset), dataset.settings.split) == (60, "train")
-    assert "cells are separated by semicolons (`separator`)" in dataset.notes
-    pd.DataFrame(records()).to_json(tmp_path / "all.jsonl.gz", orient="records", lines=True)
-    check_rows(load_dataset(tmp_path))  # JSON lines before CSV
-
-
-def test_tables_of_one_folder_with_different_columns_are_refused(tmp_path):
-    shards(tmp_path, "a.parquet", 40)
-    pq.write_table(pa.table({"text": ["a b c d"], "labels": ["x"]}), tmp_path / "b.parquet")
-    with pytest.raises(InputError, match=r"a.parquet and .*b.parquet have different columns \('label', 'labels'\)"):
-        load_dataset(tmp_path)
-
-
-def test_parquet_below_a_folder_that_is_called_like_a_partition(tmp_path):
-    shards(tmp_path / "label=x", "t.parquet", 80)
-    check_rows(load_dataset(tmp_path / "label=x" / "t.parquet"))
-
-
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
 def test_a_corrected_copy_keeps_dialect_and_encoding(tmp_path, encoding):
     table = [line.replace("goal", "Größe") for line in lines(";")]
@@ -416,17 +276,3 @@ def test_a_json_object_of_columns_cannot_be_rewritten(tmp_path):
     path = write(tmp_path / "t.json", pd.DataFrame(records()).to_json())
     with pytest.raises(InputError, match=re.escape("t.json")):
         write_corrected_table(path, tmp_path / "out.json", "label", {0: "food"})
-
-
-def test_the_test_split_of_a_saved_dataset_is_the_test_set(tmp_path):
-    from labelaudit.data.sources import load_test_set
-
-    part = datasets.Dataset.from_list(records())
-    datasets.DatasetDict({"train": part, "test": part.select(range(20))}).save_to_disk(tmp_path / "saved")
-    audited = load_dataset(tmp_path / "saved")
-    assert (audited.settings.split, len(audited)) == ("train", 80)
-    test = load_test_set(tmp_path / "saved", audited, SourceConfig(split="train"))
-    assert (test.settings.split, len(test)) == ("test", 20)
-    part.save_to_disk(tmp_path / "one")
-    with pytest.raises(InputError, match=r"`test`: .*one is what is audited"):
-        load_test_set(tmp_path / "one", load_dataset(tmp_path / "one"), SourceConfig())

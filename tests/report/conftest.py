@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from labelaudit import load_dataset
+from labelaudit.data.content import Texts
 from labelaudit.report.html import write_html
-from tests.support.made_up import make_report
+from tests.support.made_up import HOSTILE, make_dataset, make_report
 from tests.support.paths import SAMPLE
 
 PATIENCE = 120_000  # milliseconds
@@ -65,5 +66,16 @@ def digits(tmp_path_factory):
     dataset = load_dataset(SAMPLE / "train")
     by_epoch = [[row / 600 - 0.5, 0.0, -0.25] for row in range(600)]
     report = make_report(dataset, suspects=40, similar=3, influence_by_epoch=by_epoch)
+    write_html(report, dataset, path)
+    return path, report
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A page whose ids, labels and texts are all made to do harm."""
+    path = tmp_path_factory.mktemp("hostile") / "report.html"
+    ids = [f"{HOSTILE[row % 8]}{row}" for row in range(16)]
+    dataset = make_dataset(Texts(HOSTILE * 2), ids, HOSTILE * 2)
+    report = make_report(dataset, suspects=16, similar=1)
     write_html(report, dataset, path)
     return path, report
