@@ -11,7 +11,7 @@ from labelaudit.detection.calibration import Calibration, calibrate, calibrate_t
 from labelaudit.detection.metrics import (
     detection_metrics,
 )
-from labelaudit.detection.noise import Noise, estimate_noise
+from labelaudit.detection.noise import MIN_CLASS_PROBABILITY, SINGULAR, Noise, estimate_noise, without_confusions
 from labelaudit.detection.posterior import (
     PRIOR_ROWS,
     Evidence,
@@ -68,6 +68,19 @@ def test_learnt_confusions_are_taken_out_of_evidence_of_another_kind_too():
     wavering = replace(noise, given_label_calibration=None)
     assert wavering.carried_over(evidence / 2, given) is wavering
     np.testing.assert_array_equal(wavering.true_label_evidence(evidence), evidence)
+
+
+@pytest.mark.parametrize("classes", [5, 400])
+def test_directions_that_a_transition_does_next_to_nothing_for_are_left_out(classes):
+    """By NumPy's pseudo-inverse: where nearly all classes are called the first one, T hardly tells some apart."""
+    transition = 0.53 * np.eye(classes)
+    transition[:, 0] += 0.47
+    q = np.random.default_rng(0).dirichlet(np.ones(classes), size=20)
+    left = np.maximum(q @ np.linalg.pinv(transition, rcond=SINGULAR), MIN_CLASS_PROBABILITY)
+    expected = np.log(left / left.sum(1, keepdims=True))
+    np.testing.assert_allclose(without_confusions(q, transition), expected, atol=1e-9)
+    whole = np.linalg.inv(transition)
+    assert np.allclose(whole, np.linalg.pinv(transition, rcond=SINGULAR)) == (classes == 5)
 
 
 def counted(transition, rows, seed=0):
