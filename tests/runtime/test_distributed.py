@@ -222,6 +222,7 @@ def torchrun(size: int, *arguments: str, **environment: str) -> subprocess.Compl
     )  # fmt: skip
 
 
+@pytest.mark.faults
 def test_a_killed_process_ends_the_run_with_a_message_and_any_number_goes_on(source, tmp_path):
     out = tmp_path / "out"
     options = ["--model", "tests.support.networks:mortal", "--epochs", "2", "--batch-size", "5", "--trajectory", "disk"]

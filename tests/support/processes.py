@@ -8,10 +8,9 @@ from multiprocessing.context import ForkServerContext
 # All that a scan imports on its way: a fork server that has it already saves each child two seconds.
 PRELOADED = [
     "labelaudit.commands.scan",
-    "labelaudit.data.hugging_face",
     "labelaudit.models.sharded",
     "torch._dynamo",
-    "tests.commands.test_resume",
+    "tests.faults.test_resumed",
     "tests.runtime.test_distributed",
 ]
 
