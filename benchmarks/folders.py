@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 ROOT = Path(__file__).parents[1]
-DATA = Path(os.environ.get("LABELAUDIT_DATA") or ROOT.parent / "shared" / "data")
-WEIGHTS = Path(os.environ.get("LABELAUDIT_WEIGHTS") or ROOT.parent / "shared" / "weights")
+DATA = Path(os.environ.get("LABELAUDIT_DATA") or ROOT.parent / "shared" / "data").expanduser()
+WEIGHTS = Path(os.environ.get("LABELAUDIT_WEIGHTS") or ROOT.parent / "shared" / "weights").expanduser()
 
 DataFolder = Annotated[
     Path,

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from typer import BadParameter
 
+from benchmarks.folders import ROOT as ROOT
 from labelaudit.runtime.files import write_atomically
 
 Figures = dict[str, Any]
-ROOT = Path(__file__).parents[2]
 LONGEST = 540  # seconds of one process
 BUSY = 0.5  # load of other programs above which timings mean little
 

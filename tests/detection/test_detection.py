@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from labelaudit.detection.calibration import Calibration, calibrate, calibrate_to, log_softmax
-from labelaudit.detection.metrics import (
-    detection_metrics,
-)
+from labelaudit.detection.metrics import detection_metrics
 from labelaudit.detection.noise import MIN_CLASS_PROBABILITY, SINGULAR, Noise, estimate_noise, without_confusions
 from labelaudit.detection.posterior import (
     PRIOR_ROWS,
@@ -173,6 +171,33 @@ def test_a_mean_of_blunt_evidence_is_as_sharp_as_what_is_said_of_the_labels():
     nothing = [Evidence(np.random.default_rng(seed).normal(size=(2000, 3)), 1.0) for seed in range(9)]
     alone, among = (label_posterior(Evidence(evidence, 1.0), others, given, noise) for others in ([], nothing))
     assert np.abs(alone - among).mean() < 0.02
+
+
+def test_kinds_of_evidence_are_combined_by_their_weights():
+    """Two views of one thing, each with errors of its own: together they know more; the heavier one counts more."""
+    evidence, true, given = made_labels(CONFUSED, rows=3000)
+    draw = np.random.default_rng(1)
+    first, second = (evidence + draw.normal(size=evidence.shape) for _ in range(2))
+    noise, rows = estimate_noise(first, given), np.arange(3000)
+
+    def score(*others):
+        return 1 - label_posterior(Evidence(first, 1.0), list(others), given, noise)[rows, given]
+
+    alone, both = score(), score(Evidence(second, 1.0))
+    found = [detection_metrics(values, true != given)["average_precision"] for values in (alone, both)]
+    assert found[1] > found[0] + 0.05
+    mostly, only = score(Evidence(second, 1e6)), score(Evidence(second, 1e9))
+    assert mostly == pytest.approx(only, abs=1e-3)
+    distances = [np.abs(values - only).mean() for values in (alone, both, score(Evidence(second, 4.0)))]
+    assert distances == sorted(distances, reverse=True)
+
+
+def test_the_same_evidence_twice_says_nothing_more():
+    evidence, _, given = made_labels(CONFUSED, rows=2000)
+    noise = estimate_noise(evidence, given)
+    once = label_posterior(Evidence(evidence, 1.0), [], given, noise)
+    twice = label_posterior(Evidence(evidence, 1.0), [Evidence(5 * evidence + 1, 3.0)], given, noise)
+    assert np.abs(once - twice).mean() < 0.02
 
 
 def test_calibration_to_probabilities_finds_the_weight_that_made_them():

@@ -29,6 +29,16 @@ def test_metrics_by_hand():
     assert (metrics["precision_at_1%"], metrics["recall_at_1%"]) == (1.0, 0.5)  # at least one row
 
 
+def test_cuts_by_hand():
+    """Of thirty rows four are wrong, at the ranks 1, 3, 4 and 7."""
+    wrong = np.isin(np.arange(1, 31), [1, 3, 4, 7])
+    metrics = detection_metrics(-np.arange(30.0), wrong)
+    assert (metrics["precision_at_k"], metrics["recall_at_k"]) == (3 / 4, 3 / 4)
+    assert (metrics["precision_at_5%"], metrics["recall_at_5%"]) == (1 / 2, 1 / 4)
+    assert (metrics["precision_at_10%"], metrics["recall_at_10%"]) == (2 / 3, 2 / 4)
+    assert (metrics["precision_at_20%"], metrics["recall_at_20%"]) == (3 / 6, 3 / 4)
+
+
 def test_a_list_is_measured_against_what_was_said_of_it():
     suspect, wrong = np.array([True, True, True, False, False]), np.array([True, True, False, True, True])
     assert list_metrics(suspect, wrong, Precision(0.7)) == {
