@@ -13,7 +13,7 @@ from labelaudit.data.hashing import hash_rows
 from labelaudit.data.likeness import Likeness, compare_rows
 from labelaudit.errors import InputError
 from labelaudit.progress import NullProgress, ignore
-from tests.data.test_near_images import RGB, compressed, pictures
+from tests.support.blots import RGB, compressed, pictures
 
 WORDS = [f"word{number}" for number in range(400)]
 

@@ -14,26 +14,11 @@ from labelaudit.report.copies import GROUPS, ROWS, copy_groups, count_copies, ne
 from labelaudit.report.html import render_html
 from labelaudit.report.summary import summarise_report
 from labelaudit.report.wording import copies_in_words, near_copies_in_words
-from tests.support.made_up import Page, make_report, texts_dataset
-
-
-def report_of(labels, groups, in_test=(), near=None, near_in_test=()) -> tuple[Report, object]:
-    """A report on texts, of which those of a group are said to be copies, and some `near` others."""
-    dataset = texts_dataset(labels)
-    codes = pd.Series(groups)
-    different = pd.Series(labels).groupby(codes).transform("nunique").fillna(0) > 1
-    columns = {
-        "duplicate_group": [None if group is None else int(group) for group in groups],
-        "contradicts": [bool(found) for found in different],
-        "in_test": [row in in_test for row in range(len(labels))],
-        "near_duplicate_of": near or [None] * len(labels),
-        "near_in_test": [row in near_in_test for row in range(len(labels))],
-    }
-    return make_report(dataset, 0, **columns), dataset
+from tests.support.made_up import Page, report_of_copies
 
 
 def test_counts_and_words():
-    report, _ = report_of(["a", "b", "a", "a", "a", "b"], [0, 0, 1, 1, 1, None], in_test={5, 2})
+    report, _ = report_of_copies(["a", "b", "a", "a", "a", "b"], [0, 0, 1, 1, 1, None], in_test={5, 2})
     counts = count_copies(report.to_pandas(), report.metadata)
     assert counts == {
         "rows": 5, "groups": 2, "contradicting_rows": 2, "contradicting_groups": 1,
@@ -53,7 +38,7 @@ def test_counts_and_words():
 
 def test_counts_and_words_of_near_copies():
     near = [3, None, 0, 0, 5, 4, None]
-    report, _ = report_of(["a", "b", "a", "b", "a", "a", "b"], [None] * 7, near=near, near_in_test={1})
+    report, _ = report_of_copies(["a", "b", "a", "b", "a", "a", "b"], [None] * 7, near=near, near_in_test={1})
     frame = report.to_pandas()
     assert near_groups(frame).notna().tolist() == [True, False, True, True, True, True, False]
     assert near_groups(frame)[[0, 2, 3]].nunique() == 1
@@ -73,20 +58,20 @@ def test_counts_and_words_of_near_copies():
 
 def test_groups_of_near_copies_are_shown_those_with_different_labels_first():
     near = [1, 0, 4, None, 2, None, None]
-    report, dataset = report_of(["a", "a", "a", "b", "b", "a", "b"], [None] * 7, near=near, near_in_test={6})
+    report, dataset = report_of_copies(["a", "a", "a", "b", "b", "a", "b"], [None] * 7, near=near, near_in_test={6})
     groups = near_copy_groups(report.to_pandas(), dataset)
     assert [[row["row"] for row in group.rows] for group in groups] == [[2, 4], [6], [0, 1]]
     assert [group.contradicts for group in groups] == [True, False, False]
     page = Page(render_html(report, dataset))
     assert "Near copies" in page.texts
     assert "Copies" not in page.texts
-    many, dataset = report_of(["a"] * 400, [None] * 400, near=[row ^ 1 for row in range(400)])
+    many, dataset = report_of_copies(["a"] * 400, [None] * 400, near=[row ^ 1 for row in range(400)])
     page = Page(render_html(many, dataset))
     assert f"{GROUPS} of 200 groups; report.parquet has them all, in the column near_duplicate_of." in page.texts
 
 
 def test_without_copies_nothing_is_said():
-    report, dataset = report_of(["a", "b", "a"], [None, None, None])
+    report, dataset = report_of_copies(["a", "b", "a"], [None, None, None])
     assert copies_in_words(count_copies(report.to_pandas(), report.metadata)) == []
     assert near_copies_in_words(count_copies(report.to_pandas(), report.metadata)) == []
     page = render_html(report, dataset)
@@ -96,7 +81,7 @@ def test_without_copies_nothing_is_said():
 
 def test_groups_that_contradict_come_first_then_those_in_the_test_set_then_the_largest():
     labels = ["a", "a", "a", "a", "a", "a", "b", "a", "b"]
-    report, dataset = report_of(labels, [0, 0, 1, 1, 1, 2, 2, None, None], in_test={8})
+    report, dataset = report_of_copies(labels, [0, 0, 1, 1, 1, 2, 2, None, None], in_test={8})
     frame = report.to_pandas()
     frame.loc[frame["row"] == 6, "p_label"] = 0.9
     frame.loc[frame["row"] == 5, "p_label"] = 0.1
@@ -109,12 +94,12 @@ def test_groups_that_contradict_come_first_then_those_in_the_test_set_then_the_l
 
 def test_of_many_copies_some_are_shown_those_with_other_labels_among_them():
     labels = ["a"] * 400 + ["b"]
-    report, dataset = report_of(labels, [0] * 401)
+    report, dataset = report_of_copies(labels, [0] * 401)
     (group,) = copy_groups(report.to_pandas(), dataset)
     assert len(group.rows) == ROWS
     assert group.more == 401 - ROWS
     assert {row["label"] for row in group.rows} == {"a", "b"}
-    report, dataset = report_of(["a"] * 400, np.repeat(np.arange(200), 2).tolist())
+    report, dataset = report_of_copies(["a"] * 400, np.repeat(np.arange(200), 2).tolist())
     assert len(copy_groups(report.to_pandas(), dataset)) == GROUPS
     page = Page(render_html(report, dataset))
     assert f"{GROUPS} of 200 groups; report.parquet has them all, in the column duplicate_group." in page.texts
@@ -206,7 +191,7 @@ def test_other_splits_of_the_dataset_are_looked_at(tmp_path, kind):
     ],
 )
 def test_what_is_stored_of_them_is_checked(tmp_path, column, values):
-    report, _ = report_of(["a", "a", "b", "b"], [0, 0, None, None])
+    report, _ = report_of_copies(["a", "a", "b", "b"], [0, 0, None, None])
     index = report.table.schema.get_field_index(column)
     field = report.table.schema.field(index)
     Report(report.table.set_column(index, field, [values]), report.metadata).save(tmp_path / "r.parquet")

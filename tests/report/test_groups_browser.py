@@ -8,7 +8,7 @@ import pytest
 
 from labelaudit.correction.decisions import read_decisions
 from labelaudit.report.html import write_html
-from tests.report.test_copies import report_of
+from tests.support.made_up import report_of_copies
 from tests.support.pages import export, press
 
 pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
@@ -22,7 +22,7 @@ def copies(tmp_path):
     labels = ["a", "b", "a", "b", "b", "a", "<b>'\"&", "b", "a", "b"]
     groups = [0, 0, 0, 1, 1, *[None] * 5]
     near = [7, 7, 7, None, None, 6, 5, 0, None, None]
-    report, dataset = report_of(labels, groups, near=near)
+    report, dataset = report_of_copies(labels, groups, near=near)
     path = tmp_path / "report.html"
     write_html(report, dataset, path)
     return path, report, tmp_path

@@ -6,6 +6,7 @@ import json
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from labelaudit import Report
@@ -151,3 +152,18 @@ class Page(HTMLParser):
     @property
     def data(self):
         return json.loads(self.scripts[0])
+
+
+def report_of_copies(labels, groups, in_test=(), near=None, near_in_test=()) -> tuple[Report, object]:
+    """A report on texts, of which those of a group are said to be copies, and some `near` others."""
+    dataset = texts_dataset(labels)
+    codes = pd.Series(groups)
+    different = pd.Series(labels).groupby(codes).transform("nunique").fillna(0) > 1
+    columns = {
+        "duplicate_group": [None if group is None else int(group) for group in groups],
+        "contradicts": [bool(found) for found in different],
+        "in_test": [row in in_test for row in range(len(labels))],
+        "near_duplicate_of": near or [None] * len(labels),
+        "near_in_test": [row in near_in_test for row in range(len(labels))],
+    }
+    return make_report(dataset, 0, **columns), dataset
