@@ -33,8 +33,8 @@ from labelaudit.audit.audit_data import read_data
 from labelaudit.config import AuditConfig, ModelConfig
 from labelaudit.data.content import Vectors
 from labelaudit.data.copies import Copies
-from labelaudit.data.likeness import compare_rows
 from labelaudit.data.sources import load_dataset
+from labelaudit.likeness.compare import compare_rows
 from labelaudit.progress import NullProgress, Stopwatch
 
 Pairs = set[tuple[int, int]]

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from labelaudit.audit import evidence, setup
-from labelaudit.data import likeness, near_images, near_texts, nearest
 from labelaudit.detection import accuracy, fitted_rows, noise, outliers, query_shift, refine, share, spot_check
 from labelaudit.influence import derivatives
+from labelaudit.likeness import compare, images, nearest, texts
 from labelaudit.models import parts, registry, timm_models
 from labelaudit.report import html
 from labelaudit.report import spot_check as draw
@@ -59,20 +59,20 @@ STATED = {
             "with more than 64 numbers, thirty candidates",
         ),
         (nearest.WITHIN, 0.15, "δ ≤ .15 δ₁₀"),
-        (round(1 - near_texts.SIMILAR, 9), 0.15, "δ ≤ .05 (texts: .15)"),
+        (round(1 - texts.SIMILAR, 9), 0.15, "δ ≤ .05 (texts: .15)"),
         (nearest.DENSEST, 0.1, "no less than its 10% quantile over all rows"),
-        (likeness.BY_CHANCE, 0.05, "a rate of false discoveries of at most 5%"),
+        (compare.BY_CHANCE, 0.05, "a rate of false discoveries of at most 5%"),
         (
-            (near_images.SIDE, near_images.SMALL, near_images.FREQUENCIES),
+            (images.SIDE, images.SMALL, images.FREQUENCIES),
             (32, 16, 6),
             "log(1 + 10 |F|) of the 6 × 6 lowest frequencies F of 16 × 16 pixels",
         ),
         (
-            (near_images.LIKELY, near_images.LARGEST_SHIFT),
+            (images.LIKELY, images.LARGEST_SHIFT),
             (0.85, 3),
             "nearer than .85 of the tenth are compared: δ = 1 − the best correlation over shifts up to three pixels",
         ),
-        (near_texts.SKETCHED, 256, "with random signs (256 numbers)"),
+        (texts.SKETCHED, 256, "with random signs (256 numbers)"),
         (outliers.BY_CHANCE, 0.2, "the rate of false discoveries is .2 at most"),
         (
             (spot_check.FEWEST, spot_check.DOUBTFUL),

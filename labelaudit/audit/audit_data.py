@@ -19,9 +19,9 @@ from labelaudit.data.copies import Copies, find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import ImageSummary
-from labelaudit.data.likeness import Likeness, compare_rows
 from labelaudit.data.splits import own_numbers
 from labelaudit.errors import InputError
+from labelaudit.likeness.compare import Likeness, compare_rows
 from labelaudit.progress import Progress, ignore
 from labelaudit.runtime.machine import choose_device, choose_dtype
 from labelaudit.types import Hashes, Labels, Problems, Rows

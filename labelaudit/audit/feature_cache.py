@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from labelaudit.config import ModelConfig
 from labelaudit.data.dataset import content_hash
-from labelaudit.data.near_images import Thumbnails
 from labelaudit.errors import InputError
+from labelaudit.likeness.images import Thumbnails
 from labelaudit.progress import Progress
 from labelaudit.runtime.files import cache_folder
 from labelaudit.runtime.locks import remove_leftovers

@@ -15,7 +15,7 @@ from labelaudit.data.content import EncodedImages
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import ImageSummary, decode
-from labelaudit.data.near_images import Thumbnails, thumbnail_side
+from labelaudit.likeness.images import Thumbnails, thumbnail_side
 from labelaudit.models.registry import model_spec
 from labelaudit.models.spec import ModelSpec
 from labelaudit.models.timm_models import cut_off_head

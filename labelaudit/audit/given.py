@@ -17,7 +17,6 @@ from labelaudit.config import AuditConfig, TrainingConfig
 from labelaudit.data.copies import find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
 from labelaudit.data.hashing import hash_rows
-from labelaudit.data.likeness import compare_rows
 from labelaudit.detection.accuracy import Predictions, held_out_accuracy
 from labelaudit.detection.calibration import calibrate_to_given
 from labelaudit.detection.contradictions import judge_together
@@ -25,6 +24,7 @@ from labelaudit.detection.fitted_rows import fitted_rows
 from labelaudit.detection.noise import estimate_noise
 from labelaudit.detection.posterior import Evidence, label_posterior
 from labelaudit.detection.signals import Signals
+from labelaudit.likeness.compare import compare_rows
 from labelaudit.progress import Progress
 from labelaudit.runtime.machine import own_threads
 from labelaudit.types import Floats

@@ -18,9 +18,9 @@ from labelaudit.data.dataset import Dataset
 from labelaudit.data.encoders import join
 from labelaudit.data.hashing import hash_rows
 from labelaudit.data.images import DEEP, ImageSummary, decode, summarise_images
-from labelaudit.data.near_images import Thumbnails, thumbnail_side
 from labelaudit.data.pixels import DecodedAnew, allocate, choose_place
 from labelaudit.errors import InputError
+from labelaudit.likeness.images import Thumbnails, thumbnail_side
 from labelaudit.models.registry import feature_model, model_spec
 from labelaudit.models.spec import ModelSpec
 from labelaudit.models.timm_models import is_timm_model

@@ -36,12 +36,12 @@ from labelaudit.data.batches import Batches, TextFeatures
 from labelaudit.data.content import EncodedImages
 from labelaudit.data.copies import find_copies, kept_together
 from labelaudit.data.dataset import NO_LABEL, Dataset
-from labelaudit.data.likeness import compare_rows
 from labelaudit.data.pixels import choose_place
 from labelaudit.data.sources import load_dataset, load_test_set
 from labelaudit.data.splits import Fold, by_content, training_rows
 from labelaudit.detection.needs import measure_judging
 from labelaudit.errors import InputError
+from labelaudit.likeness.compare import compare_rows
 from labelaudit.models.choice import choose_network
 from labelaudit.models.flat import FlatModel
 from labelaudit.progress import NullProgress, Progress, Stopwatch

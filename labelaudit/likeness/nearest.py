@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 from torch import Tensor
 
-from labelaudit.data.search import BLOCK, search
+from labelaudit.likeness.search import BLOCK, search
 from labelaudit.types import Floats, Rows
 
 NEIGHBOURS = 10  # of each row; from the last one it is told how near rows lie here

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from labelaudit.data.content import Content, EncodedImages, Texts, Vectors
 from labelaudit.data.copies import Copies, connected
-from labelaudit.data.near_images import Thumbnails, compare_images
-from labelaudit.data.near_texts import compare_texts
-from labelaudit.data.near_vectors import compare_vectors
-from labelaudit.data.nearest import WITHIN, Compared
 from labelaudit.errors import InputError
+from labelaudit.likeness.images import Thumbnails, compare_images
+from labelaudit.likeness.nearest import WITHIN, Compared
+from labelaudit.likeness.texts import compare_texts
+from labelaudit.likeness.vectors import compare_vectors
 from labelaudit.progress import Progress
 from labelaudit.types import Floats, Problems, Rows
 

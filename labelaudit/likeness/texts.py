@@ -9,9 +9,9 @@ import torch
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
-from labelaudit.data.nearest import NEIGHBOURS, Compared, Neighbours
-from labelaudit.data.search import search
 from labelaudit.data.tokens import tokens
+from labelaudit.likeness.nearest import NEIGHBOURS, Compared, Neighbours
+from labelaudit.likeness.search import search
 from labelaudit.types import Floats, Rows
 
 WORDS = 1 << 20  # that are told apart

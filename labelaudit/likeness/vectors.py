@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from labelaudit.data.nearest import FITTED_ROWS, Compared, nearest
+from labelaudit.likeness.nearest import FITTED_ROWS, Compared, nearest
 
 LONG = 3.0  # times the median length, from which on a vector lies as much farther from others as it is longer
 TINY = float(np.finfo(np.float32).tiny)

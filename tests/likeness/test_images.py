@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labelaudit.data.near_images import alike, compare_images, thumbnail_side
+from labelaudit.likeness.images import alike, compare_images, thumbnail_side
 from labelaudit.progress import ignore
 from tests.support.blots import GREY, RGB, compressed, pictures
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from labelaudit.data import nearest as module
-from labelaudit.data import search as search_module
-from labelaudit.data.nearest import Compared, nearest
-from labelaudit.data.search import search
+from labelaudit.likeness import nearest as module
+from labelaudit.likeness import search as search_module
+from labelaudit.likeness.nearest import Compared, nearest
+from labelaudit.likeness.search import search
 from labelaudit.progress import ignore
 
 

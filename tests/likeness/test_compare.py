@@ -10,8 +10,8 @@ from labelaudit.data.content import Cells, EncodedImages, Texts, Vectors
 from labelaudit.data.copies import Copies, find_copies
 from labelaudit.data.dataset import Dataset
 from labelaudit.data.hashing import hash_rows
-from labelaudit.data.likeness import Likeness, compare_rows
 from labelaudit.errors import InputError
+from labelaudit.likeness.compare import Likeness, compare_rows
 from labelaudit.progress import NullProgress, ignore
 from tests.support.blots import RGB, compressed, pictures
 

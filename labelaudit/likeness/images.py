@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from labelaudit.data.nearest import Compared, at_least_dense, nearest
+from labelaudit.likeness.nearest import Compared, at_least_dense, nearest
 from labelaudit.types import Floats, Rows
 
 SIDE = 32  # of a thumbnail
