@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from labelaudit import scan
 from labelaudit.audit.needs import FoldNeeds
 from labelaudit.audit.stages import AuditSize, check_room, needs_in_words, parts_of
 from labelaudit.detection.needs import JudgingCosts
@@ -13,6 +16,7 @@ from labelaudit.runtime.machine import USABLE_FRACTION
 from labelaudit.training.optimizers import SGD
 from labelaudit.training.recording import Recording, plan_recording
 from labelaudit.training.window import Window
+from tests.support.progress import Stages
 
 RECORDING: Recording = plan_recording([Window("last", 5, 6)], 6, 4000, SGD(0.0, 0.0), memory=10**6)
 NEEDS = FoldNeeds(RECORDING, 5_000_000, fine_tuning=100.0, sweeping=30.0)
@@ -85,3 +89,45 @@ def test_what_has_no_room_on_the_disk_is_refused_with_what_would_fit(monkeypatch
         "output to a larger disk"
     )
     check_room(AuditSize(1000, 10, 2))
+
+
+def blobs(wrong):
+    """Two kinds of rows that are easy to tell apart, of which the first few are called the other."""
+    true = np.arange(90) % 2
+    values = np.random.default_rng(0).normal(size=(90, 3)) + 6 * true[:, None]
+    return values, np.where(np.arange(90) < wrong, 1 - true, true)
+
+
+def as_table(wrong):
+    values, labels = blobs(wrong)
+    return pd.DataFrame(values, columns=["a", "b", "c"]), labels
+
+
+def as_texts(wrong):
+    words = (("ball", "goal", "team", "match"), ("soup", "salt", "oven", "bread"))
+    labels = blobs(wrong)[1]
+    return [
+        " ".join((words[row % 2][row // 2 % 4], words[row % 2][row // 8 % 4], f"n{row}")) for row in range(90)
+    ], labels
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "again"),
+    [
+        (blobs(0), {"folds": "3"}, 0),
+        (blobs(6), {"folds": "3"}, 3),
+        (blobs(6), {"folds": "2"}, 0),
+        (blobs(6), {"test_fraction": 0.3}, 0),
+        (as_table(6), {"folds": "3"}, None),
+        (as_texts(6), {"folds": "3"}, None),
+    ],
+)
+def test_every_stage_is_told_to_its_end_and_nothing_is_trained_again_without_suspects(data, options, again):
+    told = Stages()
+    scan(*data, model="lr", epochs=15, progress=told, **options)
+    assert [stage for stage in told.stages if stage[1] != stage[2]] == []
+    names = [name for name, _, _ in told.stages]
+    if again is not None:
+        assert sum("without suspects" in name for name in names) == again
+    fine_tunes = [name for name in names if name.endswith(": fine-tuning") or name == "Fine-tuning"]
+    assert len(fine_tunes) == (1 if "test_fraction" in options else int(options["folds"]))

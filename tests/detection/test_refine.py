@@ -51,6 +51,18 @@ def test_equal_rows_have_the_posterior_of_one_number():
     assert [precision.low, precision.high] == pytest.approx([end / 10 for end in ends], abs=0.12)
 
 
+def test_other_pairs_and_classes_follow_by_what_they_have_in_common():
+    """Prior covariances: ½² (level) + ½² (bend) with any row, and ¼² with one class, and ½² with one pair."""
+    rows = rows_of([0.5] * 40, given=[0] * 30 + [2] * 10, suggested=[1] * 20 + [3] * 10 + [1] * 10)
+    refined = refine_scores(rows, HALF, np.arange(10), np.array([True] * 8 + [False] * 2))
+    same_pair, same_class, neither = (refined.log_odds[place] for place in (10, 20, 30))
+    assert same_pair == pytest.approx(
+        brentq(lambda s: found(s)[1] * (8 / found(s)[0] - 2 / (1 - found(s)[0])) - s / 0.8125, -5, 5), abs=1e-4
+    )
+    assert same_class / same_pair == pytest.approx(0.5625 / 0.8125, abs=1e-4)
+    assert neither / same_pair == pytest.approx(0.5 / 0.8125, abs=1e-4)
+
+
 def test_all_of_one_kind_pull_and_do_not_tear():
     for sign in (1, -1):
         refined = refine_scores(rows_of([0.5] * 50), HALF, np.arange(30), np.full(30, sign > 0))

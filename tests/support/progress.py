@@ -18,6 +18,20 @@ class Notes(NullProgress):
         self.notes.append(text)
 
 
+class Stages(Notes):
+    """A progress that remembers its stages, too: their names, totals, and how much of each was done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        done: list[int] = []
+        yield done.append
+        self.stages.append((name, total, sum(done)))
+
+
 class Interrupted(Exception):  # noqa: N818  # a stand-in for Ctrl-C
     pass
 
