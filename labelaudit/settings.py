@@ -68,6 +68,9 @@ def audit_config(**options: Any) -> AuditConfig:
     Args:
         options: Settings by name; None stands for the default.
 
+    Returns:
+        The configuration.
+
     Raises:
         InputError: There is no such setting, a value is of another type or out of its range, or two exclude each other.
 

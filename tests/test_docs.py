@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 
+import pytest
 import typer
 import yaml
 
@@ -77,6 +80,21 @@ def test_every_page_is_in_the_navigation():
 def test_the_reference_has_all_that_is_public():
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^::: labelaudit\.(\w+)$", page, re.MULTILINE)) == set(labelaudit.__all__) - {"__version__"}
+
+
+def public_functions() -> dict[str, Callable[..., object]]:
+    public = {name: getattr(labelaudit, name) for name in labelaudit.__all__}
+    return {name: value for name, value in public.items() if inspect.isfunction(value)}
+
+
+@pytest.mark.parametrize("name", public_functions())
+def test_public_functions_say_what_they_take_and_give(name):
+    function = public_functions()[name]
+    text = inspect.getdoc(function)
+    sections = dict(re.findall(r"^(Args|Returns|Raises):\n((?:    .*\n?|\n)+)", text, re.MULTILINE))
+    described = re.findall(r"^    (\w+): \S", sections["Args"], re.MULTILINE)
+    assert described == list(inspect.signature(function).parameters)
+    assert sections["Returns"].strip()
 
 
 def test_the_reference_has_every_command_and_option():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +80,9 @@ def check(
         reviewed: CSV files of decisions made with earlier reports. Labels found right are no suspects, those found
             wrong that are still there are, and both count as evidence, as do those that the baseline knows of.
 
+    Returns:
+        The new and changed rows, the most suspect first, and why the check fails, if it does.
+
     Raises:
         InputError: The baseline, the data or the list of accepted rows cannot be used; the message says why.
     """
@@ -105,12 +109,8 @@ def check(
         page = of_new_rows(report, rows)
         if refresh and not failures:
             save_baseline(Path(baseline) if Path(baseline).is_dir() else Path(baseline).parent, report, found)
-            notes.append("the baseline is refreshed")
-        elif refresh:
-            notes.append("the baseline is as it was: the check fails")
-    elif refresh:
-        why = "the check fails" if failures else "nothing differs from it"
-        notes.append(f"the baseline is as it was: {why}")
+    if refresh:
+        notes.append(refresh_note(failures, audited=page is not None))
     return CheckResult(
         source=update.dataset.source,
         baseline=str(baseline),
@@ -127,6 +127,13 @@ def check(
         class_name_twins=update.twins,
         report=page,
     )
+
+
+def refresh_note(failures: Sequence[str], *, audited: bool) -> str:
+    """What became of the baseline that was to be refreshed."""
+    if audited and not failures:
+        return "the baseline is refreshed"
+    return f"the baseline is as it was: {'the check fails' if failures else 'nothing differs from it'}"
 
 
 def notes_on_names(update: Update, accepted: set[str]) -> list[str]:

@@ -100,6 +100,9 @@ def flip_test(
         finished: Called with each report as soon as there is one, so that nothing is lost if a later seed fails.
         run_folder: Where the run saves what it has from time to time, so that it can be gone on with after a kill.
 
+    Returns:
+        The reports, one for each seed, and the metrics of each ranking.
+
     Raises:
         InputError: Neither or both of `rate` and `known` are given, or the data or a setting cannot be used.
     """

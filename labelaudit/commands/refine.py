@@ -104,6 +104,9 @@ def refine(
         decisions: CSV files with columns `id` and `decision` (keep: the label is right; accept, relabel, drop: it is
             wrong; unsure) and others, as report.html exports them; see `read_decisions`.
 
+    Returns:
+        The report of the rows that are left, with the figures before and after.
+
     Raises:
         InputError: The decisions do not go with the report, contradict labels known to be true or say nothing; or the
             report could not tell which labels are wrong, or is refined already.

@@ -66,7 +66,7 @@ def scan(
         source: A path, or data in memory: whatever `load_dataset` takes.
         labels: One label for each row of `source`, where that holds inputs without labels: `scan(X, y)` is
             `scan((X, y))`.
-        test: Another one with trusted labels, to be the query; None for a cross-audit.
+        test: Trusted data to be the query, in any form `source` can have; None for a cross-audit.
         known: A table of true labels (`path`, `true_label`), to be put beside the findings.
         config: All settings.
         progress: Shown the stages.
@@ -80,6 +80,9 @@ def scan(
             `read_probabilities` takes them, or a list of several; then nothing is trained, and `source` needs labels
             only.
         options: Settings under the names they have on the command line, instead of `config`.
+
+    Returns:
+        The report: a row for each row of `source`, in its order, and what is estimated of the labels as a whole.
 
     Raises:
         InputError: The data or a setting cannot be used; the message says why.

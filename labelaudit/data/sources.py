@@ -66,6 +66,9 @@ def load_dataset(source: object, config: SourceConfig | None = None, splits: tup
         config: Column names and the like; guessed where None.
         splits: Which part of a dataset with several to take unless `config` says so, the preferred first.
 
+    Returns:
+        The rows, with their labels as names, in the source's order.
+
     Raises:
         InputError: There is nothing usable there; the message says what is wrong and what to do.
 

@@ -77,6 +77,9 @@ def classify_patterns(
         deviations: How many (robust) standard deviations above the median the threshold lies.
         trend_of: What the linear trend is fitted to.
 
+    Returns:
+        The pattern of each sample, and the statistics it follows from.
+
     Raises:
         ValueError: It is not of that shape, or a value is not finite.
     """
@@ -141,6 +144,9 @@ def training_stages(losses: Floats) -> Stages:
 
     Args:
         losses: Training loss of each epoch, shape (E,), E ≥ 3.
+
+    Returns:
+        The boundaries of the stages, and the curve they follow from.
 
     Raises:
         ValueError: It is not of that shape, or a value is not finite.

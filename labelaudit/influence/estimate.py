@@ -51,7 +51,22 @@ def dynamic_influence(
     scoring: Scoring = Scoring(),  # noqa: B008  # it is frozen
     differentiate: Differentiate | None = None,
 ) -> Influence:
-    """DIT over one window, by one sweep back; see `sweep`."""
+    """Estimate influence over one window by DIT, in one sweep back (docs/method.md, "The sweep"; Algorithm 2).
+
+    Args:
+        run: The recorded run, of `track`.
+        window: Which steps a row is left out of; `run.windows` names some.
+        query: K quantities.
+        progress: Called with the number of rows of each pass.
+        scoring: How the contributions of the steps are summed.
+        differentiate: How derivatives along a direction are computed; None for what suits the network.
+
+    Returns:
+        The estimated influence of each row on each quantity, values of shape (K, N).
+
+    Raises:
+        InputError: The run did not record the window.
+    """
     return dynamic_influences(run, [window], query, progress, scoring, differentiate)[0]
 
 
@@ -64,7 +79,22 @@ def dynamic_influences(
     scoring: Scoring = Scoring(),  # noqa: B008  # it is frozen
     differentiate: Differentiate | None = None,
 ) -> list[Influence]:
-    """DIT over several windows in one sweep; each is given the time of the whole sweep."""
+    """Estimate influence over several windows by DIT, in one sweep back; arguments as for `dynamic_influence`.
+
+    Args:
+        run: The recorded run.
+        windows: Which steps a row is left out of.
+        query: K quantities.
+        progress: Called with the number of rows of each pass.
+        scoring: How the contributions of the steps are summed.
+        differentiate: How derivatives along a direction are computed; None for what suits the network.
+
+    Returns:
+        For each window the estimated influence, values of shape (K, N); each has the seconds of the whole sweep.
+
+    Raises:
+        InputError: The run did not record one of the windows.
+    """
     started = time.perf_counter()
     differentiate = differentiate or choose_differentiation("auto", run.model)
     with reproducible():

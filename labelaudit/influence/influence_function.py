@@ -75,6 +75,9 @@ def influence_function(
         solver: How v is found.
         differentiate: How H v is computed.
 
+    Returns:
+        The estimated influence of each row on each quantity, values of shape (K, N).
+
     Raises:
         InputError: The window is not the whole run, or the linear system could not be solved.
     """

@@ -52,6 +52,9 @@ def leave_one_out(
         processes: Number of CPU processes (forked, where the system can).
         checkpoints: Where results of finished trainings are stored and resumed from; one folder for each run and query.
 
+    Returns:
+        The true influence of each row on each quantity, values of shape (K, N).
+
     Raises:
         InputError: The run did not record the window, or not its moments.
     """

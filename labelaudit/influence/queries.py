@@ -80,7 +80,17 @@ class ValueQuery:
 def prediction(
     model: FlatModel, inputs: Tensor, names: Sequence[str], classes: Sequence[str], class_name: str
 ) -> ValueQuery:
-    """f_c(x), the logit of a class for each of the inputs (B, …), called `names` (Theorem 5).
+    """The logit f_c(x) of a class for each input (Theorem 5).
+
+    Args:
+        model: The network, such as `run.model`.
+        inputs: Shape (B, …).
+        names: What the inputs are called, B names.
+        classes: The class names, by class index.
+        class_name: c.
+
+    Returns:
+        A query of B quantities.
 
     Raises:
         InputError: There is no class of that name.
@@ -94,7 +104,16 @@ def prediction(
 
 @checked
 def feature_importance(model: FlatModel, inputs: Tensor, label: int, features: Sequence[int]) -> ValueQuery:
-    """∂ℓ(z)/∂x_k, how the loss of one sample (1, …) depends on each of some entries k of its flattened input (Thm. 6).
+    """∂ℓ(z)/∂x_k: how the loss of one sample depends on entries of its input (Theorem 6).
+
+    Args:
+        model: The network, such as `run.model`.
+        inputs: The sample's input, shape (1, …).
+        label: Its class index.
+        features: The entries k of the flattened input.
+
+    Returns:
+        A query of K quantities, one for each of the entries.
 
     Raises:
         InputError: There is no such entry.
@@ -115,7 +134,14 @@ def feature_importance(model: FlatModel, inputs: Tensor, label: int, features: S
 
 @checked
 def parameter_importance(model: FlatModel, parameters: Sequence[str]) -> ValueQuery:
-    """θ_k itself, named like `head.weight[3, 17]` (Theorem 7: q = e_k).
+    """Single parameters θ_k (Theorem 7: q = e_k).
+
+    Args:
+        model: The network, such as `run.model`.
+        parameters: Their names and indices, like `head.weight[3, 17]`.
+
+    Returns:
+        A query of K quantities, one for each of the parameters.
 
     Raises:
         InputError: There is no such parameter or entry, or it is not tracked.

@@ -185,7 +185,18 @@ class QueryLoss:
 def loss_by_class(
     name: QueryName, batches: Batches, rows: Tensor, batch_size: int, classes: Sequence[str]
 ) -> QueryLoss:
-    """One test loss for each class that has query rows."""
+    """The mean test loss of each class that has query rows.
+
+    Args:
+        name: The loss, see `QueryLoss`.
+        batches: Where inputs and labels are.
+        rows: The query rows, int64, shape (M,).
+        batch_size: Rows in a forward pass.
+        classes: The class names, by class index.
+
+    Returns:
+        A query of one quantity for each of these classes.
+    """
     present, groups = batches.labels[rows].unique(return_inverse=True)
     names = tuple(f"test loss on {classes[index]}" for index in present.tolist())
     return QueryLoss(name, batches, rows, batch_size, names, groups)
@@ -200,7 +211,18 @@ def loss_by_sample(
     ids: Sequence[str],
     only: Sequence[str] | None = None,
 ) -> QueryLoss:
-    """One test loss for each query row (M,), named by `ids`, or for the chosen ids only.
+    """The test loss of each query row, or of the chosen ones only.
+
+    Args:
+        name: The loss, see `QueryLoss`.
+        batches: Where inputs and labels are.
+        rows: The query rows, int64, shape (M,).
+        batch_size: Rows in a forward pass.
+        ids: What the rows are called, M ids.
+        only: The ids of the rows that are wanted; None for all.
+
+    Returns:
+        A query of one quantity for each of the rows.
 
     Raises:
         InputError: There is no sample of such an id.

@@ -32,6 +32,9 @@ def track(
         seed: Decides the data order.
         progress: Called after each step with the number of rows it has seen.
 
+    Returns:
+        The recorded run, for `dynamic_influence`, `leave_one_out` and `influence_function`.
+
     Raises:
         InputError: The network's loss is not one sample's, the run does not fit into memory, or the training diverged.
     """
