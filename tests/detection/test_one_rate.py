@@ -48,6 +48,24 @@ def test_it_is_the_likeliest_weight_and_rate():
     assert found.wrong[wrong].min() > 0.5 > np.quantile(found.wrong[~wrong], 0.99)
 
 
+def test_of_few_classes_it_is_the_likeliest_too():
+    """By the derivatives of the likelihood at what was found, from differences."""
+    draw = np.random.default_rng(0)
+    true = np.arange(400) % 3
+    evidence = 2 * np.eye(3)[true] + draw.normal(size=(400, 3))
+    given = np.where(np.arange(400) < 60, (true + 1 + np.arange(400) % 2) % 3, true)
+    fit = fit_one_rate(evidence, given)
+
+    def likelihood(weight, rate):
+        right = np.exp(log_softmax(weight * evidence))[np.arange(400), given]
+        return np.log((1 - rate) * right + rate * (1 - right) / 2).sum()
+
+    assert fit.log_likelihood == pytest.approx(likelihood(fit.weight, fit.rate))
+    for step in (0.01, -0.01):
+        assert likelihood(fit.weight + step, fit.rate) < fit.log_likelihood
+        assert likelihood(fit.weight, fit.rate + step / 10) < fit.log_likelihood
+
+
 def test_what_it_gains_is_over_the_best_weight_without_noise():
     evidence, given, _ = drawn(30)
     found = fit_one_rate(evidence, given)

@@ -30,6 +30,14 @@ def test_other_class_shares_are_told_with_how_many_rows_it_takes():
     assert "linear classifier" not in (text or "")
 
 
+def test_a_certain_but_small_difference_of_class_shares_is_not_worth_a_word():
+    """Of 6,000 rows a tenth is of another class than expected: certainly no chance, but less than a fifth."""
+    half, other = np.arange(6000) % 2, np.array([0] * 3600 + [1] * 2400)
+    assert describe_query_shift(rows(300), rows(300, seed=1), half, other) is None
+    more = np.array([0] * 4260 + [1] * 1740)  # .71 and .29 instead of .5 each
+    assert "21% of them" in (describe_query_shift(rows(300), rows(300, seed=1), half, more) or "")
+
+
 @pytest.mark.parametrize("few", [10, 49])
 def test_of_a_few_rows_nothing_is_said(few):
     assert describe_query_shift(rows(300), rows(few, shift=9.0), THREE, THREE[:few]) is None

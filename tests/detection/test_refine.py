@@ -51,6 +51,15 @@ def test_equal_rows_have_the_posterior_of_one_number():
     assert [precision.low, precision.high] == pytest.approx([end / 10 for end in ends], abs=0.12)
 
 
+def test_the_level_is_as_unsure_as_the_range_of_the_share():
+    """Four deviations of it take the share from one end to the other, here from log odds −2.8 to 2.8."""
+    share = Share(0.5, expit(-2.8), expit(2.8))
+    refined = refine_scores(rows_of([0.5] * 20), share, np.arange(10), np.array([True] * 8 + [False] * 2))
+    variance = 1.4**2 + 0.25 + 0.0625
+    mode = brentq(lambda s: found(s)[1] * (8 / found(s)[0] - 2 / (1 - found(s)[0])) - s / variance, -5, 5)
+    assert refined.log_odds[10:] == pytest.approx([mode] * 10, abs=1e-4)
+
+
 def test_other_pairs_and_classes_follow_by_what_they_have_in_common():
     """Prior covariances: ½² (level) + ½² (bend) with any row, and ¼² with one class, and ½² with one pair."""
     rows = rows_of([0.5] * 40, given=[0] * 30 + [2] * 10, suggested=[1] * 20 + [3] * 10 + [1] * 10)

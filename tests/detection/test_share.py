@@ -139,6 +139,8 @@ def test_evenness_is_the_rate_of_the_surest_quarter_by_the_mean():
     in_hard_rows = np.where(sure < 0.8, everywhere, drawn)
     assert evenness(p, p, transition, everywhere) == pytest.approx(1, abs=0.15)
     assert evenness(p, p, transition, in_hard_rows) < 0.4
+    in_sure_rows = np.where(sure > 0.95, everywhere, drawn)
+    assert evenness(p, p, transition, in_sure_rows) == 1  # no mean is exceeded
 
 
 def test_spread_by_draws_from_dirichlets():

@@ -26,6 +26,11 @@ def test_the_spread_is_the_most_likely_dirichlet_multinomial():
     assert spread_strength(counts.astype(float)) == pytest.approx(best, rel=1e-3)
 
 
+def test_classes_that_are_mistaken_for_one_other_only_have_a_spread_of_next_to_nothing():
+    counts = 90.0 * np.eye(5) + 10.0 * np.roll(np.eye(5), 1, axis=1)
+    assert spread_strength(counts) < 0.5
+
+
 def test_two_classes_have_one_rate():
     counts = np.array([[80.0, 20.0], [0.0, 100.0]])
     assert shrink_transition(counts) == pytest.approx(np.array([[0.9, 0.1], [0.1, 0.9]]))
