@@ -155,8 +155,12 @@ def spot_checked(rows: Rows, wrong: NDArray[np.bool_], seed: int) -> dict[str, d
 
 def refine_table(tasks: dict[str, Any]) -> str:
     """The table of `refine` in docs/review-measured.md."""
-    columns = {"average_precision": "average precision", "calibration_error": "calibration error",
-               "share_error": "share off by", "precision_gap": "said − true precision"}  # fmt: skip
+    columns = {
+        "average_precision": "average precision",
+        "calibration_error": "calibration error",
+        "share_error": "share off by",
+        "precision_gap": "said − true precision",
+    }
     lines = [["task", "decisions", *columns.values()], ["---"] * (2 + len(columns))]
     for name, task in tasks.items():
         for run in (run for run in task.get("runs", {}) if run.endswith(", before")):
@@ -185,8 +189,10 @@ def spot_table(tasks: dict[str, Any]) -> str:
         for number in DECISIONS:
             strata, plain = (task["spot_check"][f"{number}, {way}"] for way in ("strata", "at random"))
             wrong = f"{task['wrong']['share']['share']['mean']:.1%}"
-            both = [f"**{strata[key]['mean']:{form}}**, {plain[key]['mean']:{form}}"
-                    for key, form in (("width", ".3f"), ("held", ".0%"), ("off", ".3f"))]  # fmt: skip
+            both = [
+                f"**{strata[key]['mean']:{form}}**, {plain[key]['mean']:{form}}"
+                for key, form in (("width", ".3f"), ("held", ".0%"), ("off", ".3f"))
+            ]
             bound = f"{task['spot_check']['list']['held']['mean']:.0%}" if number == CHECKED else ""
             lines.append([name, wrong, str(number), *both, bound])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -73,9 +73,13 @@ def measure(case: Case, data: Path, weights: Path, seed: int) -> dict[str, dict[
         wrong = draw(case, data, seed, table)
         for tracked in TRACKED:
             config = audit_config(
-                model=case.model, weights=weights / f"{case.model}.safetensors", image_size=case.image_size, seed=seed,
-                label_column="label", track=tracked,
-            )  # fmt: skip
+                model=case.model,
+                weights=weights / f"{case.model}.safetensors",
+                image_size=case.image_size,
+                seed=seed,
+                label_column="label",
+                track=tracked,
+            )
             started = time.process_time()
             frame = scan(table, config=config).to_pandas()
             ways = {"score": frame["score"], "influence": -frame["influence"], "final loss": frame["loss"]}

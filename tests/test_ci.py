@@ -87,9 +87,16 @@ def run_action(repository: Path, **inputs: str) -> tuple[subprocess.CompletedPro
     for file in files.values():
         file.write_text("")
     done = call(
-        "bash", "--noprofile", "--norc", "-eo", "pipefail", script, folder=repository, **variables,
+        "bash",
+        "--noprofile",
+        "--norc",
+        "-eo",
+        "pipefail",
+        script,
+        folder=repository,
+        **variables,
         **{name: str(file) for name, file in files.items()},
-    )  # fmt: skip
+    )
     text = files["GITHUB_OUTPUT"].read_text()
     outputs = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
     outputs |= {
@@ -127,9 +134,13 @@ def test_action_fails_on_a_new_wrong_label(repository):
 
     (repository / "fine.txt").write_text("0/wrong, new.png\n")
     done, outputs, _ = run_action(
-        repository, source="data", accepted="fine.txt", max_new_suspects="0", max_new_share="0.5",
+        repository,
+        source="data",
+        accepted="fine.txt",
+        max_new_suspects="0",
+        max_new_share="0.5",
         fail_on_relabelled="true",
-    )  # fmt: skip
+    )
     assert (done.returncode, outputs) == (0, {"verdict": "passed", "suspects": "0"})
 
 

@@ -26,6 +26,10 @@ def test_plurals_that_are_not_regular():
 
 def test_long_lists_for_people():
     assert [listed("abcdefg"[:length], 3) for length in (0, 1, 3, 4, 7)] == [
-        "", "a", "a, b, c", "a, b, c and 1 more", "a, b, c and 4 more"
-    ]  # fmt: skip
+        "",
+        "a",
+        "a, b, c",
+        "a, b, c and 1 more",
+        "a, b, c and 4 more",
+    ]
     assert listed(range(5000), 2) == "0, 1 and 4,998 more"

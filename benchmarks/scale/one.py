@@ -28,5 +28,9 @@ def main(arguments: list[str]) -> dict[str, Any]:
     inputs, labels, wrong = vectors(*map(int, arguments))
     report = scan((inputs, labels), model="lr").to_pandas()
     found = average_precision_score(wrong, report["score"].fillna(0))
-    return {"average_precision": float(found), "listed": int(report["suspect"].sum()), "wrong": int(wrong.sum()),
-            "version": labelaudit.__version__}  # fmt: skip
+    return {
+        "average_precision": float(found),
+        "listed": int(report["suspect"].sum()),
+        "wrong": int(wrong.sum()),
+        "version": labelaudit.__version__,
+    }

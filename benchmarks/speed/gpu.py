@@ -166,13 +166,16 @@ def scan(bench: Bench) -> None:
         "scan": scans.scan(bench, network, table, "gpu", epochs),
         "scan, bfloat16": scans.scan(bench, network, table, "gpu", epochs, "--dtype", "bfloat16"),
     }
-    bench.keep(title, {
-        "settings": {"model": network.name, "rows": rows, "epochs": epochs, "batch_size": network.batch_size},
-        "repeats": [found],
-        "seconds": {way: figures["seconds"] for way, figures in found.items()},
-        "scan / plain, both float32": found["scan"]["seconds"] / found["plain"]["seconds"],
-        "peak on the GPU, GB": {way: figures.get("peak_gpu_bytes", 0) / 1e9 for way, figures in found.items()},
-    })  # fmt: skip
+    bench.keep(
+        title,
+        {
+            "settings": {"model": network.name, "rows": rows, "epochs": epochs, "batch_size": network.batch_size},
+            "repeats": [found],
+            "seconds": {way: figures["seconds"] for way, figures in found.items()},
+            "scan / plain, both float32": found["scan"]["seconds"] / found["plain"]["seconds"],
+            "peak on the GPU, GB": {way: figures.get("peak_gpu_bytes", 0) / 1e9 for way, figures in found.items()},
+        },
+    )
 
 
 def photographs(data: Path, out: Path, rows: int) -> Path:

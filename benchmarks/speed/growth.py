@@ -34,16 +34,19 @@ def grown(figures: Figures) -> float:
 
 def keep(bench: Bench, title: str, what: str, sizes: list[float], found: list[Figures], **more: Any) -> None:
     """Keep a series and its slopes."""
-    bench.keep(title, {
-        "settings": more,
-        "repeats": [{what: size} | figures for size, figures in zip(sizes, found, strict=True)],
-        what: sizes,
-        "seconds": [figures["seconds"] for figures in found],
-        "memory beyond the imports, MB": [grown(figures) / 1e6 for figures in found],
-        "exponent of seconds": slope(sizes, [figures["seconds"] for figures in found]),
-        "exponent of memory": slope(sizes, [grown(figures) for figures in found]),
-        f"bytes for each of the {what}": (grown(found[-1]) - grown(found[0])) / (sizes[-1] - sizes[0]),
-    })  # fmt: skip
+    bench.keep(
+        title,
+        {
+            "settings": more,
+            "repeats": [{what: size} | figures for size, figures in zip(sizes, found, strict=True)],
+            what: sizes,
+            "seconds": [figures["seconds"] for figures in found],
+            "memory beyond the imports, MB": [grown(figures) / 1e6 for figures in found],
+            "exponent of seconds": slope(sizes, [figures["seconds"] for figures in found]),
+            "exponent of memory": slope(sizes, [grown(figures) for figures in found]),
+            f"bytes for each of the {what}": (grown(found[-1]) - grown(found[0])) / (sizes[-1] - sizes[0]),
+        },
+    )
 
 
 def with_rows(bench: Bench) -> None:
@@ -111,13 +114,16 @@ def million_rows(bench: Bench) -> None:
             continue
         say(title)
         figures = bench.scan(manifest, "million", *options, *more)
-        bench.keep(title, {
-            "settings": {"options": " ".join(options)},
-            "repeats": [figures],
-            "seconds": figures["seconds"],
-            "peak, GB": figures["peak_bytes"] / 1e9,
-            "within 4 GB": figures["peak_bytes"] <= AT_MOST,
-        })  # fmt: skip
+        bench.keep(
+            title,
+            {
+                "settings": {"options": " ".join(options)},
+                "repeats": [figures],
+                "seconds": figures["seconds"],
+                "peak, GB": figures["peak_bytes"] / 1e9,
+                "within 4 GB": figures["peak_bytes"] <= AT_MOST,
+            },
+        )
 
 
 def write_manifest(bench: Bench, rows: int) -> Path:
@@ -130,9 +136,11 @@ def write_manifest(bench: Bench, rows: int) -> Path:
         Image.fromarray(image).save(folder / f"{number}.png")
     place = np.arange(rows) % DISTINCT
     manifest = bench.scratch / "million.csv"
-    pd.DataFrame({
-        "id": [f"row-{number}" for number in range(rows)],
-        "path": np.array([f"digits/{number}.png" for number in range(DISTINCT)])[place],
-        "label": labels[place],
-    }).to_csv(manifest, index=False)  # fmt: skip
+    pd.DataFrame(
+        {
+            "id": [f"row-{number}" for number in range(rows)],
+            "path": np.array([f"digits/{number}.png" for number in range(DISTINCT)])[place],
+            "label": labels[place],
+        }
+    ).to_csv(manifest, index=False)
     return manifest

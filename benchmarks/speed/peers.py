@@ -56,14 +56,23 @@ def compare_on(bench: Bench, network: Network) -> None:
         say(f"  {name} {found[name]['seconds']:.1f} s")
     unit = found["plain fine-tune"]["seconds"]
     ours = found["labelaudit scan"]["seconds"]
-    bench.keep(title, {
-        "settings": {"model": network.name, "rows": rows, "epochs": epochs, "batch_size": network.batch_size,
-                     "flipped": int(wrong.sum()), "seeds": 1},
-        "repeats": [found],
-        "left out": left_out,
-        "seconds": {way: figures["seconds"] for way, figures in found.items()},
-        "plain fine-tunes": {way: figures["seconds"] / unit for way, figures in found.items()},
-        "times labelaudit's": {way: figures["seconds"] / ours for way, figures in found.items()},
-        "average precision": {way: f["average_precision"] for way, f in found.items() if "average_precision" in f},
-        "peak, GB": {way: figures["peak_bytes"] / 1e9 for way, figures in found.items()},
-    })  # fmt: skip
+    bench.keep(
+        title,
+        {
+            "settings": {
+                "model": network.name,
+                "rows": rows,
+                "epochs": epochs,
+                "batch_size": network.batch_size,
+                "flipped": int(wrong.sum()),
+                "seeds": 1,
+            },
+            "repeats": [found],
+            "left out": left_out,
+            "seconds": {way: figures["seconds"] for way, figures in found.items()},
+            "plain fine-tunes": {way: figures["seconds"] / unit for way, figures in found.items()},
+            "times labelaudit's": {way: figures["seconds"] / ours for way, figures in found.items()},
+            "average precision": {way: f["average_precision"] for way, f in found.items() if "average_precision" in f},
+            "peak, GB": {way: figures["peak_bytes"] / 1e9 for way, figures in found.items()},
+        },
+    )

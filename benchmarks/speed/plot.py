@@ -47,9 +47,13 @@ def _bars(axis: Axes, groups: dict[str, dict[str, float]], errors: dict[str, dic
             found = [group[way] for group in errors.values() if way in group]
             spans = [[f["median"] - f["min"] for f in found], [f["max"] - f["median"] for f in found]]
         axis.barh(
-            [place + number * height for place in places], values, height, xerr=spans, label=way,
+            [place + number * height for place in places],
+            values,
+            height,
+            xerr=spans,
+            label=way,
             color=COLOURS[number % len(COLOURS)],
-        )  # fmt: skip
+        )
     axis.set_yticks([place + height * (len(ways) - 1) / 2 for place in range(len(groups))], [*groups], fontsize=8)
     axis.invert_yaxis()
 
@@ -88,8 +92,13 @@ def _growth(axis: Axes, cases: Cases) -> None:
         for case in (case for case in cases.values() if what in case):
             sizes = [size / case[what][0] for size in case[what]]
             for key, style in (("seconds", "-o"), ("memory beyond the imports, MB", ":s")):
-                axis.plot(sizes, [v / case[key][0] for v in case[key]], style, color=COLOURS[number],
-                          label=f"{key.partition(' ')[0]}, {what} from {case[what][0]:,.0f}")  # fmt: skip
+                axis.plot(
+                    sizes,
+                    [v / case[key][0] for v in case[key]],
+                    style,
+                    color=COLOURS[number],
+                    label=f"{key.partition(' ')[0]}, {what} from {case[what][0]:,.0f}",
+                )
     axis.set(xscale="log", yscale="log", xlabel="times the smallest", ylabel="times the smallest's")
 
 
@@ -97,6 +106,11 @@ def _window(axis: Axes, cases: Cases) -> None:
     axis.set_title("(e) growth with the window")
     what = "steps in the window"
     for number, (name, case) in enumerate((n, c) for n, c in cases.items() if what in c):
-        axis.plot(case[what], case["memory beyond the imports, MB"], "-o", color=COLOURS[number],
-                  label=name.rpartition(", ")[2])  # fmt: skip
+        axis.plot(
+            case[what],
+            case["memory beyond the imports, MB"],
+            "-o",
+            color=COLOURS[number],
+            label=name.rpartition(", ")[2],
+        )
     axis.set(xlabel=what, ylabel="memory beyond the imports, MB", ylim=(0, None))

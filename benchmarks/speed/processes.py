@@ -52,15 +52,27 @@ class Bench:
         """
         figures = self.scratch / "figures.json"
         figures.unlink(missing_ok=True)
-        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.speed.child", f"benchmarks.speed.{module}",
-                   str(figures), *map(str, arguments)]  # fmt: skip
+        command = [
+            sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "benchmarks.speed.child",
+            f"benchmarks.speed.{module}",
+            str(figures),
+            *map(str, arguments),
+        ]
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         started = time.perf_counter()
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=LONGEST, check=False,
+                command,
+                capture_output=True,
+                text=True,
+                timeout=LONGEST,
+                check=False,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            )  # fmt: skip
+            )
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"{module} took more than {LONGEST} s") from None
         if done.returncode != 0 or not figures.is_file():

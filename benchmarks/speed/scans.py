@@ -54,14 +54,20 @@ def times(bench: Bench) -> None:
             repeats.append(found)
             say(f"  repeat {number + 1}: " + ", ".join(f"{way} {f['seconds']:.1f} s" for way, f in found.items()))
         entry: Figures = {
-            "settings": {"model": network.name, "rows": pair.rows, "epochs": EPOCHS, "batch_size": network.batch_size,
-                         "plain_workers": workers, "plain_channels_last": network.channels_last},
+            "settings": {
+                "model": network.name,
+                "rows": pair.rows,
+                "epochs": EPOCHS,
+                "batch_size": network.batch_size,
+                "plain_workers": workers,
+                "plain_channels_last": network.channels_last,
+            },
             "repeats": repeats,
             "scan / plain": {way: spread([r[way]["seconds"] / r["plain"]["seconds"] for r in repeats]) for way in ways},
             "scan / plain, CPU seconds": {
                 way: spread([r[way]["cpu_seconds"] / r["plain"]["cpu_seconds"] for r in repeats]) for way in ways
             },
-        }  # fmt: skip
+        }
         if "forward_backward_seconds" in repeats[0]["plain"]:
             entry["share of seconds outside forward and backward passes"] = {
                 way: statistics.median(1 - r[way]["forward_backward_seconds"] / r[way]["seconds"] for r in repeats)
@@ -81,17 +87,27 @@ def memory(bench: Bench) -> None:
             found[f"scan, trajectory {way}"] = scan(bench, network, table, "d", 1, "--trajectory", way)
         copy = 4 * found["plain"]["parameters"]
         steps = -(-(pair.rows // 2) // network.batch_size)
-        bench.keep(title, {
-            "settings": {"model": network.name, "rows": pair.rows, "epochs": 1, "batch_size": network.batch_size,
-                         "steps in the window": steps, "one copy of the parameters, bytes": copy},
-            "repeats": [found],
-            "peak, GB": {way: figures["peak_bytes"] / 1e9 for way, figures in found.items()},
-            "before anything is read, GB": {way: f["peak_bytes_before"] / 1e9 for way, f in found.items()},
-            "copies of the parameters more than plain": {
-                way: (figures["peak_bytes"] - found["plain"]["peak_bytes"]) / copy
-                for way, figures in found.items() if way != "plain"
+        bench.keep(
+            title,
+            {
+                "settings": {
+                    "model": network.name,
+                    "rows": pair.rows,
+                    "epochs": 1,
+                    "batch_size": network.batch_size,
+                    "steps in the window": steps,
+                    "one copy of the parameters, bytes": copy,
+                },
+                "repeats": [found],
+                "peak, GB": {way: figures["peak_bytes"] / 1e9 for way, figures in found.items()},
+                "before anything is read, GB": {way: f["peak_bytes_before"] / 1e9 for way, f in found.items()},
+                "copies of the parameters more than plain": {
+                    way: (figures["peak_bytes"] - found["plain"]["peak_bytes"]) / copy
+                    for way, figures in found.items()
+                    if way != "plain"
+                },
             },
-        })  # fmt: skip
+        )
 
 
 def plain(bench: Bench, network: Network, table: Path, epochs: int, workers: int) -> Figures:

@@ -178,10 +178,18 @@ def on_cpu(bench: Bench) -> None:
                 repeats.append({name: seconds_of(work) for name, work in timed.items()})
                 say(f"  repeat {number + 1}: " + ", ".join(f"{name} {s:.2f} s" for name, s in repeats[-1].items()))
         medians = {name: statistics.median(repeat[name] for repeat in repeats) for name in timed}
-        bench.keep(title, {
-            "settings": {"rows": case.rows, "steps": epoch.window.stop, "derivatives": "central differences",
-                         "parameters": len(epoch.model.theta), "tracked in a scan": len(own.model.tracked)},
-            "repeats": repeats,
-            "epoch, seconds": medians.pop("epoch"),
-            "in epochs": {name: s / statistics.median(r["epoch"] for r in repeats) for name, s in medians.items()},
-        })  # fmt: skip
+        bench.keep(
+            title,
+            {
+                "settings": {
+                    "rows": case.rows,
+                    "steps": epoch.window.stop,
+                    "derivatives": "central differences",
+                    "parameters": len(epoch.model.theta),
+                    "tracked in a scan": len(own.model.tracked),
+                },
+                "repeats": repeats,
+                "epoch, seconds": medians.pop("epoch"),
+                "in epochs": {name: s / statistics.median(r["epoch"] for r in repeats) for name, s in medians.items()},
+            },
+        )

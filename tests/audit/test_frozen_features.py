@@ -59,9 +59,9 @@ def test_features_are_what_the_head_sees_and_are_computed_once(small, monkeypatc
     dataset, spec, found = features_of(small)
     features, hashes, problems = found.features, found.hashes, found.problems
     network = spec.network(2, seed=0).eval()
-    pixels = torch.stack([
-        torch.from_numpy(np.array(spec.resize(open_rgb(dataset, row)))).permute(2, 0, 1) for row in range(10)
-    ])  # fmt: skip
+    pixels = torch.stack(
+        [torch.from_numpy(np.array(spec.resize(open_rgb(dataset, row)))).permute(2, 0, 1) for row in range(10)]
+    )
     with torch.no_grad():
         expected = network.forward_head(network.forward_features(spec.normalise(pixels / 255)), pre_logits=True)
     assert np.allclose(features[:10], expected, atol=1e-5)

@@ -34,9 +34,14 @@ class Tensors:
 def needs(training=TRAINING, exact=False, memory=10**6, disk=0, folds=2, tracked_bytes=300, **influence):
     settings = InfluenceConfig(derivatives="forward-over-reverse" if exact else "central-differences", **influence)
     fold = plan_fold(
-        Tensors(tracked_bytes), Features(torch.zeros(1, 1), torch.zeros(1)), training, settings,
-        rows=ROWS, query_rows=QUERY_ROWS, folds=folds,
-    )  # fmt: skip
+        Tensors(tracked_bytes),
+        Features(torch.zeros(1, 1), torch.zeros(1)),
+        training,
+        settings,
+        rows=ROWS,
+        query_rows=QUERY_ROWS,
+        folds=folds,
+    )
     return fold_needs(fold, COSTS, settings.trajectory, memory=memory, disk=disk)
 
 

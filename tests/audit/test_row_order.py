@@ -27,8 +27,10 @@ def data(tmp_path) -> Path:
 
 def manifest(data: Path, seed: int) -> Path:
     """The images in another order, and with other ids."""
-    rows = [f"img-{number},{file.relative_to(data)},{file.parent.name}"
-            for number, file in enumerate(sorted(data.rglob("*.png")))]  # fmt: skip
+    rows = [
+        f"img-{number},{file.relative_to(data)},{file.parent.name}"
+        for number, file in enumerate(sorted(data.rglob("*.png")))
+    ]
     random.Random(seed).shuffle(rows)
     path = data / f"order-{seed}.csv"
     path.write_text("id,path,label\n" + "\n".join(rows) + "\n", encoding="utf-8")

@@ -9,8 +9,14 @@ from benchmarks.scale.one import main, vectors
 
 
 def point(rows, classes, seconds, memory):
-    return {"rows": rows, "classes": classes, "width": 4, "seconds": seconds, "peak_bytes_before": 100,
-            "peak_bytes": 100 + memory}  # fmt: skip
+    return {
+        "rows": rows,
+        "classes": classes,
+        "width": 4,
+        "seconds": seconds,
+        "peak_bytes_before": 100,
+        "peak_bytes": 100 + memory,
+    }
 
 
 def test_slopes_are_exponents_of_what_grows(tmp_path):

@@ -116,8 +116,12 @@ def command(folder: Path, *arguments: str, **options):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", "labelaudit", *arguments],
-        cwd=folder, env=environment, text=True, check=False, **{"capture_output": True} | options,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        text=True,
+        check=False,
+        **{"capture_output": True} | options,
+    )
 
 
 @needs_full_device

@@ -68,8 +68,11 @@ def test_a_scans_suspects_accepted(scanned, tmp_path):
     assert [row["id"] for row in rows] == [change.id for change in applied.changes]
     assert float(rows[0]["score"]) == applied.changes[0].score
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "corrected", "corrected.changes.csv", "corrected.decisions.csv", "d.csv"
-    ]  # fmt: skip
+        "corrected",
+        "corrected.changes.csv",
+        "corrected.decisions.csv",
+        "d.csv",
+    ]
 
 
 def test_collisions_are_recorded(images, tmp_path):
@@ -77,9 +80,16 @@ def test_collisions_are_recorded(images, tmp_path):
     path = decisions_of(tmp_path / "d.csv", ("1/a.png", "accept", ""), ("1/b.png", "keep", ""))
     applied = apply_decisions(report, path, tmp_path / "out")
     assert changelog(applied.changelog) == [
-        {"id": "1/a.png", "row": "0", "old_label": "1", "new_label": "7", "decision": "accept", "score": "0.75",
-         "new_id": "7/a-1.png"}
-    ]  # fmt: skip
+        {
+            "id": "1/a.png",
+            "row": "0",
+            "old_label": "1",
+            "new_label": "7",
+            "decision": "accept",
+            "score": "0.75",
+            "new_id": "7/a-1.png",
+        }
+    ]
     assert applied.notes == ("renamed, as the new folder has such a file already: 1/a.png",)
     assert applied.decisions == {"accept": 1, "keep": 1}
     assert (tmp_path / "out" / "7" / "a-1.png").read_bytes() == (folder / "1" / "a.png").read_bytes()
@@ -90,13 +100,16 @@ def test_a_dropped_row_is_not_in_the_copy_and_decisions_lie_beside_it(images, tm
     path = decisions_of(tmp_path / "d.csv", ("1/a.png", "accept", ""), ("1/b.png", "drop", ""), ("7/a.png", "keep", ""))
     applied = apply_decisions(report, path, tmp_path / "out")
     assert (applied.rows, [(change.id, change.new_label, change.new_id) for change in applied.changes]) == (
-        5, [("1/a.png", "7", "7/a-1.png"), ("1/b.png", None, None)]
-    )  # fmt: skip
+        5,
+        [("1/a.png", "7", "7/a-1.png"), ("1/b.png", None, None)],
+    )
     assert set(load_dataset(folder).ids) - set(load_dataset(tmp_path / "out").ids) == {"1/a.png", "1/b.png"}
     decided = changelog(applied.reviewed)
     assert [(row["id"], row["label"], row["decision"], row["new_label"]) for row in decided] == [
-        ("7/a-1.png", "1", "accept", "7"), ("1/b.png", "1", "drop", ""), ("7/a.png", "7", "keep", "")
-    ]  # fmt: skip
+        ("7/a-1.png", "1", "accept", "7"),
+        ("1/b.png", "1", "drop", ""),
+        ("7/a.png", "7", "keep", ""),
+    ]
     assert all(len(row["content_hash"]) == 64 for row in decided)
     manifest = apply_decisions(report, path, tmp_path / "m.csv", manifest=True)
     assert len(load_dataset(manifest.out)) == 5
@@ -253,8 +266,12 @@ def test_overwriting_replaces_what_apply_wrote_and_nothing_else(images, tmp_path
     assert (out / "7" / "b-1.png").is_file()
     assert (out / "1" / "a.png").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "d.csv", "images", "out", "out.changes.csv", "out.decisions.csv"
-    ]  # fmt: skip
+        "d.csv",
+        "images",
+        "out",
+        "out.changes.csv",
+        "out.decisions.csv",
+    ]
 
 
 def test_a_table_is_not_its_own_copy(tmp_path):
@@ -320,9 +337,16 @@ def test_command_for_scripts(run):
     document = json.loads(run("--manifest", "m.csv", "--json").stdout)
     assert (document["out"], document["changelog"], document["rows"]) == ("m.csv", "m.changes.csv", 6)
     assert document["changes"] == [
-        {"id": "1/a.png", "row": 0, "old_label": "1", "new_label": "7", "decision": "accept", "score": 0.75,
-         "new_id": "1/a.png"}
-    ]  # fmt: skip
+        {
+            "id": "1/a.png",
+            "row": 0,
+            "old_label": "1",
+            "new_label": "7",
+            "decision": "accept",
+            "score": 0.75,
+            "new_id": "1/a.png",
+        }
+    ]
 
 
 def test_command_says_what_is_wrong(run):

@@ -247,8 +247,17 @@ def test_a_gate_that_cannot_tell_does_not_pass_in_silence(tmp_path):
     )
     assert (len(strict.failures), strict.warnings) == (1, ())
     done = CliRunner().invoke(
-        app, ["check", str(tmp_path / "t.csv"), "--baseline", str(tmp_path / "baseline"), "--max-new-suspects", "20",
-              "--fail-on", "cannot-tell"]
-    )  # fmt: skip
+        app,
+        [
+            "check",
+            str(tmp_path / "t.csv"),
+            "--baseline",
+            str(tmp_path / "baseline"),
+            "--max-new-suspects",
+            "20",
+            "--fail-on",
+            "cannot-tell",
+        ],
+    )
     assert done.exit_code == 1
     assert "Cannot tell how many labels are wrong" in done.stdout

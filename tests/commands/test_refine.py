@@ -49,9 +49,15 @@ def decide(tmp_path, *lines, name="d.csv"):
 
 def test_decided_rows_are_known_and_ranked_last(report, tmp_path):
     path = decide(
-        tmp_path, ("r0", "keep", ""), ("r1", "accept", ""), ("r2", "relabel", "z"), ("r3", "drop", ""),
-        ("r4", "unsure", ""), ("r5", "relabel", "y"), ("r50", "relabel", "y"),
-    )  # fmt: skip
+        tmp_path,
+        ("r0", "keep", ""),
+        ("r1", "accept", ""),
+        ("r2", "relabel", "z"),
+        ("r3", "drop", ""),
+        ("r4", "unsure", ""),
+        ("r5", "relabel", "y"),
+        ("r50", "relabel", "y"),
+    )
     refined = refine(report, path)
     assert (refined.wrong, refined.right, refined.unused, refined.decided_suspects) == (4, 2, 1, 5)
     assert refined.decisions == {"keep": 1, "accept": 1, "relabel": 3, "drop": 1, "unsure": 1}
@@ -254,8 +260,9 @@ def test_decisions_for_another_label_are_refused(report, tmp_path):
 def test_decisions_that_contradict_the_truth_are_refused(report, tmp_path, line):
     true = [None] * ROWS
     true[:2] = ["x", "x"]
-    known = changed(report, true_label=true, is_flipped=[None if name is None else row == 1
-                                                          for row, name in enumerate(true)])  # fmt: skip
+    known = changed(
+        report, true_label=true, is_flipped=[None if name is None else row == 1 for row, name in enumerate(true)]
+    )
     assert refine(known, decide(tmp_path, ("r0", "keep", ""), ("r1", "accept", ""))).wrong == 1
     with pytest.raises(InputError, match=f"{line[0]!r} \\({line[1]}, but its true label is 'x'\\)"):
         refine(known, decide(tmp_path, line))

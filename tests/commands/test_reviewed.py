@@ -53,9 +53,12 @@ def of(report, row_id):
 
 def test_a_scan_knows_what_was_reviewed(tickets, tmp_path, found):
     path = decisions_of(
-        tmp_path / "d.csv", ("r20", "food", "keep", ""), ("r50", "food", "relabel", "sport"), ("gone", "x", "keep", ""),
+        tmp_path / "d.csv",
+        ("r20", "food", "keep", ""),
+        ("r50", "food", "relabel", "sport"),
+        ("gone", "x", "keep", ""),
         head=HEAD,
-    )  # fmt: skip
+    )
     notes = Notes()
     new = scan(str(tickets), reviewed=path, progress=notes, **SETTINGS)
     kept, wrong = of(new, "r20"), of(new, "r50")
@@ -90,9 +93,7 @@ def test_known_truths_are_not_contradicted(tickets, tmp_path):
 
 def test_from_scan_to_check_by_the_line_that_each_command_prints(tickets, found, tmp_path):
     found.save(tmp_path / "rep" / "report.parquet")
-    path = decisions_of(
-        tmp_path / "d.csv", ("r20", "accept", ""), ("r30", "keep", ""), ("r71", "drop", "")
-    )  # fmt: skip
+    path = decisions_of(tmp_path / "d.csv", ("r20", "accept", ""), ("r30", "keep", ""), ("r71", "drop", ""))
     run = CliRunner().invoke
     applied = run(app, ["apply", "rep", "--decisions", str(path), "--out", "corrected.csv"])
     assert applied.exit_code == 0, applied.stderr
@@ -111,9 +112,9 @@ def test_from_scan_to_check_by_the_line_that_each_command_prints(tickets, found,
     # the dropped row is back, and somebody else has found it right by now
     later = tmp_path / "later.csv"
     later.write_text(
-        (tmp_path / "corrected.csv").read_text() + next(line for line in tickets.read_text().splitlines(keepends=True)
-                                                        if line.startswith("r71,"))
-    )  # fmt: skip
+        (tmp_path / "corrected.csv").read_text()
+        + next(line for line in tickets.read_text().splitlines(keepends=True) if line.startswith("r71,"))
+    )
     assert [row.id for row in check(str(later), "labelaudit-baseline").suspects] == ["r71"]
     decided = decisions_of(tmp_path / "e.csv", ("r71", "sport", "keep", ""), head=HEAD)
     fine = check(str(later), "labelaudit-baseline", reviewed=decided)

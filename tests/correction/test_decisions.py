@@ -18,9 +18,14 @@ def report(tmp_path):
 
 def test_every_decision(report, tmp_path):
     path = decisions_of(
-        tmp_path / "d.csv", ("b", "relabel", "x"), ("a", "accept", ""), ("'=c", " KEEP ", ""), ("''d", "unsure", ""),
-        (), ("e", "accept", "y"),
-    )  # fmt: skip
+        tmp_path / "d.csv",
+        ("b", "relabel", "x"),
+        ("a", "accept", ""),
+        ("'=c", " KEEP ", ""),
+        ("''d", "unsure", ""),
+        (),
+        ("e", "accept", "y"),
+    )
     decided = read_decisions(path, report, new_classes=False)
     assert [(one.id, one.row, one.label, one.decision, one.new_label) for one in decided] == [
         ("a", 0, "x", "accept", "y"),

@@ -57,8 +57,10 @@ def test_one_is_kept_and_its_copies_are_dropped_which_says_nothing_of_labels(rep
 
 def test_one_label_for_all_keeps_some_and_changes_others(report, tmp_path):
     assert decided(report, tmp_path, ("a", "label-copies", "x")) == {
-        "a": ("keep", None, False, False), "b": ("relabel", "x", True, False), "c": ("keep", None, False, False)
-    }  # fmt: skip
+        "a": ("keep", None, False, False),
+        "b": ("relabel", "x", True, False),
+        "c": ("keep", None, False, False),
+    }
     found = decided(report, tmp_path, ("e", "label-near-copies", "y"))
     assert found == {"d": ("keep", None, False, False), "e": ("relabel", "y", True, False)}
 
@@ -104,5 +106,6 @@ def test_later_audits_learn_from_labels_alone(tmp_path):
     path = tmp_path / "d.csv"
     path.write_text("id,decision,label,new_label\na,label-copies,x,y\nb,drop-copies,x,\nc,label-near-copies,y,y\n")
     assert [(one.id, one.decision, one.new_label) for one in read_reviews([path])] == [
-        ("a", "relabel", "y"), ("c", "relabel", "y")
-    ]  # fmt: skip
+        ("a", "relabel", "y"),
+        ("c", "relabel", "y"),
+    ]

@@ -74,8 +74,9 @@ def test_decisions_without_labels_count_for_the_labels_now(tmp_path):
 def test_classes_may_have_got_another_name(tmp_path):
     rows = dataclasses.replace(ROWS, renamed={"new x": "x"})
     assert match(tmp_path, ("a", "new x", "", "keep", ""), ("b", "y", "", "relabel", "new x"), rows=rows)[0] == {
-        0: RIGHT, 1: wrong("x")
-    }  # fmt: skip
+        0: RIGHT,
+        1: wrong("x"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -233,8 +233,18 @@ def pairs(draw) -> tuple[object, int]:
         inputs = draw(st.sampled_from([list(inputs), values.tolist(), torch.from_numpy(values), ["some text"] * rows]))
     labels: object = draw(st.lists(LABELS | OBJECTS if draw(st.booleans()) else LABELS, min_size=rows, max_size=rows))
     if draw(st.booleans()):
-        labels = draw(st.sampled_from([np.arange(rows), torch.arange(rows)[:, None], np.eye(rows), np.arange(rows) / 2,
-                                       pd.Series(np.arange(rows), dtype="Int64"), np.arange(rows + 1)]))  # fmt: skip
+        labels = draw(
+            st.sampled_from(
+                [
+                    np.arange(rows),
+                    torch.arange(rows)[:, None],
+                    np.eye(rows),
+                    np.arange(rows) / 2,
+                    pd.Series(np.arange(rows), dtype="Int64"),
+                    np.arange(rows + 1),
+                ]
+            )
+        )
     return (inputs, labels), rows
 
 

@@ -86,8 +86,15 @@ def test_files_are_recognised_by_their_bytes(tmp_path):
     dataset = load_dataset(tmp_path)
     assert len(dataset) == 16
     assert {file.removeprefix("cat/") for file in dataset.ids if file.startswith("cat")} == {
-        "a.jfif", "noending", "b.JPG", "c.jpe", "d.dat", "e.avif", "f", "g.bmp",
-    }  # fmt: skip
+        "a.jfif",
+        "noending",
+        "b.JPG",
+        "c.jpe",
+        "d.dat",
+        "e.avif",
+        "f",
+        "g.bmp",
+    }
     assert "4 other files left out (2 .db, 2 .txt)" in dataset.notes
     assert dataset.classes == ("cat", "dog")
 

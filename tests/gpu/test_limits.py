@@ -91,10 +91,28 @@ def test_devices_by_number(source):
 def test_more_processes_than_gpus_are_refused(source, tmp_path):
     count = torch.cuda.device_count() + 1
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m",
-         "labelaudit", "scan", str(source), "--model", "lr", "--out", str(tmp_path / "out")],
-        cwd=ROOT, env=os.environ | {"COLUMNS": "400"}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={count}",
+            "-m",
+            "labelaudit",
+            "scan",
+            str(source),
+            "--model",
+            "lr",
+            "--out",
+            str(tmp_path / "out"),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode != 0
     assert f"torchrun started {count} processes where {count - 1} GPU" in done.stderr, done.stderr[-2000:]
     assert not (tmp_path / "out" / "report.parquet").exists()
@@ -102,8 +120,14 @@ def test_more_processes_than_gpus_are_refused(source, tmp_path):
 
 def test_nccl_shards_a_network_over_one_process(monkeypatch):
     """All that one GPU can show of nccl: the group begins and ends, and a sharded network is the whole one."""
-    address = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1",
-               "MASTER_PORT": "29517"}  # fmt: skip
+    address = {
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": "1",
+        "LOCAL_WORLD_SIZE": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "29517",
+    }
     for name, value in address.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("labelaudit.runtime.distributed.launched", lambda: True)

@@ -101,8 +101,9 @@ def derivative_by_autograd(factory, batches, run: Run, window: Window, expected=
         objective = losses.mean()
         if (window.removal == "start" or t >= window.start) and t < window.stop:
             if expected:
-                everything = cross_entropy(model.at(state[0], batches.batch(ROWS)[0]), batches.labels[ROWS],
-                                           reduction="none")  # fmt: skip
+                everything = cross_entropy(
+                    model.at(state[0], batches.batch(ROWS)[0]), batches.labels[ROWS], reduction="none"
+                )
                 objective = objective + (weights * everything).mean()
             else:
                 objective = objective + (weights[batch] * losses).mean()
@@ -188,8 +189,11 @@ def test_expected_from_some_steps_is_close_to_it_from_all():
 def test_expected_from_the_start_scores_the_window_itself_too():
     """The adjoint jumps where the window begins, so that steps on both sides are needed."""
     assert Scoring("expected", 2).segments(Window("last", 16, 22, "start")) == [
-        Segment(16, 19, 17), Segment(19, 22, 20), Segment(0, 8, 4), Segment(8, 16, 12)
-    ]  # fmt: skip
+        Segment(16, 19, 17),
+        Segment(19, 22, 20),
+        Segment(0, 8, 4),
+        Segment(8, 16, 12),
+    ]
     window = Window("last", 3, 6, "start")
     run, influence = swept(dnn, plan(optimizer=SGD(0.9)), [window], Scoring("expected", 10**6))
     assert_close(given(run, influence[0, 0]), derivative_by_autograd(dnn, run.batches, run, window, expected=True))
@@ -238,8 +242,9 @@ def test_a_query_of_several_quantities_is_one_sweep_for_all():
     assert_close(by_sample.mean(1), whole[0], relative=1e-10)
     share = torch.bincount(run.batches.labels[QUERY]).double() / len(QUERY)
     assert_close((by_class[0] * share[:, None, None]).sum(0), whole[0, 0], relative=1e-10)
-    _, differences = swept(dnn, setting, window, method=central_differences,
-                           query=lambda e: loss_by_class("loss", e, QUERY, 4, classes))  # fmt: skip
+    _, differences = swept(
+        dnn, setting, window, method=central_differences, query=lambda e: loss_by_class("loss", e, QUERY, 4, classes)
+    )
     assert_close(differences, by_class, relative=1e-4)
 
 

@@ -44,12 +44,16 @@ def open_page(browser):
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
         # The browser also has things to say of itself, as information.
-        page.on("console", lambda message: message.type in ("info", "debug")
-                or complaints.append(f"{message.type}: {message.text}"))  # fmt: skip
+        page.on(
+            "console",
+            lambda message: message.type in ("info", "debug") or complaints.append(f"{message.type}: {message.text}"),
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:", "blob:"))
-                or complaints.append(request.url))  # fmt: skip
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("file:", "data:", "blob:")) or complaints.append(request.url),
+        )
         page.goto(path.as_uri())
         return page
 

@@ -21,11 +21,21 @@ def test_counts_and_words():
     report, _ = report_of_copies(["a", "b", "a", "a", "a", "b"], [0, 0, 1, 1, 1, None], in_test={5, 2})
     counts = count_copies(report.to_pandas(), report.metadata)
     assert counts == {
-        "rows": 5, "groups": 2, "contradicting_rows": 2, "contradicting_groups": 1,
-        "example": [["id 0", "a"], ["id 1", "b"]], "in_test": 2, "places": ["the test set"],
-        "near_rows": 0, "near_groups": 0, "near_contradicting_rows": 0, "near_contradicting_groups": 0,
-        "near_example": [], "near_in_test": 0, "alike_by_chance": False,
-    }  # fmt: skip
+        "rows": 5,
+        "groups": 2,
+        "contradicting_rows": 2,
+        "contradicting_groups": 1,
+        "example": [["id 0", "a"], ["id 1", "b"]],
+        "in_test": 2,
+        "places": ["the test set"],
+        "near_rows": 0,
+        "near_groups": 0,
+        "near_contradicting_rows": 0,
+        "near_contradicting_groups": 0,
+        "near_example": [],
+        "near_in_test": 0,
+        "alike_by_chance": False,
+    }
     assert copies_in_words(counts) == [
         "2 copies with different labels, in 1 group: at least one of each is wrong; for example id 0 (a) and id 1 (b)",
         "2 rows are in the test set, too: figures measured there are too good",
@@ -44,9 +54,13 @@ def test_counts_and_words_of_near_copies():
     assert near_groups(frame)[[0, 2, 3]].nunique() == 1
     counts = count_copies(frame, report.metadata)
     assert {name: counts[name] for name in counts if name.startswith("near")} == {
-        "near_rows": 5, "near_groups": 2, "near_contradicting_rows": 3, "near_contradicting_groups": 1,
-        "near_example": [["id 0", "a"], ["id 3", "b"]], "near_in_test": 1,
-    }  # fmt: skip
+        "near_rows": 5,
+        "near_groups": 2,
+        "near_contradicting_rows": 3,
+        "near_contradicting_groups": 1,
+        "near_example": [["id 0", "a"], ["id 3", "b"]],
+        "near_in_test": 1,
+    }
     assert near_copies_in_words(counts) == [
         "3 near copies with different labels, in 1 group: for example id 0 (a) and id 3 (b)",
         "1 row has a near copy in the test set: figures measured there are too good",
@@ -107,8 +121,9 @@ def test_of_many_copies_some_are_shown_those_with_other_labels_among_them():
 
 def test_a_scan_finds_them(tmp_path):
     generator = np.random.default_rng(0)
-    texts = [" ".join(generator.choice(["red", "blue"] if row % 2 else ["wet", "dry"], 6)) + f" {row}"
-             for row in range(60)]  # fmt: skip
+    texts = [
+        " ".join(generator.choice(["red", "blue"] if row % 2 else ["wet", "dry"], 6)) + f" {row}" for row in range(60)
+    ]
     frame = pd.DataFrame({"text": texts, "label": ["colour" if row % 2 else "weather" for row in range(60)]})
     twin = pd.DataFrame({"text": [f" {texts[4]}\n", texts[7]], "label": ["colour", "colour"]})
     test = pd.DataFrame({"text": [texts[9], "blue red dry", "wet blue"], "label": ["colour", "colour", "weather"]})
@@ -149,8 +164,10 @@ def test_a_scan_finds_near_copies(tmp_path):
 
 def weather(rows: int) -> pd.DataFrame:
     generator = np.random.default_rng(rows)
-    texts = [" ".join(generator.choice(["red", "blue"] if row % 2 else ["wet", "dry"], 6)) + f" {rows}-{row}"
-             for row in range(rows)]  # fmt: skip
+    texts = [
+        " ".join(generator.choice(["red", "blue"] if row % 2 else ["wet", "dry"], 6)) + f" {rows}-{row}"
+        for row in range(rows)
+    ]
     return pd.DataFrame({"text": texts, "label": ["colour" if row % 2 else "weather" for row in range(rows)]})
 
 

@@ -13,9 +13,13 @@ from tests.support.made_up import Page, make_report, texts_dataset
 def frame_of(*by_epoch: list[float] | None) -> pd.DataFrame:
     rows = len(by_epoch)
     return pd.DataFrame(
-        {"row": range(rows), "id": [f"id {row}" for row in range(rows)], "rank": np.arange(rows, 0, -1.0),
-         "influence_by_epoch": list(by_epoch)}
-    )  # fmt: skip
+        {
+            "row": range(rows),
+            "id": [f"id {row}" for row in range(rows)],
+            "rank": np.arange(rows, 0, -1.0),
+            "influence_by_epoch": list(by_epoch),
+        }
+    )
 
 
 def test_all_rows_and_the_first_by_rank_are_drawn():

@@ -61,9 +61,13 @@ def test_groups_are_decided_on_by_keys(open_page, copies):
         ["id 5", "5", hashes[5], "a", "label-near-copies", "<b>'\"&", ""],
     ]
     assert decided(page, report, folder) == {
-        "id 0": ("relabel", "b"), "id 1": ("keep", None), "id 2": ("relabel", "b"), "id 4": ("drop-copies", None),
-        "id 5": ("relabel", "<b>'\"&"), "id 6": ("keep", None),
-    }  # fmt: skip
+        "id 0": ("relabel", "b"),
+        "id 1": ("keep", None),
+        "id 2": ("relabel", "b"),
+        "id 4": ("drop-copies", None),
+        "id 5": ("relabel", "<b>'\"&"),
+        "id 6": ("keep", None),
+    }
     group(page, "copies", 0).focus()
     press(page, "2")  # once more: taken back
     assert len(export(page)[1]) == 3

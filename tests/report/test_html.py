@@ -54,10 +54,17 @@ def test_every_suspect_is_there_with_what_is_known_of_it(digits):
     assert cards[-24:] == sorted(cards[-24:])
     first = report.ranked().iloc[0]
     assert page.data["rows"][0] == {
-        "row": first["row"], "id": first["id"], "hash": first["content_hash"], "given": int(first["label"]),
-        "suggested": int(first["suggested_label"]), "rank": 1, "score": first["score"],
-        "influence": first["influence"], "suspect": True, "stratum": 0,
-    }  # fmt: skip
+        "row": first["row"],
+        "id": first["id"],
+        "hash": first["content_hash"],
+        "given": int(first["label"]),
+        "suggested": int(first["suggested_label"]),
+        "rank": 1,
+        "score": first["score"],
+        "influence": first["influence"],
+        "suspect": True,
+        "stratum": 0,
+    }
     assert [row["suspect"] for row in page.data["rows"]] == [True] * 40 + [False] * (84 + len(drawn))
     assert page.data["classes"] == list("0123456789")
     similar = [image for image in page.all("img") if "title" in image]
@@ -136,8 +143,14 @@ def test_json_cannot_end_its_element():
 
 def test_no_percentage_says_that_something_is_certain():
     assert [percent(share) for share in (0, 0.004, 0.006, 0.5, 0.994, 0.995, 1)] == [
-        "<1%", "<1%", "1%", "50%", "99%", ">99%", ">99%",
-    ]  # fmt: skip
+        "<1%",
+        "<1%",
+        "1%",
+        "50%",
+        "99%",
+        ">99%",
+        ">99%",
+    ]
 
 
 def test_what_cannot_be_seen_is_written_out():
@@ -185,9 +198,11 @@ def test_a_report_of_100_000_photographs_is_small(tmp_path):
     dataset = make_dataset(content, [f"folder/{row:08}.jpg" for row in range(100_000)], labels)
     hashes = [content_hash(file) for file in files]
     report = make_report(
-        make_dataset(Texts(("",) * 100_000), dataset.ids, labels), suspects=6000, similar=4,
+        make_dataset(Texts(("",) * 100_000), dataset.ids, labels),
+        suspects=6000,
+        similar=4,
         content_hash=[hashes[row % 40] for row in range(100_000)],
-    )  # fmt: skip
+    )
     write_html(report, dataset, tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size < 15_000_000
     page = Page((tmp_path / "report.html").read_text())
@@ -202,8 +217,15 @@ def test_precision_and_recall_are_scikit_learns():
     draw = np.random.default_rng(1)
     wrong = draw.random(5000) < 0.1
     score = np.round(wrong * 0.3 + draw.random(5000) * 0.7, 3)
-    frame = pd.DataFrame({"is_flipped": wrong.astype(object), "rank": np.argsort(np.argsort(-score)) + 1,
-                          "score": score, "influence": -score / 3, "suspect": score > 0.6})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "is_flipped": wrong.astype(object),
+            "rank": np.argsort(np.argsort(-score)) + 1,
+            "score": score,
+            "influence": -score / 3,
+            "suspect": score > 0.6,
+        }
+    )
     for rank_by in ("score", "influence"):
         curve = precision_recall(frame, rank_by)
         precision, recall, _ = precision_recall_curve(wrong, score, drop_intermediate=True)
@@ -237,28 +259,39 @@ def test_the_histogram_counts_every_scored_row():
 
 
 def test_suspects_by_given_and_suggested_class():
-    frame = pd.DataFrame({
-        "suspect": [True] * 6 + [False],
-        "label": ["a", "a", "b", "a", "a", "c", "a"],
-        "suggested_label": ["b", "b", "a", "c", "b", None, "b"],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "suspect": [True] * 6 + [False],
+            "label": ["a", "a", "b", "a", "a", "c", "a"],
+            "suggested_label": ["b", "b", "a", "c", "b", None, "b"],
+        }
+    )
     pairs = confusion_pairs(frame)
     assert [(pair.given, pair.suggested, pair.rows, pair.heat) for pair in pairs] == [
-        ("a", "b", 3, 5), ("a", "c", 1, 2), ("b", "a", 1, 2),
-    ]  # fmt: skip
+        ("a", "b", 3, 5),
+        ("a", "c", 1, 2),
+        ("b", "a", 1, 2),
+    ]
     assert [[cell.rows for cell in line] for line in confusion_matrix(pairs, ["a", "b", "c"])] == [
-        [0, 3, 1], [1, 0, 0], [0, 0, 0],
-    ]  # fmt: skip
+        [0, 3, 1],
+        [1, 0, 0],
+        [0, 0, 0],
+    ]
     assert confusion_matrix(pairs, [str(number) for number in range(16)]) is None
 
 
 def test_classes_are_summed_up():
-    frame = pd.DataFrame({
-        "row": range(6), "id": list("uvwxyz"), "label": ["a", "a", "a", "b", "b", None],
-        "score": [0.9, 0.2, 0.1, 0.5, None, None], "rank": [1, 3, 4, 2, None, None],
-        "suspect": [True, False, False, False, False, False],
-        "is_flipped": [True, None, False, False, None, None],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "row": range(6),
+            "id": list("uvwxyz"),
+            "label": ["a", "a", "a", "b", "b", None],
+            "score": [0.9, 0.2, 0.1, 0.5, None, None],
+            "rank": [1, 3, 4, 2, None, None],
+            "suspect": [True, False, False, False, False, False],
+            "is_flipped": [True, None, False, False, None, None],
+        }
+    )
     first, second = class_summaries(frame, {"a": 0.75, "b": None}, reliable=True)
     assert (first.name, first.rows, first.suspects, first.known_wrong) == ("a", 3, 1, 1)
     assert first.wrong_share == pytest.approx(0.4)
@@ -355,11 +388,16 @@ def test_the_command_says_what_is_wrong_in_a_line(run, digits, tmp_path):
     assert result.stderr.count("\n") == 1
     assert run(tmp_path, "--source", SAMPLE / "train").exit_code == 0
     for arguments, message in (
-        ((tmp_path, "--source", SAMPLE / "test"), f"error: {SAMPLE / 'test'} has 200 rows, the report 600: it is "
-                                                   "another dataset, or has changed since the audit\n"),
-        ((tmp_path, "--source", SAMPLE / "train", "--out", tmp_path), f"error: --out: {tmp_path} is a folder; name a "
-                                                                       "file in it\n"),
-    ):  # fmt: skip
+        (
+            (tmp_path, "--source", SAMPLE / "test"),
+            f"error: {SAMPLE / 'test'} has 200 rows, the report 600: it is "
+            "another dataset, or has changed since the audit\n",
+        ),
+        (
+            (tmp_path, "--source", SAMPLE / "train", "--out", tmp_path),
+            f"error: --out: {tmp_path} is a folder; name a file in it\n",
+        ),
+    ):
         result = run(*arguments)
         assert (result.exit_code, result.stderr) == (2, message)
     assert run(Path("no-such-report")).exit_code == 2

@@ -52,8 +52,12 @@ def test_a_review_by_keys_ends_in_decisions(open_page, digits):
     assert page.evaluate("document.activeElement.dataset.row") == str(fourth)
     text, lines = export(page)
     suggested = ranked.iloc[0]["suggested_label"]
-    expected = [decided(report, first, "accept", suggested), decided(report, second, "keep", ""),
-                decided(report, third, "unsure", ""), decided(report, fourth, "relabel", other)]  # fmt: skip
+    expected = [
+        decided(report, first, "accept", suggested),
+        decided(report, second, "keep", ""),
+        decided(report, third, "unsure", ""),
+        decided(report, fourth, "relabel", other),
+    ]
     assert lines == [COLUMNS, *sorted(expected, key=lambda line: int(line[1]))]
     assert text.endswith("\r\n")
     assert text.count("\r\n") == text.count("\n") == 5

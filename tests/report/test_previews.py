@@ -134,9 +134,15 @@ def test_cells_are_shown_with_their_names():
     frame = pd.DataFrame(values | {f"c{number}": [number] for number in range(60)})
     fields = preview(Cells(frame))
     assert fields.first == (
-        ("whole", "7"), ("fraction", "0.333333"), ("text", "x" * 79 + "…"), ("none", "–"), ("nan", "–"),
-        ("n" * 39 + "…", "0"), ("c0", "0"), ("c1", "1"),
-    )  # fmt: skip
+        ("whole", "7"),
+        ("fraction", "0.333333"),
+        ("text", "x" * 79 + "…"),
+        ("none", "–"),
+        ("nan", "–"),
+        ("n" * 39 + "…", "0"),
+        ("c0", "0"),
+        ("c1", "1"),
+    )
     assert (fields.more[0], fields.more[-1], len(fields.more), fields.left_out) == (("c2", "2"), ("c53", "53"), 52, 6)
     assert preview(Cells(frame), small=True) == Fields(fields.first[:4], (), 62)
 

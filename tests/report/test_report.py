@@ -30,11 +30,34 @@ def report() -> Report:
 
 def test_columns_are_the_designs(report):
     assert report.table.schema.names == [
-        "id", "row", "content_hash", "label", "suggested_label", "influence", "influence_by_epoch", "rank", "score",
-        "suspect", "p_label", "p_suggested", "loss", "similar", "similar_given", "terms_suggested", "terms_given",
-        "duplicate_group", "contradicts", "in_test", "near_duplicate_of", "near_in_test", "outlier",
-        "status", "reason", "true_label", "is_flipped",
-    ]  # fmt: skip
+        "id",
+        "row",
+        "content_hash",
+        "label",
+        "suggested_label",
+        "influence",
+        "influence_by_epoch",
+        "rank",
+        "score",
+        "suspect",
+        "p_label",
+        "p_suggested",
+        "loss",
+        "similar",
+        "similar_given",
+        "terms_suggested",
+        "terms_given",
+        "duplicate_group",
+        "contradicts",
+        "in_test",
+        "near_duplicate_of",
+        "near_in_test",
+        "outlier",
+        "status",
+        "reason",
+        "true_label",
+        "is_flipped",
+    ]
     assert report.table.schema.field("influence").type == pa.float64()
     frame = report.to_pandas()
     assert frame["row"].tolist() == list(range(600))

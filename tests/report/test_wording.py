@@ -96,10 +96,18 @@ def test_a_list_says_how_far_such_figures_were_off_until_somebody_has_looked():
 
 def test_a_flip_test_says_what_was_said_beside_what_was_planted():
     score = {
-        "noise_rate": 0.1, "noise_rate_low": 0.05, "noise_rate_high": 0.15, "noise_rate_held": 2 / 3,
-        "noise_rate_measured": 1 / 3, "noise_rate_cannot_tell": 2 / 3, "suspects": 4.0, "suspects_recall": 0.2,
-        "noise_rate_estimated": 0.08, "suspects_precision_stated": 0.9, "suspects_precision": 0.8,
-    }  # fmt: skip
+        "noise_rate": 0.1,
+        "noise_rate_low": 0.05,
+        "noise_rate_high": 0.15,
+        "noise_rate_held": 2 / 3,
+        "noise_rate_measured": 1 / 3,
+        "noise_rate_cannot_tell": 2 / 3,
+        "suspects": 4.0,
+        "suspects_recall": 0.2,
+        "noise_rate_estimated": 0.08,
+        "suspects_precision_stated": 0.9,
+        "suspects_precision": 0.8,
+    }
     means = {name: {"mean": value} for name, value in score.items()}
     open_ended = promises_in_words(means | {"noise_rate_high": {"mean": 1.0}}, 3, planted=False)
     assert open_ended[0] == "Wrong labels: 5.0% or more said; 10.0% true, within in 67% of the runs"

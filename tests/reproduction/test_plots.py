@@ -19,8 +19,11 @@ def test_patterns_are_drawn_with_their_shares():
     figure = plot_patterns(patterns, "Patterns")
     stable, fluctuating = patterns.share[[0, 3]]
     assert legend(figure) == [
-        f"stable ({stable:.1f} %)", "early (0.0 %)", "late (0.0 %)", f"fluctuating ({fluctuating:.1f} %)",
-    ]  # fmt: skip
+        f"stable ({stable:.1f} %)",
+        "early (0.0 %)",
+        "late (0.0 %)",
+        f"fluctuating ({fluctuating:.1f} %)",
+    ]
     lines = figure.axes[0].get_lines()[1:]  # the first is zero
     assert figure.axes[0].get_title("left") == "Patterns"
     assert lines[0].get_xdata().tolist() == [1, 2, 3, 4, 5, 6]

@@ -76,9 +76,15 @@ def difference(one: Report, other: Report) -> float:
 
 def member(rank: int, size: int, port: int, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
     os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size),
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": "", "COLUMNS": "200",
-    }  # fmt: skip
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(size),
+        "LOCAL_WORLD_SIZE": str(size),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "CUDA_VISIBLE_DEVICES": "",
+        "COLUMNS": "200",
+    }
     torch.set_num_threads(1)
     work(*arguments)
 
@@ -217,9 +223,14 @@ def torchrun(size: int, *arguments: str, **environment: str) -> subprocess.Compl
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(size)]
     settings = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.run(
-        [*command, "-m", "labelaudit", *arguments], capture_output=True, text=True, cwd=ROOT, check=False, timeout=240,
+        [*command, "-m", "labelaudit", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        timeout=240,
         env=os.environ | settings | environment,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.faults

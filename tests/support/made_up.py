@@ -37,9 +37,10 @@ def make_dataset(content: Content, ids, labels, problems=None) -> Dataset:
 
 def texts_dataset(labels, ids=None) -> Dataset:
     return make_dataset(
-        Texts(tuple(f"text {row}" for row in range(len(labels)))), ids or [f"id {row}" for row in range(len(labels))],
+        Texts(tuple(f"text {row}" for row in range(len(labels)))),
+        ids or [f"id {row}" for row in range(len(labels))],
         labels,
-    )  # fmt: skip
+    )
 
 
 def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | None = None, **columns) -> Report:
@@ -51,8 +52,10 @@ def make_report(dataset: Dataset, suspects: int, similar: int = 0, doubt: str | 
     rank = np.empty(rows, dtype=np.int64)
     rank[np.argsort(-score, kind="stable")] = np.arange(1, rows + 1)
     suspect = rank <= suspects
-    suggested = [classes[(classes.index(label) + 1) % len(classes)] if s else None
-                 for label, s in zip(labels, suspect, strict=True)]  # fmt: skip
+    suggested = [
+        classes[(classes.index(label) + 1) % len(classes)] if s else None
+        for label, s in zip(labels, suspect, strict=True)
+    ]
     members = {name: np.flatnonzero(labels == name) for name in classes}
     near = [
         None if name is None or not similar else random.choice(members[name], similar).tolist() for name in suggested

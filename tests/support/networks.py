@@ -16,9 +16,14 @@ from labelaudit.models.paper import cnn
 def vit(num_classes: int, channels: int, image_size: int) -> nn.Module:
     """Two blocks of a vision transformer."""
     return VisionTransformer(
-        img_size=image_size, patch_size=image_size // 4, in_chans=channels, num_classes=num_classes,
-        embed_dim=16, depth=2, num_heads=2,
-    )  # fmt: skip
+        img_size=image_size,
+        patch_size=image_size // 4,
+        in_chans=channels,
+        num_classes=num_classes,
+        embed_dim=16,
+        depth=2,
+        num_heads=2,
+    )
 
 
 def linear(num_classes: int, num_features: int) -> nn.Module:

@@ -18,9 +18,13 @@ def all_rows(frame):
 
 def test_columns_become_numbers_codes_and_gaps():
     frame = pd.DataFrame(
-        {"city": ["b", "a", None, "c", "b"], "same": [1] * 5, "age": [3.5, None, 1.0, 2.0, 9.0],
-         "on": [True, False, True, False, True]}
-    )  # fmt: skip
+        {
+            "city": ["b", "a", None, "c", "b"],
+            "same": [1] * 5,
+            "age": [3.5, None, 1.0, 2.0, 9.0],
+            "on": [True, False, True, False, True],
+        }
+    )
     trees = Trees(frame, np.array([0, 1, 2, 4]))  # `c` is in no row that is fitted on
     nan = np.nan
     np.testing.assert_array_equal(trees.is_category, [False, False, True])

@@ -173,18 +173,46 @@ def test_json_has_everything():
     document = json.loads(render(FAILED, "json"))
     changes = document.pop("changes")
     assert document == {
-        "version": 1, "passed": False, "source": "data/new", "baseline": "labelaudit-report", "rows": 604,
-        "unchanged": 599, "added": 2, "changed": 1, "relabelled": 2, "removed": 0, "suspects": 2, "contradictions": 0,
-        "leaks": 0, "threshold": 0.5, "seconds": 1.25, "failures": ["2 new suspects, 0 allowed"],
+        "version": 1,
+        "passed": False,
+        "source": "data/new",
+        "baseline": "labelaudit-report",
+        "rows": 604,
+        "unchanged": 599,
+        "added": 2,
+        "changed": 1,
+        "relabelled": 2,
+        "removed": 0,
+        "suspects": 2,
+        "contradictions": 0,
+        "leaks": 0,
+        "threshold": 0.5,
+        "seconds": 1.25,
+        "failures": ["2 new suspects, 0 allowed"],
         "notes": ["guessed labels: column 'label'"],
-        "warnings": [], "noise": None, "class_name_twins": [],
-    }  # fmt: skip
+        "warnings": [],
+        "noise": None,
+        "class_name_twins": [],
+    }
     assert [row["id"] for row in changes] == ["7/a.png", "row-4", "row-16", "0/fine.png", "5/b.png"]
     assert changes[0] == {
-        "id": "7/a.png", "row": 600, "change": "added", "label": "7", "old_label": None, "suggested_label": "1",
-        "score": 0.9875, "influence": -0.003, "suspect": True, "accepted": False, "path": "data/new/7/a.png",
-        "line": None, "problem": None, "contradicts": None, "contradicts_label": None, "in_test": False,
-    }  # fmt: skip
+        "id": "7/a.png",
+        "row": 600,
+        "change": "added",
+        "label": "7",
+        "old_label": None,
+        "suggested_label": "1",
+        "score": 0.9875,
+        "influence": -0.003,
+        "suspect": True,
+        "accepted": False,
+        "path": "data/new/7/a.png",
+        "line": None,
+        "problem": None,
+        "contradicts": None,
+        "contradicts_label": None,
+        "in_test": False,
+    }
     assert [row["label"] for row in json.loads(render(HOSTILE, "json"))["changes"]][::4] == list(
         dict.fromkeys(row.label for row in HOSTILE.changes)
     )

@@ -119,8 +119,10 @@ def test_sarif_messages_hold_no_links_and_placeholders():
 def test_sarif_is_cut_where_github_refuses_it(sarif_validator):
     run = sarif(many(MAX_RESULTS + 5))
     assert len(run["results"]) == MAX_RESULTS
-    assert {"level": "warning", "message": {"text": "5 more results left out: a run may have 25,000; the JSON has "
-                                            "all"}} in run["invocations"][0]["toolExecutionNotifications"]  # fmt: skip
+    assert {
+        "level": "warning",
+        "message": {"text": "5 more results left out: a run may have 25,000; the JSON has all"},
+    } in run["invocations"][0]["toolExecutionNotifications"]
 
 
 @pytest.mark.parametrize("result", RESULTS)
@@ -198,8 +200,19 @@ def test_step_summary_is_appended_and_cut(tmp_path):
 def test_markdown_holds_no_markup_but_its_own():
     page = MarkdownIt("commonmark").enable("table").render(render(HOSTILE, "markdown"))
     assert set(re.findall("</?([a-z0-9]+)", page)) == {
-        "h3", "h4", "p", "ul", "li", "code", "table", "thead", "tbody", "tr", "th", "td"
-    }  # fmt: skip
+        "h3",
+        "h4",
+        "p",
+        "ul",
+        "li",
+        "code",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
     cells = re.findall("<td[^>]*>(.*?)</td>", page)[7:]
     columns = 6
     labels = [html.unescape(re.sub("</?code>", "", cell)) for cell in cells[: len(NAMES) * columns]]
