@@ -46,6 +46,8 @@ def test_confusions_that_stand_out_are_kept_and_chance_is_evened_out():
     even = shrink_transition(chance)
     assert off_diagonal(even) == pytest.approx(np.full((3, 2), 13 / 300 / 2), abs=0.002)
     assert even.sum(1) == pytest.approx(1)
+    four = 188.0 * np.eye(4) + 4 * (1 - np.eye(4))
+    assert shrink_transition(four) == pytest.approx(four / 200, abs=1e-4)
 
 
 def test_a_resized_transition_keeps_some_right_labels_and_no_zero():
