@@ -8,7 +8,6 @@ not planted count against precision, although data have near copies of their own
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import resource
@@ -18,17 +17,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import imagehash
 import numpy as np
 import pandas as pd
 import timm
 import torch
+import typer
 from cleanlab import Datalab
 from PIL import Image
 
-from benchmarks.folders import DATA, WEIGHTS
+from benchmarks.folders import DATA, WEIGHTS, DataFolder, WeightsFolder
 from labelaudit.audit.audit_data import read_data
 from labelaudit.config import AuditConfig, ModelConfig
 from labelaudit.data.content import Vectors
@@ -218,26 +218,29 @@ def hundred_thousand() -> dict[str, float]:
     return {"seconds": round(time.perf_counter() - started, 1), "peak_gb": round(peak, 2)}
 
 
-def main() -> None:
+def main(
+    data: DataFolder = DATA,
+    weights: WeightsFolder = WEIGHTS,
+    only: Annotated[str | None, typer.Option(help="Data sets whose names hold this; keep nothing.")] = None,
+    only_time: Annotated[
+        bool, typer.Option("--hundred-thousand", help="Only time the search of 100,000 vectors.")
+    ] = False,
+) -> None:
     """Measure, print and keep what was found."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the datasets (docs/datasets.md)")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder of the pretrained weights")
-    parser.add_argument("--only", help="data sets whose names hold this; keep nothing")
-    parser.add_argument("--hundred-thousand", action="store_true", help="only time the search of 100,000 vectors")
-    arguments = parser.parse_args()
-    if arguments.hundred_thousand:
+    if only_time:
         print(json.dumps(hundred_thousand()))
         return
     large = None
-    if arguments.only is None:  # first, for a child's largest memory begins with this process's
+    if only is None:  # first, for a child's largest memory begins with this process's
         command = [sys.executable, "-m", "benchmarks.near_copies", "--hundred-thousand"]
         large = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
         print(large, flush=True)
     found = []
-    for name, method, result in measure(arguments.data, arguments.weights, arguments.only):
+    for name, method, result in measure(data, weights, only):
         found.append({"data": name, "method": method} | result)
         print(json.dumps(found[-1]), flush=True)
+    if not found:
+        raise typer.BadParameter(f"no data set's name holds {only!r}")
     table = pd.DataFrame(found).groupby(["data", "method"], sort=False).agg(["mean", "std"]).round(3)
     print(table.to_string())
     if large is not None:
@@ -245,4 +248,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -12,6 +12,8 @@ from labelaudit.checking.baseline import save_baseline
 from labelaudit.commands.scan import scan_and_keep
 from labelaudit.config import TrainingConfig
 from tests.support.once import made_once
+from tests.support.paths import SAMPLE
+from tests.support.reports import report_of
 from tests.support.updates import PER_CLASS, right_digits
 
 
@@ -36,3 +38,14 @@ def updated(original, tmp_path) -> Path:
     """A copy to change, with its baseline."""
     shutil.copytree(original, tmp_path / "copy")
     return tmp_path / "copy"
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Twelve digits, three of 1 and 7 each in folders, and a report that suggests 7 for 1/a.png."""
+    folder = tmp_path / "images"
+    for digit in "17":
+        (folder / digit).mkdir(parents=True)
+        for name, file in zip("abc", sorted((SAMPLE / "train" / digit).iterdir()), strict=False):
+            shutil.copy(file, folder / digit / f"{name}.png")
+    return folder, report_of(folder, {"1/a.png": "7"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import shutil
@@ -18,7 +17,7 @@ from labelaudit.config import ModelConfig
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from tests.support.paths import SAMPLE
-from tests.support.reports import decisions_of, report_of, tree
+from tests.support.reports import changelog, decisions_of, tree
 
 TRAIN = SAMPLE / "train"
 
@@ -28,22 +27,6 @@ def scanned(tmp_path_factory) -> Report:
     path = tmp_path_factory.mktemp("report")
     scan(TRAIN, config=AuditConfig(model=ModelConfig(name="lr"))).save(path / "report.parquet")
     return Report.load(path)
-
-
-@pytest.fixture
-def images(tmp_path):
-    """Twelve digits, three of 1 and 7 each in folders, and a report that suggests 7 for 1/a.png."""
-    folder = tmp_path / "images"
-    for digit in "17":
-        (folder / digit).mkdir(parents=True)
-        for name, file in zip("abc", sorted((TRAIN / digit).iterdir()), strict=False):
-            shutil.copy(file, folder / digit / f"{name}.png")
-    return folder, report_of(folder, {"1/a.png": "7"})
-
-
-def changelog(path):
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_scans_suspects_accepted(scanned, tmp_path):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
-
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,25 +12,9 @@ from labelaudit.config import SourceConfig
 from labelaudit.data.sources import load_dataset
 from labelaudit.errors import InputError
 from tests.support.paths import SAMPLE
-from tests.support.reports import decisions_of, report_of
+from tests.support.reports import changelog, decisions_of, report_of
 
 TRAIN = SAMPLE / "train"
-
-
-@pytest.fixture
-def images(tmp_path):
-    """Twelve digits, three of 1 and 7 each in folders, and a report that suggests 7 for 1/a.png."""
-    folder = tmp_path / "images"
-    for digit in "17":
-        (folder / digit).mkdir(parents=True)
-        for name, file in zip("abc", sorted((TRAIN / digit).iterdir()), strict=False):
-            shutil.copy(file, folder / digit / f"{name}.png")
-    return folder, report_of(folder, {"1/a.png": "7"})
-
-
-def changelog(path):
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 TEXTS = pd.DataFrame(

@@ -9,23 +9,14 @@ from pathlib import Path
 import pytest
 
 from labelaudit.commands.scan import scan
-from labelaudit.config import AuditConfig, InfluenceConfig, ModelConfig, TrainingConfig
+from labelaudit.config import AuditConfig
 from labelaudit.errors import InputError, RunError
 from labelaudit.runtime.checkpoints import RunFolder
 from labelaudit.training.fine_tune import backpropagate
 from labelaudit.training.recording import plan_recording
 from tests.support.data import digit_folders
 from tests.support.progress import Interrupted, StopsAt
-
-
-def settings(trajectory: str = "memory", seed: int = 0) -> AuditConfig:
-    return AuditConfig(
-        model=ModelConfig(name="dnn"),
-        training=TrainingConfig(epochs=2, batch_size=6, optimizer="adamw", augmentation="shift"),
-        influence=InfluenceConfig(trajectory=trajectory, window="steps:2-7", removal="start"),
-        folds="2",
-        seed=seed,
-    )
+from tests.support.resuming import settings
 
 
 @pytest.fixture(scope="module")

@@ -13,24 +13,15 @@ import pytest
 import torch
 
 from labelaudit.commands.scan import scan
-from labelaudit.config import AuditConfig, InfluenceConfig, ModelConfig, TrainingConfig
+from labelaudit.config import AuditConfig
 from labelaudit.report.report import Report
 from labelaudit.runtime.checkpoints import RunFolder
 from tests.support.data import digit_folders
 from tests.support.processes import forked
+from tests.support.resuming import settings
 
 pytestmark = pytest.mark.faults
 KILLS = {"memory": 7, "replay": 7, "disk": 6}  # of runs that keep their trajectory so
-
-
-def settings(trajectory: str = "memory", seed: int = 0) -> AuditConfig:
-    return AuditConfig(
-        model=ModelConfig(name="dnn"),
-        training=TrainingConfig(epochs=2, batch_size=6, optimizer="adamw", augmentation="shift"),
-        influence=InfluenceConfig(trajectory=trajectory, window="steps:2-7", removal="start"),
-        folds="2",
-        seed=seed,
-    )
 
 
 @pytest.fixture(scope="module")

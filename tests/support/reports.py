@@ -102,3 +102,8 @@ def tree(folder: Path) -> dict[str, str]:
         else "folder"
         for path in sorted(folder.rglob("*"))
     }
+
+
+def changelog(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
