@@ -7,10 +7,25 @@ import functools
 import pytest
 import torch
 
-from labelaudit.audit import evidence, setup
-from labelaudit.detection import accuracy, fitted_rows, noise, outliers, query_shift, refine, share, spot_check
+from labelaudit.audit import doubts, evidence, setup
+from labelaudit.data import copies
+from labelaudit.detection import (
+    accuracy,
+    calibration,
+    fitted_rows,
+    noise,
+    one_rate,
+    outliers,
+    posterior,
+    query_shift,
+    refine,
+    scale,
+    share,
+    spot_check,
+    transition,
+)
 from labelaudit.influence import derivatives
-from labelaudit.likeness import compare, images, nearest, texts
+from labelaudit.likeness import compare, images, nearest, search, texts
 from labelaudit.models import parts, registry, timm_models
 from labelaudit.report import html
 from labelaudit.report import spot_check as draw
@@ -169,3 +184,60 @@ def words_of(page: str) -> str:
 def test_the_constant_is_the_stated_one(page, value, expected, stated):
     assert value == expected
     assert stated in words_of(page)
+
+
+TUNED = {
+    noise: {
+        "DIAGONAL_PRIOR": 5,
+        "START_ROWS": 4000,
+        "ITERATIONS": 60,
+        "STEPS": 2,
+        "TOLERANCE": 1e-5,
+        "MIN_CLASS_PROBABILITY": 1e-3,
+        "SINGULAR": 0.02,
+        "SIZES": (0, 0.25, 0.5, 0.65, 0.8, 0.9, 1, 1.1, 1.25, 1.4, 1.6, 2),
+        "MIN_RATE": 1e-3,
+        "MIN_LEARNT_GAIN": 10,
+    },
+    one_rate: {"MOST_WRONG": 0.9, "MAX_WEIGHT": 100, "STARTS": ((1, 0.01), (1, 0.2))},
+    calibration: {"BIAS_PENALTY": 1e-3},
+    transition: {"STRENGTH_BOUNDS": (1e-3, 1e6), "MIN_PROBABILITY": 1e-9, "MIN_RIGHT": 0.02},
+    posterior: {"LARGEST_LOG_ODDS": 30, "LEAST_RATE": 1e-6, "PRIOR_ROWS": 50},
+    scale: {"LARGEST": 1000, "UNSEEN": 1, "CLEARLY": 5},
+    query_shift: {"ROWS": 1000, "MIN_ROWS": 50, "FOLDS": 5, "MAX_P_VALUE": 1e-3},
+    refine: {
+        "FROM_NOTHING": 10,
+        "UNKNOWN_END": 0.5,
+        "LEAST_LEVEL": 0.5,
+        "SLOPE": 0.2,
+        "BEND": 0.5,
+        "BEND_LENGTH": 3,
+        "OF_EVIDENCE": 0.25,
+        "OF_CLASS": 0.25,
+        "OF_PAIR": 0.5,
+        "CLIPPED": 4,
+        "DRAWS": 400,
+        "INTERVAL": (0.025, 0.975),
+    },
+    doubts: {
+        "MEMORISED_RATIO": 0.1,
+        "DEVIATIONS": 3,
+        "DEVIATIONS_OF_FOLD": 2,
+        "CHANCE_OF_FOLD": 0.02,
+        "MAX_NOISE_RATE": 0.6,
+    },
+    copies: {"OFTEN": 0.01, "RICH": 6, "MEASURED_ROWS": 10_000},
+    search: {"ALL_PRODUCTS": 1.5e12, "CELLS_OF": 3, "LARGEST_CELL": 10_000},
+    trees: {"LEARNING_RATE": 0.05, "LEAVES": 15, "FEWEST_CELLS": 50_000, "MOST_CATEGORIES": 254},
+    convergence: {"LITTLE_LOSS": 0.01, "TEMPERATURES": (1, 1.3, 1.7, 2.2, 3, 4, 5, 7, 10)},
+}
+
+
+@pytest.mark.parametrize(("module", "constants"), TUNED.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_who_changes_a_tuned_constant_measures_again(module, constants):
+    """They were chosen on the tuning data, and no page states them: run `benchmarks.detection` before they change."""
+    assert {name: getattr(module, name) for name in constants} == constants
+
+
+def test_log_odds_change_smoothly_between_the_same_knots():
+    assert refine.KNOTS.tolist() == [-12 + 1.5 * step for step in range(17)]
