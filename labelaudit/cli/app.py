@@ -19,6 +19,7 @@ from labelaudit.cli.refine import REFINE_EXAMPLES, refine
 from labelaudit.cli.report import REPORT_EXAMPLES, report
 from labelaudit.cli.reproduce import REPRODUCE_EXAMPLES, reproduce
 from labelaudit.cli.scan import SCAN_EXAMPLES, SCAN_SHORT, scan
+from labelaudit.cli.spelling import spell_as
 from labelaudit.runtime.launch import is_leader, launched
 
 DISTRIBUTED = ("scan", "baseline", "flip-test")  # what several processes can do together
@@ -56,3 +57,4 @@ app.command(cls=command_class(REFINE_EXAMPLES))(refine)
 app.command(cls=command_class(APPLY_EXAMPLES))(apply)
 app.command(cls=command_class(CACHE_EXAMPLES))(cache)
 app.command(cls=command_class(REPRODUCE_EXAMPLES))(reproduce)
+spell_as(app)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import functools
 import re
 
+import typer
 from typer.main import get_command
+
+_programs: list[typer.Typer] = []
+
+
+def spell_as(program: typer.Typer) -> None:
+    """Spell settings as the options of this program's commands."""
+    _programs[:] = [program]
+    _options.cache_clear()
 
 
 def spell_options(text: str) -> str:
@@ -16,11 +25,10 @@ def spell_options(text: str) -> str:
 @functools.cache
 def _options() -> dict[str, str]:
     """The option of each parameter's name, of all commands."""
-    from labelaudit.cli.app import app  # which imports the commands, which print their messages through this module
-
     spelled: dict[str, str] = {}
-    for command in get_command(app).commands.values():  # type: ignore[attr-defined]  # an app of several is a group
-        for parameter in command.params:
-            if parameter.param_type_name == "option":
-                spelled[parameter.name] = max(parameter.opts, key=len)
+    for program in _programs:
+        for command in get_command(program).commands.values():  # type: ignore[attr-defined]  # it is a group
+            for parameter in command.params:
+                if parameter.param_type_name == "option":
+                    spelled[parameter.name] = max(parameter.opts, key=len)
     return spelled

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence, Set
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -24,7 +24,6 @@ from labelaudit.report.copies import copy_groups, count_copies, near_copy_groups
 from labelaudit.report.escaping import embed_json, percent, scientific, visible
 from labelaudit.report.outliers import shown_outliers, summarise_outliers
 from labelaudit.report.reasons import MOST_TERMS, mark_terms
-from labelaudit.report.report import Report
 from labelaudit.report.spot_check import CHECKED, Stratum, drawn_in, for_page, reviewed_in
 from labelaudit.report.wording import (
     copies_in_words,
@@ -38,6 +37,9 @@ from labelaudit.report.wording import (
 )
 from labelaudit.runtime.files import write_atomically
 from labelaudit.units import format_count
+
+if TYPE_CHECKING:
+    from labelaudit.report.report import Report  # which writes itself through this module
 
 FILE_NAME = "report.html"
 SHOWN = 500  # rows
