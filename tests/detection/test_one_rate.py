@@ -48,6 +48,17 @@ def test_it_is_the_likeliest_weight_and_rate():
     assert found.wrong[wrong].min() > 0.5 > np.quantile(found.wrong[~wrong], 0.99)
 
 
+def test_other_evidence_may_tell_that_there_is_noise():
+    """The first says next to nothing of the labels' mistakes; the second contradicts thirty with confidence."""
+    evidence, given, _ = drawn(30)
+    blunt = 0.1 * evidence + np.random.default_rng(1).normal(size=evidence.shape)
+    alone = estimate_noise(blunt, given).share
+    beside = estimate_noise(blunt, given, [evidence]).share
+    assert alone.verdict != "measured"
+    assert beside.verdict == "measured"
+    assert beside.gain > alone.gain + 20
+
+
 def test_of_few_classes_it_is_the_likeliest_too():
     """By the derivatives of the likelihood at what was found, from differences."""
     draw = np.random.default_rng(0)

@@ -79,6 +79,15 @@ def test_all_of_one_kind_pull_and_do_not_tear():
         assert refined.log_odds[40] == pytest.approx(mode, abs=1e-4)
 
 
+@pytest.mark.parametrize(("found_wrong", "verdict"), [(0, "cannot tell"), (6, "measured")])
+def test_a_share_is_measured_by_those_who_found_wrong_labels(found_wrong, verdict):
+    share = Share(0.1, 0.0, 0.3, "cannot tell")
+    wrong = np.arange(30) < found_wrong
+    refined = refine_scores(rows_of(np.full(300, 0.1)), share, np.arange(30), wrong)
+    assert refined.share.verdict == verdict
+    assert refined.share.low > 0
+
+
 def test_nothing_is_left_when_all_is_decided():
     refined = refine_scores(rows_of([0.9, 0.1]), HALF, np.array([0, 1]), np.array([True, False]))
     assert (refined.share.low, refined.share.point, refined.share.high) == (0.5, 0.5, 0.5)

@@ -28,6 +28,17 @@ def test_a_network_that_has_hardly_moved_counts_as_much_as_another():
     assert other == pytest.approx(100 * one, rel=0.05)
 
 
+@pytest.mark.parametrize(("right", "wrong"), [(495, 505), (0, 1000)])
+def test_a_network_that_is_more_often_wrong_than_right_has_the_least_scale(right, wrong):
+    (scale,) = scales_of(*zip(answers(right, wrong, margin=0.1), strict=True))
+    assert scale == pytest.approx(1 / 1000)
+
+
+def test_a_network_that_is_never_wrong_has_a_scale_by_hand_up_to_the_largest():
+    (scale,) = scales_of(*zip(answers(1000, 0, margin=1e-6), strict=True))
+    assert scale == pytest.approx(1000)
+
+
 def test_a_wrong_label_among_few_does_not_make_its_network_mute():
     """Of twenty rows, two are wrong in one network's part: its scale is that of all five."""
     logits, labels = zip(answers(18, 2), *[answers(20, 0)] * 4, strict=True)
