@@ -126,6 +126,17 @@ def test_hidden_labels_are_those_of_people():
     assert hidden_ratio(500.0, 0.3) < 1e-4
 
 
+def test_where_the_true_labels_are_certain_evenness_is_counted():
+    """Of 400 rows 40 labels are wrong, 4 of them among the hundred that are predicted most confidently."""
+    true, rows = np.arange(400) % 3, np.arange(400)
+    wrong = (rows < 300) & (rows % 300 < 36) | (rows >= 396)
+    given = np.where(wrong, (true + 1) % 3, true)
+    confidence = np.linspace(0.4, 0.99, 400)[:, None]
+    predicted = np.where(np.eye(3, dtype=bool)[true], confidence, (1 - confidence) / 2)
+    transition = np.array([[0.9, 0.07, 0.03], [0.02, 0.9, 0.08], [0.06, 0.04, 0.9]])
+    assert evenness(np.eye(3)[true], predicted, transition, given) == pytest.approx(0.04 / 0.1)
+
+
 def test_evenness_is_the_rate_of_the_surest_quarter_by_the_mean():
     """Four kinds of rows, of which a network is ever surer; labels are wrong in all of them, or in the first two."""
     rows, classes = 4000, 3
