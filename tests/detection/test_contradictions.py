@@ -35,6 +35,21 @@ def test_the_joint_posterior_is_that_of_bayes_rule():
     assert np.array_equal(found[[0, 4]], before[[0, 4]])
 
 
+def test_each_group_is_judged_by_its_own_rows():
+    """Two groups beside each other, and one that lies among their rows: as if each were alone."""
+    labels, alike = np.array([0, 1, 2, 0, 1, 2, 0]), np.array([3, 3, 5, 5, 9, 5, 9])
+    p = np.random.default_rng(0).dirichlet(np.ones(3), size=7)
+    found = posterior_of(p, labels)
+    alone = found.copy()
+    join_copies(found, labels, alike, NOISE)
+    for group in (3, 5, 9):
+        members = np.flatnonzero(alike == group)
+        its = alone[members].copy()
+        join_copies(its, labels[members], np.zeros(len(members), dtype=np.int64), NOISE)
+        assert np.allclose(found[members], its)
+    assert len(np.unique(found.round(6), axis=0)) == 3
+
+
 def test_copies_with_one_label_stay_as_they_are():
     labels, alike = np.array([1, 1, 0, 2]), np.array([0, 0, 1, -1])
     found = posterior_of(np.full((4, 3), 1 / 3), labels)
