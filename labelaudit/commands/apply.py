@@ -252,7 +252,7 @@ def _table_writer(path: Path, out: Path, config: SourceConfig) -> _Write:
 def _saved_writer(path: Path, config: SourceConfig) -> _Write:
     column = config.label_column
     assert column is not None  # a report's configuration has nothing left to guess
-    from labelaudit.correction.hugging_face import write_corrected_saved  # takes a second to import
+    from labelaudit.correction.hugging_face import write_corrected_saved  # not needed for other data
 
     def write(dataset: Dataset, staged: Path, labels: Labels) -> tuple[dict[str, str], list[str]]:
         write_corrected_saved(path, staged, config.split, column, labels)

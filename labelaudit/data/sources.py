@@ -166,7 +166,7 @@ def _open(source: object, config: SourceConfig, splits: tuple[str, ...]) -> Data
         return dataset_in_memory(source, config, splits)
     check_source(source)
     if str(source).startswith(HUB):
-        from labelaudit.data.hugging_face import open_hub  # takes a second to import
+        from labelaudit.data.hugging_face import open_hub  # not needed for other data
 
         return open_hub(str(source), config, splits)
     path = Path(source)
