@@ -1,8 +1,8 @@
 """Where the score fails: among rows whose true class the network does not know, or elsewhere?
 
-`python -m benchmarks.detection.limits`. A network that was not trained
-on a row may name its true class or another one; measured is what share of the rows is of the first kind, and the
-average precision of the score among these and among the others.
+`python -m benchmarks.detection.limits`. A network that was not trained on a row may name its true class or another
+one; measured is what share of the rows is of the first kind, and the average precision of the score among these and
+among the others.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ WITH_TRUSTED = {
     "TracIn (captum)": "TracIn (captum)",
     SINGLE_PROCESS: "trusted rows alone",
 }
-HALVES = {
+SAME_NETWORKS = {
     SCORE: "**score**",
     "final loss of the same run": "final loss, same networks",
     "mean margin of the same run": "AUM, same networks",
@@ -85,7 +85,7 @@ def main(plot: Annotated[Path | None, typer.Option(help="Where to put the pictur
         precision_table(ranked),
         against_peers(ranked),
         against_parts(ranked),
-        _precision(ranked, HALVES),
+        _precision(ranked, SAME_NETWORKS),
         with_trusted(tasks),
         lists(ranked),
         calibration(ranked),

@@ -21,8 +21,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import EngFormatter, NullFormatter
 
+from benchmarks.folders import ROOT
 from benchmarks.speed.growth import grown, slope
-from benchmarks.speed.processes import ROOT, begin, machine, rounded, say
+from benchmarks.speed.processes import begin, machine, rounded, say
 
 SERIES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "rows": ((10_000, 10, 64), (100_000, 10, 64), (1_000_000, 10, 64)),

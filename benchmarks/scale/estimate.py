@@ -20,9 +20,9 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from benchmarks.folders import DATA, DataFolder
+from benchmarks.folders import DATA, ROOT, DataFolder
 from benchmarks.scale.one import vectors
-from benchmarks.speed.processes import ROOT, begin, machine, rounded, say
+from benchmarks.speed.processes import begin, machine, rounded, say
 from labelaudit.commands.scan import scan
 from labelaudit.progress import NullProgress
 

@@ -14,10 +14,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.folders import DATA, WEIGHTS, DataFolder, WeightsFolder
+from benchmarks.folders import DATA, ROOT, WEIGHTS, DataFolder, WeightsFolder
 from benchmarks.speed import growth, peers, scans, sweeps
 from benchmarks.speed.plot import plot
-from benchmarks.speed.processes import ROOT, Bench, begin, say
+from benchmarks.speed.processes import Bench, begin, say
 
 CASES = {
     "a": (scans.times,),

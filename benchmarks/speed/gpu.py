@@ -22,9 +22,9 @@ import torch
 import typer
 from torch.nn.functional import cross_entropy
 
-from benchmarks.folders import DATA, DataFolder
+from benchmarks.folders import DATA, ROOT, DataFolder
 from benchmarks.speed import scans
-from benchmarks.speed.processes import ROOT, Bench, Figures, machine, say
+from benchmarks.speed.processes import Bench, Figures, machine, say
 from benchmarks.speed.sweeps import CLASSES, Case, Epoch, seconds_of
 from benchmarks.speed.tables import TINY, VIT_B
 from labelaudit import Scoring

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from typer import BadParameter
 
-from benchmarks.folders import ROOT as ROOT
+from benchmarks.folders import ROOT
 from labelaudit.runtime.files import write_atomically
 
 Figures = dict[str, Any]

@@ -8,12 +8,13 @@ import re
 import typer
 from typer.main import get_command
 
-_programs: list[typer.Typer] = []
+_program: typer.Typer | None = None  # the one that runs
 
 
 def spell_as(program: typer.Typer) -> None:
     """Spell settings as the options of this program's commands."""
-    _programs[:] = [program]
+    global _program
+    _program = program
     _options.cache_clear()
 
 
@@ -26,9 +27,10 @@ def spell_options(text: str) -> str:
 def _options() -> dict[str, str]:
     """The option of each parameter's name, of all commands."""
     spelled: dict[str, str] = {}
-    for program in _programs:
-        for command in get_command(program).commands.values():  # type: ignore[attr-defined]  # it is a group
-            for parameter in command.params:
-                if parameter.param_type_name == "option":
-                    spelled[parameter.name] = max(parameter.opts, key=len)
+    if _program is None:
+        return spelled
+    for command in get_command(_program).commands.values():  # type: ignore[attr-defined]  # it is a group
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                spelled[parameter.name] = max(parameter.opts, key=len)
     return spelled

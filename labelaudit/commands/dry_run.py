@@ -217,11 +217,11 @@ def _folds(
 ) -> list[Fold]:
     """The folds of the audit, if all rows that look readable are; in its order, if hashes are known."""
     dataset, labels = parts[0], class_indices(parts, classes)
-    present = np.array([problem is None for part in parts for problem in part.problems])
+    problems = tuple(problem for part in parts for problem in part.problems)
+    present = np.array([problem is None for problem in problems])
     usable = np.flatnonzero(present & (labels != NO_LABEL))
     audited, test_rows = usable[usable < len(dataset)], usable[usable >= len(dataset)]
     copies = find_copies(parts, hashes or (None,) * len(labels))  # of images the files have not been read
-    problems = tuple(problem for part in parts for problem in part.problems)
     near = None if isinstance(dataset.content, EncodedImages) else config.source.near
     contents = [part.content for part in parts]
     likeness = compare_rows(contents, None, copies, problems, near, NullProgress())

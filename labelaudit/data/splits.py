@@ -81,7 +81,7 @@ def cross_audit(rows: Rows, labels: Rows, seed: int, parts: int = 2, together: R
     options: dict[str, Any] = {"n_splits": parts, "shuffle": True, "random_state": seed}
     part_of = np.empty(len(rows), dtype=np.int64)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # as said above
         if not _are_large(leaders, labels) and np.bincount(labels[leaders]).max() >= parts:
             part_of_leader = np.empty(len(leaders), dtype=np.int64)
             for part, (_, query) in enumerate(StratifiedKFold(**options).split(leaders, labels[leaders])):

@@ -228,7 +228,7 @@ def _in_processes(
 ) -> None:
     """Process the parts in forked processes, which share the task's memory as torch's DataLoader workers do."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)  # a worker has one thread
         with ProcessPoolExecutor(processes, get_context("fork"), _begin_worker, (task,)) as pool:
             futures = {pool.submit(_work, places): number for number, places in parts}
             for future in as_completed(futures):

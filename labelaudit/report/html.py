@@ -22,7 +22,7 @@ from labelaudit.report import epochs, figures
 from labelaudit.report.cards import choose_rows, labels_of, make_cards, pair_options
 from labelaudit.report.copies import copy_groups, count_copies, near_copy_groups
 from labelaudit.report.escaping import embed_json, percent, scientific, visible
-from labelaudit.report.outliers import shown_outliers, summarise_outliers
+from labelaudit.report.outliers import outliers_in, shown_outliers, summarise_outliers
 from labelaudit.report.reasons import MOST_TERMS, mark_terms
 from labelaudit.report.spot_check import CHECKED, Stratum, drawn_in, for_page, reviewed_in
 from labelaudit.report.wording import (
@@ -48,7 +48,16 @@ LONGEST_NAME, LONGEST_ID = 120, 240  # characters on the page; the exported deci
 
 STYLES = ("report", "views", "print")  # one after the other
 SCRIPTS = (  # functions of one closure, in the order of its first statements; the last one begins
-    *("page", "decisions", "spot_check", "progress", "moving", "deciding", "groups", "filtering", "views", "csv"),
+    "page",
+    "decisions",
+    "spot_check",
+    "progress",
+    "moving",
+    "deciding",
+    "groups",
+    "filtering",
+    "views",
+    "csv",
     "events",
 )
 
@@ -182,8 +191,9 @@ def _copies(frame: pd.DataFrame, metadata: Mapping[str, Any], dataset: Dataset) 
 
 
 def _outliers(frame: pd.DataFrame, dataset: Dataset) -> dict[str, Any]:
-    counts = summarise_outliers(frame)
-    return {"counts": counts, "words": outliers_in_words(counts), "rows": shown_outliers(frame, dataset)}
+    found = outliers_in(frame)
+    counts = summarise_outliers(found)
+    return {"counts": counts, "words": outliers_in_words(counts), "rows": shown_outliers(found, dataset)}
 
 
 def _left_out(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -19,17 +19,16 @@ def outliers_in(frame: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["outlier", "p_label"], ascending=[False, True], kind="stable")
 
 
-def summarise_outliers(frame: pd.DataFrame) -> dict[str, Any]:
-    """How many rows belong to no class, and the ids of the first, as plain JSON values."""
-    found = outliers_in(frame)
+def summarise_outliers(found: pd.DataFrame) -> dict[str, Any]:
+    """How many outliers were found, and the ids of the first, as plain JSON values."""
     return {"rows": len(found), "examples": found["id"].head(3).tolist()}
 
 
-def shown_outliers(frame: pd.DataFrame, dataset: Dataset) -> list[dict[str, Any]]:
+def shown_outliers(found: pd.DataFrame, dataset: Dataset) -> list[dict[str, Any]]:
     """The outliers that a page shows, see `small_rows`, the oddest first.
 
     Args:
-        frame: The report's rows.
+        found: See `outliers_in`.
         dataset: What was audited.
     """
-    return list(small_rows(outliers_in(frame).head(SHOWN), dataset).values())
+    return list(small_rows(found.head(SHOWN), dataset).values())

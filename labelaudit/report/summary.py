@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from labelaudit.report.copies import count_copies
-from labelaudit.report.outliers import summarise_outliers
+from labelaudit.report.outliers import outliers_in, summarise_outliers
 from labelaudit.report.report import Report
 
 TOP = 20
@@ -31,7 +31,7 @@ def summarise_report(report: Report) -> dict[str, Any]:
         "model": metadata["model"],
         "query": metadata["query"],
         "copies": count_copies(frame, metadata),
-        "outliers": summarise_outliers(frame),
+        "outliers": summarise_outliers(outliers_in(frame)),
         "known": _known(ranked),
         "seconds": metadata["seconds"],
         "top": [

@@ -16,8 +16,10 @@ except ImportError:  # on Windows
     resource = None  # type: ignore[assignment]  # a module elsewhere
 
 GROUPS, OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-FILES = {2: ("memory.max", "memory.current", "inactive_file"),
-         1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")}  # fmt: skip
+FILES = {
+    2: ("memory.max", "memory.current", "inactive_file"),
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 """Of each version of Linux's control groups: the limit, what is taken, and what of this is only a cache of files."""
 
 

@@ -40,7 +40,7 @@ def test_the_folder_or_the_report_in_it():
         ("scan", "scan holds the report of a scan, and no baseline; make one with: labelaudit baseline SOURCE "
          "--like scan --out labelaudit-baseline"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_how_to_make_one(path, message):
     made(Path("empty"))
     made(Path("data"), "t.csv")

@@ -10,20 +10,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from labelaudit import Report
-from labelaudit.cli.app import app
 from tests.support.devices import FULL, needs_full_device
 from tests.support.paths import ROOT
 
 QUICK = ("--model", "lr", "--epochs", "1")
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
 def one_line(result, code=2):

@@ -42,7 +42,7 @@ def rewrite_metadata(baseline: Path, **values: object) -> None:
         (lambda folder: shutil.rmtree(folder / "baseline"), "does not exist; make one with: labelaudit baseline"),
         (lambda folder: (folder / "ok.txt").write_bytes(b"\xff\xfe\x00"), "cannot read .*ok.txt"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_what_cannot_be_checked_is_refused(updated, change, message):
     (updated / "data" / "new class").mkdir()
     (updated / "ok.txt").write_text("")
@@ -131,7 +131,7 @@ def test_a_factory_that_is_named_again_makes_the_networks(updated, tmp_path, mon
         (lambda t: {n: v for n, v in t.items() if n != "theta-1"}, "its networks are not one vector of finite numbers"),
         (lambda t: {n: v[1:] if n.startswith("theta") else v for n, v in t.items()}, "has .* parameters, this one"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_networks_of_any_kind_are_checked(updated, change, message):
     add(updated, "0", "0", 1)
     tensors, metadata = load_tensors(updated / "baseline" / NETWORKS)

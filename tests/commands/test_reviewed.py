@@ -142,7 +142,7 @@ def test_a_budget_replaces_an_aim(found):
     ("options", "setting"),
     [({"model": "evil:factory"}, "model"), ({"weights": "w.safetensors"}, "weights"), ({"vectors": "v.npy"}, "vectors"),
      ({"image_root": "/etc"}, "image_root")],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_what_a_report_names_is_named_again_or_not_used(found, options, setting):
     found.metadata["config"] = audit_config(**options).model_dump(mode="json")
     with pytest.raises(InputError, match=f"^`{setting}`: .*name it again"):

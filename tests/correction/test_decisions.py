@@ -76,7 +76,7 @@ def test_guarding_is_undone_exactly():
         ([("a", "keep", "y")], "keep leaves 'a' its label, but new_label is 'y'"),
         ([("a", "keep", "", "?")], "line 2: 4 cells, but 3 columns"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_what_cannot_be_meant(report, tmp_path, lines, message):
     with pytest.raises(InputError, match=re.escape(message)):
         read_decisions(decisions_of(tmp_path / "d.csv", *lines), report, new_classes=False)

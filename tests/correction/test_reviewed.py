@@ -54,7 +54,7 @@ def test_what_a_decision_says_of_a_label_as_it_is_now(tmp_path, line, row, verdi
         (("q", "x", "3", "keep", ""), "about rows that are not in t.csv"),  # two rows have this content
         (("a", "x", "1", "unsure", ""), "unsure, which leaves the label to be judged: for example 'a'"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_what_says_nothing_is_told(tmp_path, line, said):
     verdicts, notes = match(tmp_path, line, ("b", "y", "2", "keep", ""))
     assert verdicts == {1: RIGHT}

@@ -118,7 +118,7 @@ def test_json_lines_end_at_line_feeds_only(tmp_path):
 
 
 @pytest.mark.parametrize(("values", "label", "value"), [([1, 2], "2", "2"), ([True, False], "False", "false"),
-                                                        ([1.0, 2.0], "2", "2.0")])  # fmt: skip
+                                                        ([1.0, 2.0], "2", "2.0")])  # fmt: skip  # data, read as a table
 def test_json_keeps_the_type_of_labels(tmp_path, values, label, value):
     content = "".join(f'{{"text": "a b", "label": {json.dumps(value)}}}\n' for value in values).encode()
     changed = correct(tmp_path / "t.ndjson", {0: label}, content=content)

@@ -39,8 +39,17 @@ def test_excels_first_line_names_the_separator(tmp_path):
     assert row_lines(path, SourceConfig())[:2] == [3, 4]
 
 
-@pytest.mark.parametrize(("encoding", "noted"), [("utf-8", False), ("utf-8-sig", False), ("utf-16", False),
-                                                 ("utf-16-le", True), ("cp1252", True), ("latin-1", True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("encoding", "noted"),
+    [
+        ("utf-8", False),
+        ("utf-8-sig", False),
+        ("utf-16", False),
+        ("utf-16-le", True),
+        ("cp1252", True),
+        ("latin-1", True),
+    ],
+)
 def test_encodings(tmp_path, encoding, noted):
     content = (
         "text,label\n" + "Größe, naïve façade über straße,é\n".replace(", ", " ") * 3 + "plain words only here,e\n"

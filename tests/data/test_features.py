@@ -84,7 +84,7 @@ def test_the_index_of_a_sorted_file_is_left_out(tmp_path):
 
 @pytest.mark.parametrize(("name", "is_id"), [("id", True), ("user_id", True), ("PassengerId", True), ("row", True),
                                              ("Unnamed: 0", True), ("valid", False), ("paid", False), ("humid", False),
-                                             ("grid", False), ("arrow", False)])  # fmt: skip
+                                             ("grid", False), ("arrow", False)])  # fmt: skip  # data, read as a table
 def test_names_of_ids(name, is_id):
     assert is_id_name(name) == is_id
 

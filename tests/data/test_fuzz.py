@@ -195,7 +195,7 @@ def without_time(workbook: io.BytesIO) -> bytes:
 OBJECTS = SCALARS | st.sampled_from(
     [pd.NA, pd.NaT, np.float16(2), torch.tensor(1.5), torch.zeros(2), np.ones(3), (1, 2), {"a": 1}, 1 + 2j, b"\xff",
      decimal.Decimal("1.5"), datetime.date(2020, 1, 1), Image.new("L", (2, 2)), object]
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 DTYPES = st.sampled_from([None, object, "string", "category", "Int64", "boolean", "float32", "complex64"])
 
 
@@ -379,8 +379,13 @@ def test_every_row_is_accounted_for_or_the_input_refused(tmp_path, kind):
     outcomes: Counter[str] = Counter()
     own_number = "LABELAUDIT_FUZZ_EXAMPLES" in os.environ
 
-    @settings(max_examples=EXAMPLES, deadline=datetime.timedelta(seconds=10), database=None, derandomize=not own_number,
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=datetime.timedelta(seconds=10),
+        database=None,
+        derandomize=not own_number,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(strategy)
     def run(drawn: object) -> None:
         outcome = partial(attempt, tmp_path)(drawn)

@@ -133,10 +133,18 @@ def test_labels_that_are_none(labels):
         load_dataset((np.arange(6.0).reshape(3, 2), labels))
 
 
-@pytest.mark.parametrize("inputs", [sparse.csr_matrix(np.eye(3)), sparse.coo_array(np.eye(3)),
-                                    torch.eye(3).to(torch.bfloat16),
-                                    np.eye(3).astype(int), np.eye(3).tolist(),
-                                    np.asfortranarray(np.eye(3)), np.eye(3, dtype=bool)])  # fmt: skip
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        sparse.csr_matrix(np.eye(3)),
+        sparse.coo_array(np.eye(3)),
+        torch.eye(3).to(torch.bfloat16),
+        np.eye(3).astype(int),
+        np.eye(3).tolist(),
+        np.asfortranarray(np.eye(3)),
+        np.eye(3, dtype=bool),
+    ],
+)
 def test_vectors_of_any_kind(inputs):
     assert load_dataset((inputs, ["a", "b", "a"])).content.values.tolist() == np.eye(3).tolist()
 

@@ -111,7 +111,7 @@ def test_what_is_no_image_is_named_by_ending_and_number(tmp_path):
     "names",
     [("train2017", "val2017"), ("train_set", "test_set"), ("train", "val", "unlabeled"), ("Training", "Testing"),
      ("train_images", "test_images"), ("train", "dev", "test")],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_folders_that_look_like_splits_are_no_classes(tmp_path, names):
     for name in names:
         for label in ("cat", "dog"):

@@ -114,7 +114,7 @@ def changed(row, column, value):
         ("p.pickle", "p.pickle"),
         ([["a", "b"]], "no array of probabilities"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_what_does_not_go_with_the_data_is_refused(source, message):
     with pytest.raises(InputError, match=message) as caught:
         read(source)

@@ -97,4 +97,4 @@ COMMANDS = {
         {"report.parquet", "report.html"},
     ),
     "report": Command(["report", "report", "--shown", "3"], "report", page_state, {"report.parquet", "report.html"}),
-}  # fmt: skip
+}  # fmt: skip  # data, read as a table

@@ -36,7 +36,7 @@ MUTATIONS = int(os.environ.get("LABELAUDIT_MUTATIONS", "90"))
 HOSTILE = (
     b"9" * 400, b"-1", b"NaN", b"Infinity", b"1e999", b"null", b"\x00", b"\xff\xfe", b"[" * 3000, b'"', b"../../x",
     b"=cmd|' /C calc'!A0", b"<script>", b"::error::", b"\x1b[31m", str(2**63).encode(), b"\xe2\x80\xa8", b"os:abort",
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 pytestmark = pytest.mark.faults
 
 
@@ -101,7 +101,7 @@ STORED = {
     "weights": Stored("weights.safetensors", [*SCAN, "--model", "cnn", "--weights", "weights.safetensors"]),
     "pickled weights": Stored("weights.pt", [*SCAN, "--model", "cnn", "--weights", "weights.pt"]),
     "vectors": Stored("vectors.npy", [*SCAN, "--vectors", "vectors.npy"]),
-}  # fmt: skip
+}  # fmt: skip  # data, read as a table
 
 
 @pytest.fixture(scope="module")

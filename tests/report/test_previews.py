@@ -68,7 +68,7 @@ def test_images_become_small_webps(size, small, expected, form):
 
 @pytest.mark.parametrize(("size", "small", "shown_as"), [
     ((28, 28), False, (112, 112)), ((28, 28), True, (56, 56)), ((32, 16), False, (128, 64)), ((48, 48), True, (48, 48)),
-])  # fmt: skip
+])  # fmt: skip  # data, read as a table
 def test_tiny_images_keep_every_pixel(size, small, shown_as):
     pixels = RAMP[: size[1], : size[0]]
     picture = preview(images(encode(Image.fromarray(pixels), "PNG")), small=small)

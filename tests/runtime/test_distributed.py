@@ -48,7 +48,7 @@ SETTINGS = {
         trajectory="disk",
         track="last:1", **COMMON,
     ),
-}  # fmt: skip
+}  # fmt: skip  # data, read as a table
 COLUMNS = ("influence", "score", "loss", "p_label")
 
 

@@ -36,23 +36,23 @@ SUSPECT = ChangedRow(
 ADDED = replace(
     SUSPECT, id="0/fine.png", row=3, label="0", suggested_label=None, score=0.125, influence=0.001, suspect=False,
     path="data/new/0/fine.png",
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 RELABELLED = replace(
     ADDED, id="row-16", row=16, change="relabelled", old_label="3", path="data/new.csv", line=18, score=0.25
 )
 RELABELLED_SUSPECT = replace(
     SUSPECT, id="row-4", row=4, change="relabelled", old_label="3", label="8", suggested_label=None, score=0.75,
     path="data/new.csv", line=6,
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 ACCEPTED = replace(SUSPECT, id="2/odd.png", row=9, path="data/new/2/odd.png", suspect=False, accepted=True)
 UNREADABLE = replace(
     ADDED, id="5/b.png", row=30, change="changed", label="5", old_label="5", score=None, influence=None,
     path="data/new/5/b.png", problem="cannot be decoded",
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 CONTRADICTING = replace(
     ADDED, id="1/twin.png", row=40, label="1", score=0.375, path="data/new/1/twin.png", contradicts="0/first.png",
     contradicts_label="0",
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 LEAKING = replace(ADDED, id="0/leak.png", row=41, path="data/new/0/leak.png", in_test=True)
 
 CHANGED = replace(NOTHING, rows=601, changes=(ADDED,), removed=2)
@@ -107,7 +107,7 @@ HOSTILE = replace(
     ),
     failures=NAMES,
     notes=NAMES,
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 
 
 def many(count: int, fine_count: int | None = None) -> CheckResult:

@@ -88,7 +88,7 @@ def test_no_more_parts_than_the_largest_class_has_rows():
     ("rows", "columns", "classes", "too_much"),
     [(6_000_000, 10, 2, False), (6_000_001, 10, 2, True), (2_000_000, 10, 3, False), (10, 2, 1200, False),
      (10, 2, 1201, True)],
-)  # fmt: skip
+)  # fmt: skip  # data, read as a table
 def test_cells_and_classes_are_what_trees_cost(rows, columns, classes, too_much):
     assert too_much_work(rows, columns, classes) is too_much
 
